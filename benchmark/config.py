@@ -1,0 +1,391 @@
+"""The suite of a config: checked before any job starts, expanded to runs.
+
+Structure and ranges are the schema's (``workflow/schemas``); the arguments of a method or a data
+set are those of its own ``build`` or ``prepare``, read from the source as text, so that checking
+imports neither torch nor the class. A list among ``model`` or ``train`` is a grid: one variant of
+the method for each value. (For an argument that is itself a list, write a list of lists.)
+"""
+
+import ast
+import difflib
+import importlib.util
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from benchmark.data.fetch import catalogue
+from benchmark.records import Run, config_hash
+from benchmark.source import file_of
+
+
+class ConfigError(ValueError):
+    """Something in a config file that is not allowed; the message lists all of it."""
+
+    def __init__(self, file: str, problems: Iterable[str]) -> None:
+        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite: its sections, grids expanded, and its runs in order."""
+
+    name: str
+    validation: dict[str, float]
+    evaluation: dict[str, Any]
+    datasets: dict[str, dict[str, Any]]
+    methods: dict[str, dict[str, Any]]
+    runs: tuple[Run, ...]
+
+    def numbers(self, run: Run) -> dict[str, Any]:
+        """``class, model, train`` of one run, with what differs on its data set."""
+        return _merged(self.methods[run.method], run.dataset)
+
+    def run_hash(self, run: Run) -> str:
+        """Identifies everything in the config that the records of ``run`` depend on."""
+        return config_hash(
+            {
+                "data": self.prepared(run.dataset),
+                "validation": self.validation,
+                "evaluation": self.measured(),
+                **self.numbers(run),
+            }
+        )
+
+    def prepared(self, dataset: str) -> dict[str, Any]:
+        """What the rows of a data set depend on."""
+        entry = self.datasets[dataset]
+        return {key: entry[key] for key in ("class", "source", "numbers") if key in entry}
+
+    def measured(self) -> dict[str, Any]:
+        """What the records of a fit depend on."""
+        return {key: value for key, value in self.evaluation.items() if key != "grid"}
+
+    def event(self, dataset: str) -> tuple[int, ...] | None:
+        """Shape of a row of a data set; ``None`` if only its file tells."""
+        return _declared(self.datasets[dataset]["class"]).attributes.get("event")
+
+    def picture(self, dataset: str) -> tuple[int, ...] | None:
+        """Shape in which a row of a data set is looked at."""
+        return _declared(self.datasets[dataset]["class"]).attributes.get("picture")
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """File of the Snakemake rules of each method, relative to ``workflow``."""
+        return {name: f"rules/{name.partition('-')[0]}.smk" for name in self.methods}
+
+    def __str__(self) -> str:
+        counts = Counter(run.method for run in self.runs)
+        methods = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return (
+            f"suite {self.name}: {len(self.runs)} runs on {len(self.datasets)} data sets "
+            f"({', '.join(self.datasets)}) by {len(counts)} methods ({methods})"
+        )
+
+
+def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.yaml") -> Suite:
+    """The suite that ``config`` names. Raises ``ConfigError`` with every problem found."""
+    schema = yaml.safe_load(Path(schema_file).read_text())
+    _refuse(file, _schema_problems(schema, config, ""))
+    if config["suite"] not in config["suites"]:
+        _refuse(file, [_unknown("suite", config["suite"], config["suites"])])
+    file, key, suite = _resolve(config, file)
+    _refuse(file, _grid_problems(suite, key))
+    suite = {**suite, "methods": dict(_expanded(suite["methods"]))}
+    definition = {"$ref": "#/$defs/suite", "$defs": schema["$defs"]}
+    _refuse(file, _schema_problems(definition, suite, key))
+    _refuse(file, _reference_problems(suite, key))
+    _refuse(file, _merged_train_problems(schema, suite, key))
+    _refuse(file, _class_problems(suite, key))
+    _refuse(file, _pair_problems(suite, key))
+    return Suite(
+        name=config["suite"],
+        validation=suite["validation"],
+        evaluation=suite["evaluation"],
+        datasets=suite["datasets"],
+        methods=suite["methods"],
+        runs=tuple(_runs(config["suite"], suite)),
+    )
+
+
+def _refuse(file: str, problems: Iterable[str]) -> None:
+    if found := list(problems):
+        raise ConfigError(file, found)
+
+
+def _resolve(config: dict[str, Any], file: str) -> tuple[str, str, dict[str, Any]]:
+    """File, key prefix and content of the suite, which may lie in a file of its own."""
+    name = config["suite"]
+    suite = config["suites"][name]
+    if isinstance(suite, dict):
+        return file, f"suites.{name}.", suite
+    if not Path(suite).is_file():
+        _refuse(file, [f"suites.{name} is {suite!r}; no such file. Name a YAML file or write it here."])
+    content = yaml.safe_load(Path(suite).read_text())
+    if not isinstance(content, dict):
+        _refuse(suite, ["found no mapping; a suite has seeds, evaluation, datasets, methods."])
+    return suite, "", content
+
+
+# --- the structure, by the schema -----------------------------------------------------------------
+
+
+def _schema_problems(schema: dict[str, Any], content: Any, prefix: str) -> Iterator[str]:
+    for error in Draft202012Validator(schema).iter_errors(content):
+        key = prefix + ".".join(str(part) for part in error.absolute_path)
+        yield from _in_words(error, key.rstrip(".") or "(top level)")
+
+
+def _in_words(error: ValidationError, key: str) -> Iterator[str]:
+    if error.validator == "additionalProperties":
+        allowed = error.schema["properties"]
+        for found in sorted(set(error.instance) - set(allowed)):
+            yield _unknown(f"{key}: key", found, allowed)
+    elif error.validator == "required":
+        missing = sorted(set(error.validator_value) - set(error.instance))
+        meaning = error.schema.get("properties", {}).get(missing[0], {}).get("description", "")
+        yield f"{key}: the key {missing[0]!r} is missing" + (f" ({meaning})." if meaning else ".")
+    else:
+        meaning = error.schema.get("description")
+        hint = _number_hint(error.instance) if error.validator == "type" else ""
+        yield f"{key}: {error.message}" + (f" ({meaning})" if meaning else "") + f".{hint}"
+
+
+def _number_hint(value: Any) -> str:
+    try:
+        return f" YAML reads it as text: write {float(value)!r}." if isinstance(value, str) else ""
+    except ValueError:
+        return ""
+
+
+def _unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+    names = sorted(allowed)
+    near = difflib.get_close_matches(str(found), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{what} {found!r} is unknown; allowed: {', '.join(names) or 'none'}.{hint}"
+
+
+# --- grids and data sets of a method --------------------------------------------------------------
+
+
+def _grid_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """What has to hold before grids can be expanded."""
+    if not isinstance(methods := suite.get("methods"), dict):
+        yield f"{key}methods: found {methods!r}; allowed is a mapping of name to method."
+        return
+    for name, method in methods.items():
+        sections = method if isinstance(method, dict) else {}
+        if not all(isinstance(sections.get(part), dict) for part in ("model", "train")):
+            yield f"{key}methods.{name}: needs the sections 'model' and 'train'."
+
+
+def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, method in methods.items():
+        axes = {
+            (part, key): values
+            for part in ("model", "train")
+            for key, values in method[part].items()
+            if isinstance(values, list)
+        }
+        for point in itertools.product(*axes.values()):
+            chosen = dict(zip(axes, point, strict=True))
+            suffix = "".join(f"-{key}={value}" for (_, key), value in chosen.items())
+            label = str(method.get("label")) + suffix.replace("-", " ")
+            sections = {
+                part: {**method[part], **{k: v for (p, k), v in chosen.items() if p == part}}
+                for part in ("model", "train")
+            }
+            yield name + suffix, {**method, **({"label": label} if suffix else {}), **sections}
+
+
+def _merged(method: dict[str, Any], dataset: str) -> dict[str, Any]:
+    differs = method.get("per_dataset", {}).get(dataset, {})
+    return {
+        "class": method["class"],
+        "model": {**method["model"], **differs.get("model", {})},
+        "train": {**method["train"], **differs.get("train", {})},
+    }
+
+
+def _runs(name: str, suite: dict[str, Any]) -> Iterator[Run]:
+    for dataset in suite["datasets"]:
+        for method, entry in suite["methods"].items():
+            if dataset in entry.get("datasets", suite["datasets"]):
+                for seed in entry.get("seeds", suite["seeds"]):
+                    yield Run(name, dataset, method, seed)
+
+
+def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    for name, method in suite["methods"].items():
+        for part in ("datasets", "per_dataset"):
+            for dataset in method.get(part, ()):
+                if dataset not in suite["datasets"]:
+                    yield _unknown(f"{key}methods.{name}.{part}:", dataset, suite["datasets"])
+    for name, dataset in suite["datasets"].items():
+        if "source" in dataset and dataset["source"] not in catalogue():
+            yield _unknown(f"{key}datasets.{name}.source:", dataset["source"], catalogue())
+
+
+def _merged_train_problems(schema: dict[str, Any], suite: dict[str, Any], key: str) -> Iterator[str]:
+    definition = {"$ref": "#/$defs/train", "$defs": schema["$defs"]}
+    for name, method in suite["methods"].items():
+        for dataset in method.get("per_dataset", ()):
+            prefix = f"{key}methods.{name}.per_dataset.{dataset}.train."
+            yield from _schema_problems(definition, _merged(method, dataset)["train"], prefix)
+
+
+# --- classes and their arguments, from the source -------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What the source of a class says: arguments of its maker, and its literal attributes."""
+
+    arguments: dict[str, str]
+    attributes: dict[str, Any]
+
+
+@cache
+def _declared(name: str, maker: str | None = None) -> _Declared:
+    """Raises ``LookupError`` with the reason where there is no such class, or it has no ``maker``."""
+    module, _, class_name = name.rpartition(".")
+    classes = {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
+    if class_name not in classes:
+        raise LookupError(_unknown(f"class {module}:", class_name, classes))
+    body = classes[class_name].body
+    makers = [n for n in body if isinstance(n, ast.FunctionDef) and n.name in ("build", "prepare")]
+    if maker and maker not in [node.name for node in makers]:
+        raise LookupError(f"class {name!r} has no function {maker!r} of its own.")
+    arguments = {a.arg: ast.unparse(a.annotation) for m in makers for a in m.args.args if a.annotation}
+    return _Declared(arguments, dict(_literals(body)))
+
+
+def _tree(module: str) -> ast.Module:
+    path = file_of(module)
+    if path is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            spec = None
+        path = Path(spec.origin) if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise LookupError(f"there is no module {module!r}.{_near_module(module)}")
+    return ast.parse(path.read_text(), str(path))
+
+
+def _near_module(module: str) -> str:
+    parent, _, name = module.rpartition(".")
+    folder = file_of(parent)
+    names = [path.stem for path in folder.parent.glob("[a-z]*.py")] if folder else []
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {parent}.{near[0]}?" if near else ""
+
+
+def _literals(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Any]]:
+    for node in body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                yield node.targets[0].id, ast.literal_eval(node.value)
+            except ValueError:
+                continue
+
+
+def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    for name, dataset in suite["datasets"].items():
+        given = dict(dataset["numbers"], **({"source": "."} if "source" in dataset else {}))
+        yield from _argument_problems(dataset["class"], "prepare", given, f"{key}datasets.{name}")
+    for name, method in suite["methods"].items():
+        for dataset in ("", *method.get("per_dataset", {})):
+            where = f"{key}methods.{name}" + (f".per_dataset.{dataset}" if dataset else "")
+            merged = _merged(method, dataset)
+            yield from _argument_problems(merged["class"], "build", merged["model"], where)
+
+
+def _argument_problems(
+    name: str, maker: str, given: dict[str, Any], where: str
+) -> Iterator[str]:
+    section = {"build": "model", "prepare": "numbers"}[maker]
+    try:
+        declared = _declared(name, maker)
+    except LookupError as missing:
+        yield f"{where}.class: {missing.args[0]}"
+        return
+    supplied = {"event", *_requires(declared)}
+    allowed = {a: t for a, t in declared.arguments.items() if a not in supplied}
+    for argument in sorted(set(allowed) - set(given)):
+        need = "key 'source'" if argument == "source" else f"{section}.{argument}"
+        yield f"{where}: {need} is missing; {name}.{maker} needs it ({allowed[argument]})."
+    for argument, value in given.items():
+        if argument not in allowed:
+            yield _unknown(f"{where}.{section}: key", argument, set(allowed) - {"source"})
+        elif problem := _type_problem(allowed[argument], value):
+            yield f"{where}.{section}.{argument} is {value!r}; {problem}"
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "PositiveInt": ("a whole number of at least 1", lambda v: _whole(v) and v >= 1),
+    "NonNegativeInt": ("a whole number of at least 0", lambda v: _whole(v) and v >= 0),
+    "int": ("a whole number", _whole),
+    "PositiveFloat": ("a number above 0", lambda v: _number(v) and v > 0),
+    "float": ("a number", _number),
+    "bool": ("true or false", lambda v: isinstance(v, bool)),
+    "str": ("text", lambda v: isinstance(v, str)),
+}
+"""Annotation -> (in words, check). An annotation that is not here is checked by the class itself."""
+
+
+def _type_problem(annotation: str, value: Any) -> str | None:
+    if annotation.startswith("Literal["):
+        choices = ast.literal_eval(annotation.removeprefix("Literal"))
+        return None if value in choices else _unknown("value", value, map(str, choices))
+    words, check = TYPES.get(annotation, ("", lambda _: True))
+    return None if check(value) else f"allowed is {words}.{_number_hint(value)}"
+
+
+def _requires(declared: _Declared) -> tuple[str, ...]:
+    return tuple(declared.attributes.get("requires", ()))
+
+
+def _pair_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    for run in {(run.dataset, run.method): run for run in _runs("", suite)}.values():
+        dataset = _declared(suite["datasets"][run.dataset]["class"]).attributes
+        for need in _requires(_declared(suite["methods"][run.method]["class"])):
+            if not NEEDS[need][1](dataset):
+                able = [d for d in suite["datasets"] if NEEDS[need][1](_attributes(suite, d))]
+                yield (
+                    f"{key}methods.{run.method}: cannot run on {run.dataset}: it needs "
+                    f"{NEEDS[need][0]}. Set its 'datasets' to some of: {', '.join(able) or 'none'}."
+                )
+
+
+def _attributes(suite: dict[str, Any], dataset: str) -> dict[str, Any]:
+    return _declared(suite["datasets"][dataset]["class"]).attributes
+
+
+NEEDS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "density": ("a data set whose density is known", lambda d: d.get("density") is not None),
+    "vectors": (
+        "vectors (events of one axis)",
+        lambda d: d.get("event") is None or len(d["event"]) == 1,
+    ),
+    "plane": (
+        "points of the plane (events of shape (2,))",
+        lambda d: d.get("event") in (None, (2,)),
+    ),
+}
+"""What ``Method.requires`` may name -> (in words, whether a data set has it)."""

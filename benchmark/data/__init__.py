@@ -1,0 +1,1 @@
+"""Data sets: how each is made or fetched, and prepared rows on disk."""

@@ -1,0 +1,151 @@
+"""Prepared data: the contract of a data set, and its rows on disk.
+
+A prepared folder holds ``train.npy``, ``validation.npy``, ``test.npy`` (rows of shape ``event``,
+float or unsigned integer) and ``data.json``, the ``Description``. Integer rows are dequantised
+when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``.
+"""
+
+import abc
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from benchmark.files import atomic, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Rows for fitting, for choosing and for reporting, each ``[n, *event]``."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+class Dataset(abc.ABC):
+    """A data set: what its rows are (class attributes), and how to make them (``prepare``)."""
+
+    event: ClassVar[tuple[int, ...]]
+    """Shape of one row."""
+    levels: ClassVar[int | None] = None
+    """Number of grey levels of integer rows; ``None`` for real-valued rows."""
+    picture: ClassVar[tuple[int, ...] | None] = None
+    """Shape in which a row is looked at, ``(channels, height, width)``."""
+    density: ClassVar[str | None] = None
+    """Dotted path of a callable that returns the true ``Density``, where it is known."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def prepare(*args: Any, **numbers: Any) -> Splits:
+        """The rows, from the numbers of config.yaml; a parameter ``source`` is the fetched folder."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the rows of a prepared folder are; ``hash`` identifies their content."""
+
+    event: tuple[int, ...]
+    levels: int | None
+    picture: tuple[int, ...] | None
+    density: str | None
+    rows: dict[str, int]
+    hash: str
+
+    @property
+    def unit(self) -> str:
+        """Unit of negative log-likelihoods: nats per row, or bits per dimension."""
+        return "nats" if self.levels is None else "bits/dim"
+
+    def nll(self, log_prob: np.ndarray) -> np.ndarray:
+        """Negative log-likelihood in ``unit`` of rows with ``log_prob`` nats.
+
+        Bits per dimension of integers ``0 .. L - 1`` dequantised to the unit cube:
+        ``-log p / (D log 2) + log2 L`` (Theis et al., 2016, section 3.1).
+        """
+        if self.levels is None:
+            return -log_prob
+        return -log_prob / (math.prod(self.event) * math.log(2)) + math.log2(self.levels)
+
+
+def write(
+    folder: str | Path,
+    dataset: type[Dataset],
+    splits: Splits,
+    true_log_prob: np.ndarray | None,
+) -> None:
+    """Write a prepared folder; refuses rows that are empty, misshapen or not finite.
+
+    ``true_log_prob`` is the log-density in nats of the test rows, ``None`` where it is not known.
+    """
+    arrays = asdict(splits)
+    for name, rows in arrays.items():
+        _check(dataset, name, rows)
+    description = Description(
+        event=dataset.event,
+        levels=dataset.levels,
+        picture=dataset.picture,
+        density=dataset.density,
+        rows={name: len(rows) for name, rows in arrays.items()},
+        hash=_hash(arrays),
+    )
+    with atomic(folder) as temporary:
+        temporary.mkdir()
+        for name, rows in arrays.items():
+            np.save(temporary / f"{name}.npy", rows)
+        if true_log_prob is not None:
+            np.save(temporary / "true_log_prob.npy", true_log_prob)
+        write_json(temporary / "data.json", asdict(description))
+
+
+def describe(folder: str | Path) -> Description:
+    """The description of a prepared folder."""
+    stored = read_json(Path(folder) / "data.json")
+    for key in ("event", "picture"):
+        stored[key] = tuple(stored[key]) if stored[key] is not None else None
+    return Description(**stored)
+
+
+def rows(folder: str | Path, split: str) -> np.ndarray:
+    """The rows of one split, read from disk as they are used."""
+    return np.load(Path(folder) / f"{split}.npy", mmap_mode="r")
+
+
+def true_log_prob(folder: str | Path) -> np.ndarray | None:
+    """True log-density in nats of the test rows, ``None`` where it is not known."""
+    path = Path(folder) / "true_log_prob.npy"
+    return np.load(path) if path.exists() else None
+
+
+def dequantise(rows: np.ndarray, levels: int | None, seed: int) -> np.ndarray:
+    """Real-valued rows: ``(k + u) / levels`` with uniform noise of ``seed``, or as they are."""
+    if levels is None:
+        return np.array(rows)
+    noise = np.random.default_rng(seed).random(rows.shape)
+    return ((rows + noise) / levels).astype(np.float32)
+
+
+def _check(dataset: type[Dataset], name: str, rows: np.ndarray) -> None:
+    if not len(rows) or rows.shape[1:] != tuple(dataset.event):
+        raise ValueError(
+            f"{dataset.__name__}.prepare: {name} has shape {rows.shape}; "
+            f"allowed is [at least one row, *{dataset.event}]."
+        )
+    if dataset.levels is None and not np.isfinite(rows).all():
+        raise ValueError(f"{dataset.__name__}.prepare: {name} has values that are not finite.")
+    if dataset.levels is not None and (rows.dtype.kind != "u" or rows.max() >= dataset.levels):
+        raise ValueError(
+            f"{dataset.__name__}.prepare: {name} is {rows.dtype} up to {rows.max()}; "
+            f"allowed are unsigned integers below {dataset.levels}."
+        )
+
+
+def _hash(arrays: dict[str, np.ndarray]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        total.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        total.update(np.ascontiguousarray(arrays[name]).data)
+    return total.hexdigest()[:16]

@@ -1,0 +1,31 @@
+"""The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn carries."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from benchmark.data.dataset import Dataset, Splits
+from benchmark.shapes import PositiveInt
+
+
+class Digits(Dataset):
+    """Handwritten digits as vectors of 64 integers ``0 .. 16`` (17 grey levels).
+
+    The test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998, UCI).
+    """
+
+    event = (64,)
+    levels = 17
+    picture = (1, 8, 8)
+
+    @staticmethod
+    def prepare(validation: PositiveInt, test: PositiveInt) -> Splits:
+        """All digits in one fixed random order: test, validation, and the rest to train."""
+        pixels = load_digits().data.astype(np.uint8)
+        if validation + test >= len(pixels):
+            raise ValueError(
+                f"digits: validation + test is {validation + test}; "
+                f"allowed is less than the {len(pixels)} rows there are."
+            )
+        pixels = pixels[np.random.default_rng(0).permutation(len(pixels))]
+        held_out = test + validation
+        return Splits(train=pixels[held_out:], validation=pixels[test:held_out], test=pixels[:test])

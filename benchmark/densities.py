@@ -1,0 +1,109 @@
+"""Densities that can be sampled and evaluated: bases, fitted controls, known targets."""
+
+import abc
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from benchmark.shapes import Batch, PerSample
+
+
+class Density(nn.Module, abc.ABC):
+    """A normalised density over events; a module, so that it moves with its model.
+
+    Sampling draws from torch's global generator.
+    """
+
+    @abc.abstractmethod
+    def sample(self, n: int) -> Batch:
+        """``n`` independent samples."""
+
+    @abc.abstractmethod
+    def log_prob(self, x: Batch) -> PerSample:
+        """Log-density in nats; ``-inf`` outside the support."""
+
+
+class StandardNormal(Density):
+    """``N(0, I)`` over events of any shape."""
+
+    origin: Tensor
+
+    def __init__(self, event: torch.Size) -> None:
+        super().__init__()
+        self.register_buffer("origin", torch.zeros(event))
+
+    def sample(self, n: int) -> Batch:
+        return torch.randn(n, *self.origin.shape, dtype=self.origin.dtype, device=self.origin.device)
+
+    def log_prob(self, x: Batch) -> PerSample:
+        return -0.5 * (x.square() + math.log(2 * math.pi)).flatten(1).sum(dim=1)
+
+
+class GaussianMixture(Density):
+    """``sum_k w_k N(m_k, L_k L_k^T)`` over vectors, from ``K`` weights, means and Cholesky factors."""
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+
+    def __init__(
+        self,
+        weights: Float[Tensor, " K"],
+        means: Float[Tensor, "K D"],
+        factors: Float[Tensor, "K D D"],
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights)
+        self.register_buffer("means", means)
+        self.register_buffer("factors", factors)
+
+    def sample(self, n: int) -> Batch:
+        k = torch.multinomial(self.weights, n, replacement=True)
+        noise = torch.randn_like(self.means[k])
+        return self.means[k] + (self.factors[k] @ noise.unsqueeze(-1)).squeeze(-1)
+
+    def log_prob(self, x: Batch) -> PerSample:
+        return torch.logsumexp(self.weights.log() + self._component_log_prob(x), dim=1)
+
+    def _component_log_prob(self, x: Batch) -> Float[Tensor, "batch K"]:
+        centred = (x.unsqueeze(1) - self.means.to(x)).unsqueeze(-1)
+        whitened = torch.linalg.solve_triangular(self.factors.to(x), centred, upper=False)
+        log_det = self.factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        normaliser = log_det + 0.5 * x.shape[1] * math.log(2 * math.pi)
+        return -0.5 * whitened.square().flatten(2).sum(dim=2) - normaliser
+
+
+class Checkerboard(Density):
+    """Uniform over the eight dark 2 x 2 squares of the board ``[-4, 4]^2``; entropy ``log 32``.
+
+    The board of the FFJORD code (Grathwohl et al., 2019) and of the interpolant papers.
+    """
+
+    corners: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        squares = [(i, j) for i in range(-2, 2) for j in range(-2, 2) if (i + j) % 2 == 0]
+        self.register_buffer("corners", 2 * torch.tensor(squares, dtype=torch.get_default_dtype()))
+
+    def sample(self, n: int) -> Batch:
+        corner = self.corners[torch.randint(len(self.corners), (n,), device=self.corners.device)]
+        return corner + 2 * torch.rand_like(corner)
+
+    def log_prob(self, x: Batch) -> PerSample:
+        square = torch.floor(x / 2)
+        dark = (square.sum(dim=1) % 2 == 0) & (x.abs() < 4).all(dim=1)
+        return torch.where(dark, -math.log(32), -math.inf).to(x)
+
+
+def eight_gaussians() -> GaussianMixture:
+    """Eight Gaussians of standard deviation 0.5 / sqrt 2 on a circle of radius 4 / sqrt 2.
+
+    The ring of the FFJORD code (Grathwohl et al., 2019), whose 1.414 is sqrt 2 here.
+    """
+    angle = torch.arange(8) * math.pi / 4
+    means = 4 / math.sqrt(2) * torch.stack([angle.cos(), angle.sin()], dim=1)
+    factors = (0.5 / math.sqrt(2) * torch.eye(2)).expand(8, 2, 2)
+    return GaussianMixture(torch.full((8,), 1 / 8), means.to(factors), factors.clone())

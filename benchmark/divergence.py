@@ -1,0 +1,34 @@
+"""Divergence of a velocity field: exact, or Hutchinson's estimate."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from benchmark.shapes import Batch, PerSample, Velocity
+
+
+def exact_divergence(velocity: Velocity, t: Float[Tensor, ""], x: Batch) -> PerSample:
+    """Trace of the Jacobian of ``velocity(t, .)`` at each sample of ``x``.
+
+    Costs one vector-Jacobian product per coordinate.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        v = velocity(t, x).flatten(1)
+        rows = (
+            torch.autograd.grad(v[:, i].sum(), x, retain_graph=i + 1 < v.shape[1])[0]
+            for i in range(v.shape[1])
+        )
+        diagonal = [row.flatten(1)[:, i] for i, row in enumerate(rows)]
+    return torch.stack(diagonal).sum(dim=0)
+
+
+def hutchinson_divergence(v: Batch, x: Batch, probe: Batch) -> PerSample:
+    """Unbiased estimate ``probe . J probe`` of the divergence of ``v = velocity(t, x)``.
+
+    ``v`` must have been computed from ``x`` with gradients enabled; the estimate can itself be
+    differentiated. ``probe`` has zero mean and identity covariance, and is held fixed along an
+    ODE solve so that the integrand stays smooth (Grathwohl et al., 2019, section 3.1).
+    """
+    (product,) = torch.autograd.grad(v, x, probe, create_graph=True)
+    return (product * probe).flatten(1).sum(dim=1)

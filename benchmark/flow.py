@@ -1,0 +1,115 @@
+"""The one interface of the benchmark: what a method must provide.
+
+``t = 0`` is the base, ``t = 1`` the target, arguments are ``(t, x)``; a method whose paper runs
+the other way flips its time inside its own file.
+"""
+
+import abc
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from benchmark import ode
+from benchmark.densities import Density
+from benchmark.divergence import exact_divergence
+from benchmark.ode import Solution, Tolerance
+from benchmark.shapes import Batch, PerSample
+
+
+class Method(nn.Module, abc.ABC):
+    """A generative model that can be fitted, sampled and evaluated.
+
+    The methods of this benchmark are flows (``Flow``) or densities in closed form
+    (``ClosedForm``); a class is one of the two, or final.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+    """What it needs of a data set: ``"vectors"`` (events of one axis), ``"density"`` (the known
+    target; its dotted path is then passed to ``build``)."""
+
+    @classmethod
+    @abc.abstractmethod
+    def build(cls, event: tuple[int, ...], *args: Any, **numbers: Any) -> "Method":
+        """The method for events of this shape, from the numbers ``model`` of config.yaml."""
+
+    def initialise(self, x1: Batch) -> None:  # noqa: B027 (most methods have nothing to do)
+        """The part of the fit in closed form, on all training rows, before the first step."""
+
+    @abc.abstractmethod
+    def loss(self, x1: Batch) -> Tensor:
+        """Training objective, a scalar, on a batch of data."""
+
+    @abc.abstractmethod
+    def log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
+        """Log-density in nats of each row, float64."""
+
+    @abc.abstractmethod
+    def sample(self, n: int, tolerance: Tolerance) -> Solution:
+        """``n`` samples; draws from torch's global generator."""
+
+    @abc.abstractmethod
+    def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
+        """How ``log_prob`` and ``sample`` are computed, for the records."""
+
+
+class Flow(Method, abc.ABC):
+    """A velocity field that carries ``base`` at ``t = 0`` to data at ``t = 1``.
+
+    A method writes ``velocity`` and ``loss``, and ``divergence`` only where a closed form exists.
+    Sampling and likelihood are the benchmark's, the same for every flow.
+    """
+
+    base: Density
+
+    @abc.abstractmethod
+    def velocity(self, t: Tensor, x: Batch) -> Batch:
+        """Right-hand side of the probability flow ODE."""
+
+    def divergence(self, t: Tensor, x: Batch) -> PerSample:
+        """Divergence of ``velocity``; override where a closed form exists."""
+        return exact_divergence(self.velocity, t, x)
+
+    def log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
+        return ode.log_prob(
+            self._in_double(self.velocity),
+            self._in_double(self.divergence),
+            self.base.log_prob,
+            x,
+            tolerance,
+        )
+
+    def sample(self, n: int, tolerance: Tolerance) -> Solution:
+        return ode.transport(self._in_double(self.velocity), self.base.sample(n), tolerance)
+
+    def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
+        return {
+            "solver": ode.SOLVER,
+            "atol": tolerance.atol,
+            "rtol": tolerance.rtol,
+            "divergence": "exact",
+        }
+
+    def _in_double(self, function: Any) -> Any:
+        dtype = next(self.parameters()).dtype
+        return lambda t, x: function(t.to(dtype), x.to(dtype)).double()
+
+
+class ClosedForm(Method, abc.ABC):
+    """A method that is a density in closed form: nothing is trained and no ODE is solved."""
+
+    density: Density
+
+    def loss(self, x1: Batch) -> Tensor:
+        raise TypeError(
+            f"{type(self).__name__} has no training loss: it is fitted in closed form. "
+            f"Set train.steps to 0 in config.yaml."
+        )
+
+    def log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
+        return Solution(self.density.log_prob(x.double()), 0)
+
+    def sample(self, n: int, tolerance: Tolerance) -> Solution:
+        return Solution(self.density.sample(n).double(), 0)
+
+    def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
+        return {"solver": "none (closed form)"}

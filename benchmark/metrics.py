@@ -1,0 +1,73 @@
+"""Metrics of a run from its log-densities: no model is needed, so any program may have made them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import records
+from benchmark.data import dataset
+from benchmark.data.dataset import Description
+from benchmark.files import read_json
+from benchmark.records import Metric, Run
+
+
+def write_nll(run: Run, data: str | Path, folder: Path) -> None:
+    """Write ``nll.json`` from ``log_prob.npy`` and ``likelihood.json``, whoever made them."""
+    solve = read_json(folder / "likelihood.json")
+    metrics = likelihood_metrics(
+        np.load(folder / "log_prob.npy"),
+        dataset.true_log_prob(data),
+        dataset.describe(data),
+        solve,
+    )
+    records.write(folder / "nll.json", run, metrics, solve["protocol"], solve["provenance"])
+
+def likelihood_metrics(
+    log_prob: np.ndarray,
+    true_log_prob: np.ndarray | None,
+    data: Description,
+    solve: dict[str, Any],
+) -> list[Metric]:
+    """NLL of the test rows, KL divergence where the truth is known, solver error and NFE.
+
+    ``log_prob`` and ``true_log_prob`` are nats, one value per test row. ``solve`` is
+    ``likelihood.json``: ``nfe``, and ``tight_rows`` test rows' log-density at a 10x tighter
+    tolerance (both ``None`` where no ODE is solved). Raises ``ValueError`` if rows are missing.
+    """
+    if log_prob.shape != (data.rows["test"],):
+        raise ValueError(
+            f"log_prob has shape {log_prob.shape}; the data set has {data.rows['test']} test "
+            f"rows, and each needs one value, in their order."
+        )
+    metrics = [_mean("nll", data.nll(log_prob), data.unit)]
+    if true_log_prob is not None:
+        metrics.append(_mean("kl", true_log_prob - log_prob, "nats"))
+    return [*metrics, *_solver_metrics(log_prob, data, solve)]
+
+
+def _mean(name: str, values: np.ndarray, unit: str) -> Metric:
+    """The mean over rows with its standard error; missing if a row has no finite value."""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        reason = f"{bad} of {len(values)} test rows have no finite log-density"
+        return Metric(name, None, unit, n=len(values), reason=reason)
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+    return Metric(name, float(values.mean()), unit, standard_error=error, n=len(values))
+
+
+def _solver_metrics(
+    log_prob: np.ndarray, data: Description, solve: dict[str, Any]
+) -> list[Metric]:
+    if solve["nfe"] is None:
+        reason = "closed form: no ODE is solved"
+        return [
+            Metric("solver_error", None, data.unit, reason=reason),
+            Metric("nfe_likelihood", None, "evaluations", reason=reason),
+        ]
+    tight = np.array(solve["tight_log_prob"])
+    change = float(abs((data.nll(tight) - data.nll(log_prob[: len(tight)])).mean()))
+    return [
+        Metric("solver_error", change, data.unit, n=len(tight)),
+        Metric("nfe_likelihood", solve["nfe"], "evaluations"),
+    ]

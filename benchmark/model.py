@@ -1,0 +1,92 @@
+"""A fitted method on disk and in use: ``model.json`` (what it is), ``model.safetensors`` (weights)."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from benchmark.coordinates import Affine
+from benchmark.files import atomic, read_json, write_json
+from benchmark.flow import Method
+from benchmark.names import load as load_name
+from benchmark.ode import Solution, Tolerance
+from benchmark.shapes import Batch, PerSample
+
+
+class Model(nn.Module):
+    """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves."""
+
+    def __init__(self, method: Method, coordinates: Affine, tolerance: Tolerance) -> None:
+        super().__init__()
+        self.method, self.coordinates, self.tolerance = method, coordinates, tolerance
+
+    def log_prob(self, x: Batch) -> PerSample:
+        """Log-density in nats of rows ``x`` of the prepared data, float64."""
+        return self.solve_log_prob(x, self.tolerance).values
+
+    def sample(self, n: int) -> Batch:
+        """``n`` samples in the coordinates of the prepared data, float64."""
+        return self.solve_sample(n).values
+
+    def solve_log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
+        """``log_prob`` at another tolerance, and its NFE."""
+        values, nfe = self.method.log_prob(self.coordinates(x.double()), tolerance)
+        return Solution((values + self.coordinates.log_det()).detach(), nfe)
+
+    def solve_sample(self, n: int) -> Solution:
+        """``sample``, and its NFE."""
+        values, nfe = self.method.sample(n, self.tolerance)
+        return Solution(self.coordinates.inverse(values), nfe)
+
+
+def build(kind: str, event: tuple[int, ...], numbers: dict[str, Any]) -> Method:
+    """The unfitted method of class ``kind`` (a dotted name).
+
+    Raises ``ValueError`` if the name does not mean a method.
+    """
+    found = load_name(kind)
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise ValueError(
+            f"config.yaml: class {kind!r} is not a subclass of benchmark.flow.Method. "
+            f"Name one, e.g. benchmark.baselines.ffjord.FFJORD."
+        )
+    return found.build(event, **numbers)
+
+
+def save(folder: str | Path, model: Model, description: dict[str, Any]) -> None:
+    """Write a model; ``description`` holds ``class``, ``numbers``, ``event``, ``validation``
+    (the tolerance) and whatever else is to be known of the fit."""
+    weights = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+    with atomic(Path(folder) / "model.safetensors") as temporary:
+        save_file(weights, temporary)
+    write_json(Path(folder) / "model.json", description)
+
+
+def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
+    """The fitted model of a run, ready to use: ``load(folder).log_prob(x)``, ``.sample(n)``.
+
+    ``tolerance`` is that of its ODE solves; by default the one at which the run was evaluated
+    or, before that, validated.
+    """
+    stored = read_json(Path(folder) / "model.json")
+    event = tuple(stored["event"])
+    method = build(stored["class"], event, stored["numbers"])
+    model = Model(method, Affine.identity(event), tolerance or _tolerance_of(Path(folder)))
+    model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+    return model.eval()
+
+
+def _tolerance_of(folder: Path) -> Tolerance:
+    evaluated = folder / "likelihood.json"
+    protocol = read_json(evaluated)["protocol"] if evaluated.exists() else {}
+    if "atol" in protocol:
+        return Tolerance(protocol["atol"], protocol["rtol"])
+    return Tolerance(**read_json(folder / "model.json")["validation"])
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trained numbers of a model."""
+    return sum(weights.numel() for weights in model.parameters())
+
+

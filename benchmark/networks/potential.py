@@ -1,0 +1,71 @@
+"""The potential of OT-Flow, with its gradient and the trace of its Hessian in closed form.
+
+``Phi(s) = w . N(s) + s' A' A s / 2 + b . s`` over ``s = (x, t)``, with the residual network
+``u0 = sigma(K0 s + b0)``, ``N = u0 + sigma(K1 u0 + b1)`` and ``sigma(z) = |z| + log(1 + e^(-2|z|))``,
+whose derivative is ``tanh`` (Onken et al., 2021, equations 12-15; their constant c has no effect).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmark.shapes import PerSample
+
+
+def _sigma(z: Tensor) -> Tensor:
+    return z.abs() + functional.softplus(-2 * z.abs())
+
+
+class Derivatives(NamedTuple):
+    """Derivatives of ``Phi`` at a batch of points: in ``x``, in ``t``, and the Laplacian in ``x``."""
+
+    gradient: Tensor
+    time: PerSample
+    laplacian: PerSample
+
+
+class Potential(nn.Module):
+    """``Phi`` on ``dim`` coordinates and time, ``width`` units, a quadratic term of rank ``rank``."""
+
+    def __init__(self, dim: int, width: int, rank: int) -> None:
+        super().__init__()
+        self.opening = nn.Linear(dim + 1, width)
+        self.residual = nn.Linear(width, width)
+        self.readout = nn.Parameter(torch.ones(width))
+        self.quadratic = nn.Parameter(torch.empty(rank, dim + 1))
+        self.linear = nn.Parameter(torch.zeros(dim + 1))
+        nn.init.xavier_uniform_(self.quadratic)
+
+    def forward(self, t: Tensor, x: Tensor) -> PerSample:
+        """``Phi`` at points ``x`` of shape ``[batch, dim]``."""
+        s = self._joined(t, x)
+        u0 = _sigma(self.opening(s))
+        network = u0 + _sigma(self.residual(u0))
+        quadratic = (s @ self.quadratic.T).square().sum(dim=1) / 2
+        return network @ self.readout + quadratic + s @ self.linear
+
+    def derivatives(self, t: Tensor, x: Tensor) -> Derivatives:
+        """Gradient and Laplacian, at the cost of a few products per layer and no autograd."""
+        s, dim = self._joined(t, x), x.shape[1]
+        z0 = self.opening(s)
+        slope0 = torch.tanh(z0)
+        slope1 = torch.tanh(self.residual(_sigma(z0)))
+        back1 = self.readout + (slope1 * self.readout) @ self.residual.weight
+        gradient = (slope0 * back1) @ self.opening.weight
+        gradient = gradient + s @ self.quadratic.T @ self.quadratic + self.linear
+
+        weight = self.opening.weight[:, :dim]
+        bend0 = (1 - slope0.square()) * back1
+        bend1 = (1 - slope1.square()) * self.readout
+        jacobian = self.residual.weight @ (slope0.unsqueeze(-1) * weight)
+        laplacian = (
+            bend0 @ weight.square().sum(dim=1)
+            + (bend1 * jacobian.square().sum(dim=2)).sum(dim=1)
+            + self.quadratic[:, :dim].square().sum()
+        )
+        return Derivatives(gradient[:, :dim], gradient[:, dim], laplacian)
+
+    def _joined(self, t: Tensor, x: Tensor) -> Tensor:
+        return torch.cat([x, t.reshape(-1, 1).expand(len(x), 1)], dim=1)

@@ -1,0 +1,513 @@
+"""Figures of samples, densities, learning curves and cost, from arrays and tidy frames.
+
+A method has one colour in every figure, that of its style (name -> label and colour, in the
+order of the panels). What is missing is drawn as missing, with its reason.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmark.files import atomic
+from benchmark.records import Run
+
+Styles = Mapping[str, Mapping[str, str]]
+
+Extent = tuple[float, float, float, float]
+"""Left, right, bottom and top edge of an image, in data units."""
+
+TARGET = "target"
+"""Name of the true density among those of the methods."""
+
+GREY = "#6b6b6b"
+DENSITY = "mako"
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of every figure, for the time of the block (also a decorator)."""
+    with matplotlib.rc_context():
+        seaborn.set_theme(
+            context="paper",
+            style="ticks",
+            rc={
+                "font.sans-serif": ["DejaVu Sans"],
+                "axes.grid": True,
+                "axes.spines.right": False,
+                "axes.spines.top": False,
+                "axes.titleweight": "bold",
+                "grid.color": "#ececec",
+                "legend.frameon": False,
+                "pdf.fonttype": 42,
+            },
+        )
+        yield
+
+
+def save(figure: Figure, stem: str | Path) -> None:
+    """The figure as ``<stem>.png`` (150 dots per inch) and ``<stem>.pdf``."""
+    for suffix in ("png", "pdf"):
+        with atomic(f"{stem}.{suffix}") as temporary, style():
+            figure.savefig(temporary, dpi=150, bbox_inches="tight")
+
+
+@style()
+def samples_2d(
+    target: np.ndarray, samples: Mapping[str, np.ndarray], styles: Styles, gaps: Mapping[str, str]
+) -> Figure:
+    """Histograms of points in the plane, on one grid and colour scale: the target, then methods.
+
+    ``target`` (n, 2) gives the limits; ``samples`` maps a method to (m, 2), ``gaps`` a method
+    without samples to the reason. The share of samples outside the limits is written below.
+    """
+    methods = _shown(styles, [*samples, *gaps])
+    figure, panels = _panels(1 + len(methods), columns=4, size=(2.2, 2.3))
+    points = {TARGET: target, **samples}
+    edges = _edges(target, bins=_bins(min(len(found) for found in points.values())))
+    heights = {name: _histogram(found, edges) for name, found in points.items()}
+    scale = _scale(float(np.quantile(heights[TARGET][heights[TARGET] > 0], 0.98)))
+    for name, axes in zip([TARGET, *methods], panels, strict=False):
+        _title(axes, name, styles)
+        if name in points:
+            axes.pcolormesh(*edges, heights[name].T, cmap=DENSITY, norm=scale, rasterized=True)
+            _outside(axes, points[name], edges)
+        else:
+            _missing(axes, gaps[name])
+        _bare(axes)
+    _colourbar(figure, scale, panels, "density [1 / unit area]")
+    return figure
+
+
+@style()
+def samples_images(
+    target: np.ndarray,
+    samples: Mapping[str, np.ndarray],
+    shape: tuple[int, int, int],
+    styles: Styles,
+    gaps: Mapping[str, str],
+) -> Figure:
+    """The first 36 images of the target and of each method, on the grey scale of the target.
+
+    Arrays are (n, ...) with the elements of ``shape`` (channels, height, width) in each row.
+    """
+    methods = _shown(styles, [*samples, *gaps])
+    figure, panels = _panels(1 + len(methods), columns=4, size=(2.4, 2.6))
+    low, high = float(target.min()), float(target.max())
+    images = {TARGET: target, **samples}
+    for name, axes in zip([TARGET, *methods], panels, strict=False):
+        _title(axes, name, styles)
+        if name in images:
+            grey = np.clip((_mosaic(images[name], shape) - low) / (high - low), 0, 1)
+            axes.imshow(grey, cmap="gray", vmin=0, vmax=1)
+        else:
+            _missing(axes, gaps[name])
+        _bare(axes)
+    return figure
+
+
+@style()
+def densities(
+    extents: Mapping[str, Extent],
+    log_densities: Mapping[str, Mapping[str, np.ndarray]],
+    styles: Styles,
+    datasets: Mapping[str, str],
+    captions: Mapping[tuple[str, str], str],
+    gaps: Mapping[tuple[str, str], str],
+) -> Figure:
+    """Densities in the plane: a row for each data set, the truth first, one colour scale in a row.
+
+    ``log_densities`` maps a data set to ``TARGET`` (where known) and methods, each (height,
+    width) in nats, the first row at the bottom of the data set's extent. ``captions`` (NLL, KL)
+    and ``gaps`` are for pairs of data set and method.
+    """
+    rows = [name for name in datasets if name in log_densities]
+    present = [name for found in log_densities.values() for name in found]
+    methods = _shown(styles, [*present, *(method for _, method in gaps)])
+    figure, grid = _grid(len(rows), 1 + len(methods), size=(1.9, 2.0))
+    for dataset, line in zip(rows, grid, strict=False):
+        found = log_densities[dataset]
+        scale = _scale(_peak(found))
+        for name, axes in zip([TARGET, *methods], line, strict=True):
+            if name in found:
+                _density(axes, found[name], extents[dataset], scale)
+                axes.set_xlabel(captions.get((dataset, name), ""), fontsize="small")
+            else:
+                unknown = "density not known" if name == TARGET else "not evaluated"
+                _missing(axes, gaps.get((dataset, name), unknown))
+            _bare(axes)
+        line[0].set_ylabel(datasets[dataset], fontweight="bold")
+        _colourbar(figure, scale, line, "density [1 / unit area]")
+    for name, axes in zip([TARGET, *methods], grid[0], strict=True):
+        _title(axes, name, styles)
+    return figure
+
+
+@style()
+def learning_curves(
+    frame: pd.DataFrame,
+    styles: Styles,
+    datasets: Mapping[str, str],
+    references: Mapping[str, float],
+    gaps: Mapping[Run, str],
+) -> Figure:
+    """Validation NLL against steps and against training seconds: mean and range over the seeds.
+
+    ``frame`` has the columns dataset, method, seed, step, seconds, validation_nll (NaN between
+    validations) and unit. ``references`` maps a data set to the NLL of its true density.
+    """
+    frame = frame[frame.validation_nll.notna() & (frame.step > 0)]
+    missing = {run.dataset for run in gaps}
+    rows = [name for name in datasets if name in set(frame.dataset) | missing]
+    figure, grid = _grid(len(rows), 2, size=(3.6, 2.4), sharey="row")
+    for dataset, line in zip(rows, grid, strict=False):
+        curves = frame[frame.dataset == dataset]
+        for axes, clock in zip(line, ("step", "seconds"), strict=True):
+            _curves(axes, curves, clock, styles)
+            if dataset in references:
+                axes.axhline(references[dataset], color="black", linestyle="--", linewidth=1)
+        _log_axis(line[0], "training step")
+        _log_axis(line[1], "training time [s]")
+        _limit_curves(line[0], curves, references.get(dataset))
+        unit = curves.unit.iloc[0] if len(curves) else "not measured"
+        line[0].set_ylabel(f"{datasets[dataset]}\nvalidation NLL [{unit}]")
+    _list_gaps(figure, gaps, styles, datasets)
+    _curve_legend(figure, frame, styles, bool(references))
+    return figure
+
+
+@style()
+def nll_against_time(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> Figure:
+    """Test NLL against training time, a panel per data set, from the frame of metrics.
+
+    A large point is the mean over seeds with its standard deviation, small points are the seeds;
+    closed forms are dashed lines. What lies far off is named at the edge with its value.
+    """
+    frame = frame[frame.method.isin(list(styles))]
+    names = [name for name in datasets if name in set(frame.dataset)]
+    figure, panels = _panels(len(names), columns=3, size=(3.6, 3.0))
+    for dataset, axes in zip(names, panels, strict=False):
+        here = frame[frame.dataset == dataset]
+        nll, runs = here[here.metric == "nll"], _runs(here)
+        references = nll[nll.closed_form & nll.value.notna()]
+        axes.set_ylim(*_limits(runs, references.value, nll.standard_error.mean()))
+        _time_axis(axes, runs.training_seconds)
+        _points(axes, runs, styles)
+        for method, value in zip(references.method, references.value, strict=True):
+            _reference(axes, value, styles[method])
+        units = [*nll.unit.dropna(), "not measured"]
+        axes.set_ylabel(f"test NLL [{units[0]}]")
+        axes.set_title(f"{datasets[dataset]} (n = {_most_seeds(runs)} seeds)")
+    _list_gaps(figure, _gaps_of(frame), styles, datasets)
+    return figure
+
+
+# Panels
+
+
+def _grid(
+    rows: int, columns: int, size: tuple[float, float], **shared: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its axes (rows, columns), each of about ``size`` inches; at least one."""
+    rows = max(rows, 1)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows))
+    figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
+    return figure, figure.subplots(rows, columns, squeeze=False, **shared)
+
+
+def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """``count`` axes in rows that are as equal as possible; what is left over is removed."""
+    lines = -(-count // columns)
+    figure, grid = _grid(lines, max(-(-count // max(lines, 1)), 1), size)
+    for axes in grid.flat[count:]:
+        axes.remove()
+    return figure, list(grid.flat[:count])
+
+
+def _shown(styles: Styles, present: Iterable[str]) -> list[str]:
+    """Methods of ``styles`` that are ``present``, in the order of ``styles``."""
+    present = set(present)
+    return [name for name in styles if name in present]
+
+
+def _title(axes: Axes, name: str, styles: Styles) -> None:
+    known = {TARGET: {"label": "Target", "colour": "black"}, **styles}[name]
+    axes.set_title(known["label"], color=known["colour"])
+
+
+def _bare(axes: Axes) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.set_box_aspect(1)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def _missing(axes: Axes, reason: str) -> None:
+    text = f"missing:\n{textwrap.fill(reason, 22)}"
+    axes.text(
+        *(0.5, 0.5, text),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=GREY,
+        fontsize="small",
+    )
+    axes.set_facecolor("#f4f4f4")
+
+
+def _scale(top: float) -> Normalize:
+    """Colours from zero to ``top``, growing like a root so that thin structure stays visible."""
+    return PowerNorm(0.6, 0, top)
+
+
+def _colourbar(figure: Figure, scale: Normalize, panels: Sequence[Axes], label: str) -> None:
+    """One bar for all panels; its point says that higher values share the last colour."""
+    colours = ScalarMappable(norm=scale, cmap=DENSITY)
+    bar = figure.colorbar(colours, ax=list(panels), extend="max", shrink=0.8, aspect=20, pad=0.01)
+    bar.set_label(label, fontsize="small")
+    bar.outline.set_visible(False)
+
+
+# Samples and densities
+
+
+def _bins(count: int) -> int:
+    """Bins along one axis: few enough that noise of counting does not pass for structure."""
+    return int(np.clip(np.sqrt(count) / 1.5, 24, 160))
+
+
+def _edges(target: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of square bins over the target, with a margin of 5 %."""
+    low, high = target.min(axis=0), target.max(axis=0)
+    centre, half = (low + high) / 2, 0.55 * (high - low).max()
+    x, y = (np.linspace(middle - half, middle + half, bins + 1) for middle in centre)
+    return x, y
+
+
+def _histogram(points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Density (x, y) in which points outside the edges count as mass."""
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
+    area = (edges[0][1] - edges[0][0]) * (edges[1][1] - edges[1][0])
+    density: np.ndarray = counts / (len(points) * area)
+    return density
+
+
+def _outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> None:
+    low, high = (np.array([edge[end] for edge in edges]) for end in (0, -1))
+    share = 1 - np.mean(np.all((points >= low) & (points <= high), axis=1))
+    if share > 0:
+        axes.set_xlabel(f"{100 * share:.2g} % outside", color=GREY, fontsize="small")
+
+
+def _mosaic(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The first 36 images, NaN between them: (height, width), or more channels, last."""
+    channels, height, width = shape
+    tiles = np.full((36, channels, height + 1, width + 1), np.nan)
+    shown = images[:36].reshape(-1, *shape)
+    tiles[: len(shown), :, :-1, :-1] = shown
+    grid = tiles.reshape(6, 6, channels, height + 1, width + 1).transpose(0, 3, 1, 4, 2)
+    mosaic = grid.reshape(6 * (height + 1), 6 * (width + 1), channels)[:-1, :-1]
+    return mosaic[..., 0] if channels == 1 else mosaic
+
+
+def _density(axes: Axes, log_density: np.ndarray, extent: Extent, scale: Normalize) -> None:
+    density = np.exp(log_density)
+    axes.imshow(density, origin="lower", extent=extent, cmap=DENSITY, norm=scale)
+
+
+def _peak(log_densities: Mapping[str, np.ndarray]) -> float:
+    """Top of the colour scale: the peak of the truth, else the median peak of the methods."""
+    if TARGET in log_densities:
+        return float(np.exp(log_densities[TARGET].max()))
+    return float(np.median([np.exp(found.max()) for found in log_densities.values()]))
+
+
+# Learning curves
+
+
+def _curves(axes: Axes, curves: pd.DataFrame, clock: str, styles: Styles) -> None:
+    """Seeds share their steps but not their seconds, so time is the mean over seeds too."""
+    for method in _shown(styles, curves.method):
+        steps = curves[curves.method == method].groupby("step")
+        x, nll = steps[clock].mean(), steps.validation_nll
+        colour = styles[method]["colour"]
+        axes.plot(x, nll.mean(), color=colour, linewidth=1.6)
+        axes.fill_between(x, nll.min(), nll.max(), color=colour, alpha=0.2, linewidth=0)
+
+
+def _near(values: pd.Series, base: float, noise: float) -> pd.Series:
+    """Those that lie at most 8 times as far above ``base`` as is typical, or as ``noise``."""
+    above = values - base
+    typical = above[above > 0].quantile(0.5, interpolation="lower")
+    near: pd.Series = values[above <= 8 * np.nanmax([typical, noise, 0.0])]
+    return near
+
+
+def _limit_curves(axes: Axes, curves: pd.DataFrame, reference: float | None) -> None:
+    """Cut the first descent, which would flatten everything worth comparing."""
+    curves = curves[np.isfinite(curves.validation_nll)].sort_values("step")
+    if curves.empty:
+        return
+    values = curves.validation_nll
+    low = min(values.min(), values.min() if reference is None else reference)
+    last = curves.groupby(["method", "seed"]).validation_nll.last()
+    end = _near(last, low, noise=0.02 * (values.max() - low)).max()
+    high = min(values.max(), end + 2 * (end - low))
+    margin = 0.06 * (high - low) or 0.5
+    axes.set_ylim(low - margin, high + margin)
+
+
+def _curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference: bool) -> None:
+    handles = []
+    for method in _shown(styles, frame.method):
+        counts = frame[frame.method == method].groupby("dataset").seed.nunique()
+        low, high = counts.min(), counts.max()
+        seeds = f"{low}" if low == high else f"{low}–{high}"
+        label = f"{styles[method]['label']} (n={seeds})"
+        handles.append(Line2D([], [], color=styles[method]["colour"], label=label))
+    if reference:
+        handles.append(Line2D([], [], color="black", linestyle="--", label="true density"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5) or 1)
+
+
+def _log_axis(axes: Axes, label: str) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel(label)
+
+
+# NLL against time
+
+
+def _runs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns method, seed, nll, training_seconds: the learned runs that have both numbers."""
+    learned = frame[~frame.closed_form & frame.metric.isin(["nll", "training_seconds"])]
+    wide = learned.pivot(index=["method", "seed"], columns="metric", values="value")
+    wide = wide.reindex(columns=["nll", "training_seconds"])
+    return wide.dropna().reset_index()
+
+
+def _most_seeds(runs: pd.DataFrame) -> int:
+    return int(runs.groupby("method").size().max()) if len(runs) else 0
+
+
+def _limits(runs: pd.DataFrame, references: pd.Series, noise: float) -> tuple[float, float]:
+    """Range of NLL of the learned methods, but for outliers, and of the references near them."""
+    means = runs.groupby("method").nll.mean()
+    kept = _near(means, min([*means, *references], default=0.0), noise).index
+    values = runs.nll[runs.method.isin(kept)] if len(runs) else references
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    near = references[references <= high + (high - low)]
+    low, high = min([low, *near]), max([high, *near])
+    margin = 0.12 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _time_axis(axes: Axes, seconds: pd.Series) -> None:
+    """Logarithmic, with room for labels to the right of the points."""
+    _log_axis(axes, "training time [s]")
+    if len(seconds):
+        decades = max(np.log10(seconds.max() / seconds.min()), 1.0)
+        axes.set_xlim(
+            seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades)
+        )
+
+
+def _points(axes: Axes, runs: pd.DataFrame, styles: Styles) -> None:
+    """Each method as seeds, mean and standard deviation, labelled; far above, at the edge."""
+    low, high = axes.get_ylim()
+    top = high - 0.1 * (high - low)
+    labels: dict[str, tuple[float, float, str]] = {}
+    for method in _shown(styles, runs.method):
+        own, colour = runs[runs.method == method], styles[method]["colour"]
+        seconds, mean, sd = own.training_seconds.mean(), own.nll.mean(), own.nll.std(ddof=1)
+        far = mean > high
+        height = top if far else mean
+        if not far:
+            axes.plot(own.training_seconds, own.nll, ".", color=colour, alpha=0.5, markersize=5)
+            axes.errorbar(seconds, mean, None if np.isnan(sd) else sd, color=colour, capsize=3)
+        marker = "^" if far else "o"
+        axes.plot(seconds, height, marker, color=colour, markersize=7, markeredgecolor="white")
+        count = f" (n={len(own)})" if len(own) < _most_seeds(runs) else ""
+        value = f" {mean:.3g} ↑" if far else ""
+        labels[method] = (seconds, height, f"{styles[method]['label']}{value}{count}")
+    heights = _spread({name: label[1] for name, label in labels.items()}, 0.07 * (high - low))
+    for method, (seconds, _, text) in labels.items():
+        _beside(axes, text, (seconds, heights[method]), styles[method]["colour"])
+
+
+def _beside(axes: Axes, text: str, point: tuple[float, float], colour: str) -> None:
+    axes.annotate(
+        text, point, xytext=(8, 0), textcoords="offset points", color=colour, va="center"
+    )
+
+
+def _spread(positions: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Positions moved upward as little as makes neighbours at least ``gap`` apart."""
+    spread: dict[str, float] = {}
+    last = -np.inf
+    for name, position in sorted(positions.items(), key=lambda item: item[1]):
+        last = max(position, last + gap)
+        spread[name] = last
+    return spread
+
+
+def _reference(axes: Axes, value: float, known: Mapping[str, str]) -> None:
+    """A dashed line with its name, or its name and value at the edge beyond which it lies."""
+    low, high = axes.get_ylim()
+    inside = value <= high
+    if inside:
+        axes.axhline(value, color=known["colour"], linestyle="--", linewidth=1)
+    above = inside and value > (low + high) / 2
+    axes.annotate(
+        known["label"] if inside else f"{known['label']} {value:.3g} ↑",
+        (0.02, min(value, high)),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2 if above else -2),
+        textcoords="offset points",
+        va="bottom" if above else "top",
+        color=known["colour"],
+        fontsize="small",
+    )
+
+
+# What is missing
+
+
+def _gaps_of(frame: pd.DataFrame) -> dict[Run, str]:
+    gaps = frame[(frame.metric == "nll") & frame.reason.notna()].to_dict("records")
+    return {
+        Run(gap["suite"], gap["dataset"], gap["method"], gap["seed"]): gap["reason"]
+        for gap in gaps
+    }
+
+
+def _list_gaps(
+    figure: Figure, gaps: Mapping[Run, str], styles: Styles, datasets: Mapping[str, str]
+) -> None:
+    """Missing runs and why, below the panels."""
+    seeds: dict[tuple[str, str, str], list[str]] = {}
+    for run, reason in gaps.items():
+        if run.method in styles and run.dataset in datasets:
+            seeds.setdefault((run.dataset, run.method, reason), []).append(str(run.seed))
+    handles = []
+    for (dataset, method, reason), missing in seeds.items():
+        where = f"{styles[method]['label']} on {datasets[dataset]}"
+        noun = "seeds" if len(missing) > 1 else "seed"
+        label = textwrap.fill(f"missing: {where}, {noun} {', '.join(missing)}: {reason}", 90)
+        colour = styles[method]["colour"]
+        handles.append(Line2D([], [], marker="x", linestyle="", color=colour, label=label))
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside lower center", fontsize="small", labelcolor=GREY
+        )

@@ -1,0 +1,154 @@
+"""The report of a suite: which runs are whole, its tables and its figures, from files alone."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark import plots, records, tables
+from benchmark.config import Suite
+from benchmark.data import dataset
+from benchmark.files import read_json
+from benchmark.log import FAILURE
+from benchmark.plots import TARGET
+from benchmark.records import Run, data_folder, suite_folder
+
+RECORDS = ("nll.json", "cost.json")
+ORACLE = "benchmark.baselines.oracle.Oracle"
+
+
+def gap(suite: Suite, run: Run) -> str | None:
+    """Why a run is not in the tables; ``None`` if it is whole and made with this config."""
+    folder = run.folder
+    if (folder / FAILURE).exists():
+        return str(read_json(folder / FAILURE)["reason"])
+    if not all((folder / name).exists() for name in (*RECORDS, "log_prob.npy", "samples.npy")):
+        started = sorted(folder.glob("*.log"))
+        return f"stopped before its end, see {started[-1]}" if started else "was not run"
+    if _config_of(folder) != suite.run_hash(run):
+        return "its records were made with another config"
+    return None
+
+
+def write_tables(suite: Suite) -> None:
+    """``metrics.csv`` and ``.parquet``, and the tables ``nll`` and ``cost``."""
+    folder, gaps = suite_folder(suite.name), _gaps(suite)
+    whole = [run for run in suite.runs if run not in gaps]
+    frame = tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
+    tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
+    labels = _labels(suite)
+    for name, table in (("nll", tables.nll_table), ("cost", tables.cost_table)):
+        tables.write(table(frame, suite.methods, labels), folder / "tables" / name)
+
+
+def write_samples(suite: Suite, name: str) -> None:
+    """Figure of the samples of the first seed of every method on one data set."""
+    gaps, runs = _gaps(suite), [run for run in first_runs(suite) if run.dataset == name]
+    target = dataset.rows(data_folder(suite.name, name), "test")
+    samples = {run.method: np.load(run.folder / "samples.npy") for run in runs if run not in gaps}
+    missing = {run.method: gaps[run] for run in runs if run in gaps}
+    description = dataset.describe(data_folder(suite.name, name))
+    if description.picture is not None:
+        real = dataset.dequantise(target, description.levels, seed=0)
+        figure = plots.samples_images(real, samples, description.picture, suite.methods, missing)
+    else:
+        figure = plots.samples_2d(target, samples, suite.methods, missing)
+    plots.save(figure, suite_folder(suite.name) / "figures" / f"samples_{name}")
+
+
+def write_densities(suite: Suite) -> None:
+    """Figure of the learned densities of the first seed on every data set of the plane."""
+    gaps = _gaps(suite)
+    extents, found, captions, missing = {}, {}, {}, {}
+    for name in suite.datasets:
+        if suite.event(name) != (2,):
+            continue
+        found[name] = {}
+        for run in (run for run in first_runs(suite) if run.dataset == name):
+            key = TARGET if _is_oracle(suite, run) else run.method
+            if run in gaps or not (run.folder / "density.npz").exists():
+                missing[name, key] = gaps.get(run, "its density was not evaluated")
+                continue
+            stored = np.load(run.folder / "density.npz")
+            extents[name] = tuple(stored["extent"])
+            found[name][key] = stored["log_density"]
+            captions[name, key] = _caption(run)
+    labels = _labels(suite)
+    figure = plots.densities(extents, found, suite.methods, labels, captions, missing)
+    plots.save(figure, suite_folder(suite.name) / "figures" / "density")
+
+
+def write_learning_curves(suite: Suite) -> None:
+    """Figure of the validation NLL against steps and seconds, every seed."""
+    gaps = _gaps(suite)
+    learned = [run for run in suite.runs if is_trained(suite, run)]
+    frames = [_history(suite, run) for run in learned if run not in gaps]
+    references = {
+        run.dataset: _nll(run)["value"]
+        for run in suite.runs
+        if _is_oracle(suite, run) and run not in gaps
+    }
+    missing = {run: reason for run, reason in gaps.items() if run in learned}
+    columns = ["dataset", "method", "seed", "step", "seconds", "loss", "validation_nll", "unit"]
+    frame = pd.concat([pd.DataFrame(columns=columns), *frames]) if not frames else pd.concat(frames)
+    figure = plots.learning_curves(frame, suite.methods, _labels(suite), references, missing)
+    plots.save(figure, suite_folder(suite.name) / "figures" / "learning_curves")
+
+
+def write_nll_time(suite: Suite) -> None:
+    """Figure of the test NLL against training seconds."""
+    frame = tables.read_metrics(suite_folder(suite.name) / "metrics.parquet")
+    figure = plots.nll_against_time(frame, suite.methods, _labels(suite))
+    plots.save(figure, suite_folder(suite.name) / "figures" / "nll_time")
+
+
+def first_runs(suite: Suite) -> list[Run]:
+    """The first seed of every method on every data set: what figures of single fits show."""
+    return list({(run.dataset, run.method): run for run in reversed(suite.runs)}.values())[::-1]
+
+
+def is_trained(suite: Suite, run: Run) -> bool:
+    """Whether a run has learning curves: it is trained here, in more than zero steps."""
+    return bool(suite.numbers(run)["train"]["steps"])
+
+
+def _gaps(suite: Suite) -> dict[Run, str]:
+    found = {run: gap(suite, run) for run in suite.runs}
+    return {run: reason for run, reason in found.items() if reason is not None}
+
+
+def _labels(suite: Suite) -> dict[str, str]:
+    return {name: entry["label"] for name, entry in suite.datasets.items()}
+
+
+def _is_oracle(suite: Suite, run: Run) -> bool:
+    return bool(suite.methods[run.method].get("class") == ORACLE)
+
+
+def _records(run: Run) -> Mapping[str, dict[str, Any]]:
+    return {record["metric"]: record for record in records.read(run.folder / "nll.json")}
+
+
+def _nll(run: Run) -> dict[str, Any]:
+    return _records(run)["nll"]
+
+
+def _caption(run: Run) -> str:
+    found = _records(run)
+    known = [found[name] for name in ("nll", "kl") if name in found]
+    parts = [f"{r['metric'].upper()} {r['value']:.3f}" for r in known if r["value"] is not None]
+    return "  ".join(parts)
+
+
+def _history(suite: Suite, run: Run) -> pd.DataFrame:
+    frame = pd.read_csv(run.folder / "training.csv")
+    unit = dataset.describe(data_folder(suite.name, run.dataset)).unit
+    return frame.assign(dataset=run.dataset, method=run.method, seed=run.seed, unit=unit)
+
+
+def _config_of(folder: Path) -> str | None:
+    found = json.loads((folder / "nll.json").read_text())
+    return str(found[0]["provenance"]["config"]) if found else None

@@ -1,0 +1,24 @@
+"""Names of the types every module shares. Shapes are checked in tests only.
+
+``PositiveInt`` and its like are plain numbers at run time; in the signature of a class
+that ``config.yaml`` names they tell what the config may hold (see ``benchmark.config``).
+"""
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor
+
+PositiveInt = int
+NonNegativeInt = int
+PositiveFloat = float
+
+Time = Float[Tensor, ""] | Float[Tensor, " batch"]
+Batch = Float[Tensor, "batch *event"]
+PerSample = Float[Tensor, " batch"]
+Velocity = Callable[[Tensor, Tensor], Tensor]
+
+
+def per_sample(scalar: Tensor, x: Tensor) -> Tensor:
+    """``scalar``, of shape ``[]`` or ``[batch]``, shaped to multiply ``x`` of ``[batch, *event]``."""
+    return scalar.reshape(-1, *[1] * (x.ndim - 1))

@@ -1,0 +1,586 @@
+"""Tables from record files: a tidy frame, its summary over seeds, and formatted tables.
+
+A run without records is a *gap*: it stays in every table, with its reason. Means are ranked only
+against means measured under the same protocol (``COMPARED``); closed forms are references, not
+competitors, and are never ranked.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmark import records
+from benchmark.files import atomic
+from benchmark.records import Run
+
+Styles = Mapping[str, Mapping[str, str]]
+
+COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data")
+"""The keys of a protocol that have to agree before two numbers are ranked."""
+
+IDENTITY = ["suite", "dataset", "method", "seed", "metric"]
+
+TYPES = {
+    **dict.fromkeys(["suite", "dataset", "method"], "string"),
+    "seed": "Int64",
+    "metric": "string",
+    "value": "float64",
+    "standard_error": "float64",
+    "unit": "string",
+    "n": "Int64",
+    "direction": "string",
+    "reason": "string",
+    "closed_form": "bool",
+}
+"""Columns every frame of metrics has; ``protocol.*`` and ``provenance.*`` follow, as text."""
+
+SUMMARY = [
+    *("dataset", "method", "metric", "mean", "sd", "n", "runs"),
+    *("standard_error", "reasons", "protocols", "closed_form"),
+]
+
+LIKELIHOOD = ("nll", "kl", "solver_error")
+
+COSTS = {
+    "training_seconds": ("Training\n[s]", 1),
+    "seconds_per_step": ("Step\n[ms]", 1000),
+    "nfe_likelihood": ("Likelihood\n[NFE]", 1),
+    "nfe_sampling": ("Sampling\n[NFE]", 1),
+    "samples_per_second": ("Sampling\n[samples/s]", 1),
+    "peak_memory": ("Memory\n[MiB]", 1),
+    "parameters": ("Parameters\n", 1),
+}
+"""Metric -> (heading, factor from the record's unit to the heading's)."""
+
+DASH = "—"
+
+
+class Cell(NamedTuple):
+    """One entry of a table; ``bold`` marks the best mean of a column."""
+
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Formatted cells with what is needed to read them. A newline in a heading splits it."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+
+
+class Footnotes:
+    """Marks ``[a]``, ``[b]``, ...: one for each distinct reason, naming the runs it holds for."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, list[str]] = {}
+
+    def mark(self, where: str, reasons: Mapping[int, str]) -> str:
+        """The marks of ``reasons`` (seed -> reason) with a leading space; empty without any."""
+        letters = []
+        for reason in dict.fromkeys(reasons.values()):
+            seeds = [seed for seed, given in reasons.items() if given == reason]
+            named = f"{where}, {_count_noun('seed', seeds)}"
+            runs = self._runs.setdefault(reason, [])
+            runs.extend([named] if named not in runs else [])
+            letters.append(_letters(list(self._runs).index(reason)))
+        return f" [{', '.join(letters)}]" if letters else ""
+
+    def notes(self) -> list[str]:
+        return [
+            f"[{_letters(index)}] {'; '.join(runs)}: {reason}."
+            for index, (reason, runs) in enumerate(self._runs.items())
+        ]
+
+
+def metrics(record_files: Iterable[str | Path], gaps: Mapping[Run, str]) -> pd.DataFrame:
+    """One tidy row per record and per gap (metric ``nll``, no value, its reason).
+
+    Columns are ``TYPES``, then the flattened protocol and provenance as text. Refuses two
+    records of one metric of one run, which would count as two seeds.
+    """
+    rows = [_row(record) for file in record_files for record in records.read(file)]
+    rows += [
+        {**asdict(run), "metric": "nll", "reason": reason, "closed_form": False}
+        for run, reason in gaps.items()
+    ]
+    frame = pd.DataFrame(rows)
+    columns = [*TYPES, *sorted(set(frame.columns) - set(TYPES))]
+    frame = frame.reindex(columns=columns)
+    frame = frame.astype({name: TYPES.get(name, "string") for name in columns})
+    repeated = frame[frame.duplicated(IDENTITY)]
+    if len(repeated):
+        raise ValueError(
+            f"Metrics: found more than one record for {repeated[IDENTITY].to_dict('records')}; "
+            f"a run has one record per metric, or is a gap. Remove one of the files or the gap."
+        )
+    return frame
+
+
+def write_metrics(frame: pd.DataFrame, csv: str | Path, parquet: str | Path) -> None:
+    """The frame of ``metrics`` as text (17 digits where needed) and as Parquet (typed)."""
+    with atomic(csv) as temporary:
+        frame.to_csv(temporary, index=False)
+    with atomic(parquet) as temporary:
+        frame.to_parquet(temporary, engine="pyarrow", index=False)
+
+
+def read_metrics(parquet: str | Path) -> pd.DataFrame:
+    """The frame that ``write_metrics`` wrote, with the same types."""
+    return pd.read_parquet(parquet, engine="pyarrow")
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per data set, method and metric known for the data set: a mean over seeds.
+
+    ``mean``, ``sd`` (n - 1 in the denominator; missing for one run), ``n`` of ``runs`` with a
+    value, ``standard_error`` (over test rows, mean of the runs), ``reasons`` (seed -> why it has
+    no value), ``protocols`` (the distinct ones of its runs) and ``closed_form``.
+    """
+    known = frame.groupby("dataset", sort=False)["metric"].unique()
+    rows = [
+        {"dataset": dataset, "method": method, "metric": metric, **_summarise(runs, metric)}
+        for (dataset, method), runs in frame.groupby(["dataset", "method"], sort=False)
+        for metric in known[str(dataset)]
+    ]
+    return pd.DataFrame(rows, columns=SUMMARY)
+
+
+def nll_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> Table:
+    """Negative log-likelihood, and KL divergence where known: methods against data sets.
+
+    ``frame`` is that of ``metrics``, of one suite. ``styles`` and ``datasets`` (name -> label)
+    choose and order rows and columns.
+    """
+    frame = _selected(frame, styles, datasets)
+    cells = summary(frame)
+    footnotes = Footnotes()
+    columns, entries = [], []
+    for dataset, label in datasets.items():
+        for metric in ("nll", "kl"):
+            column = cells[(cells.dataset == dataset) & (cells.metric == metric)]
+            if len(column):
+                columns.append(f"{label}\n{metric.upper()} [{_unit(frame, dataset, metric)}]")
+                entries.append(_column(column, styles, label, footnotes))
+    methods = [name for name in styles if name in set(frame.method)]
+    return Table(
+        caption=f"Negative log-likelihood on test data, suite {_suite(frame)}.",
+        columns=("Method\n", *columns),
+        rows=tuple(
+            (Cell(styles[method]["label"]), *(entry.get(method, Cell(DASH)) for entry in entries))
+            for method in methods
+        ),
+        notes=(*_nll_notes(frame, cells, styles, datasets), *footnotes.notes()),
+    )
+
+
+def cost_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> Table:
+    """Cost of training and evaluation: a row per data set and method; see ``nll_table``."""
+    frame = _selected(frame, styles, datasets)
+    costs = frame[frame.metric.isin(list(COSTS)) | frame.reason.notna()]
+    cells = summary(frame)
+    footnotes = Footnotes()
+    rows = []
+    for dataset, label in datasets.items():
+        for method in styles:
+            runs = frame[(frame.dataset == dataset) & (frame.method == method)]
+            if len(runs):
+                where = f"{styles[method]['label']} on {label}"
+                own = cells[(cells.dataset == dataset) & (cells.method == method)]
+                known = {row["metric"]: row for row in own.to_dict("records")}
+                entries = _cost_cells(runs, known, where, footnotes)
+                rows.append((Cell(label), Cell(styles[method]["label"]), *entries))
+    return Table(
+        caption=f"Cost of training and evaluation, suite {_suite(frame)}.",
+        columns=("Data set\n", "Method\n", "n\n", *(heading for heading, _ in COSTS.values())),
+        rows=tuple(rows),
+        notes=(*_cost_notes(costs, styles, datasets), *footnotes.notes()),
+    )
+
+
+def write(table: Table, stem: str | Path) -> None:
+    """The table as ``<stem>.csv``, ``<stem>.md`` and ``<stem>.tex`` (needs only booktabs)."""
+    with atomic(f"{stem}.csv") as temporary, temporary.open("w", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow([column.replace("\n", " ").strip() for column in table.columns])
+        lines.writerows([[cell.text for cell in row] for row in table.rows])
+    with atomic(f"{stem}.md") as temporary:
+        temporary.write_text(_markdown(table))
+    with atomic(f"{stem}.tex") as temporary:
+        temporary.write_text(_latex(table))
+
+
+# Rows and their summary
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
+    protocol = _flat("protocol", record["protocol"])
+    closed_form = protocol.get("protocol.solver", "").startswith("none")
+    provenance = _flat("provenance", record["provenance"])
+    return {**flat, "closed_form": closed_form, **protocol, **provenance}
+
+
+def _flat(prefix: str, mapping: Mapping[str, Any]) -> dict[str, str]:
+    """Nested keys joined by dots; values as text, because a type must not depend on the runs."""
+    flat: dict[str, str] = {}
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(f"{prefix}.{key}", value)
+        elif value is not None:
+            flat[f"{prefix}.{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _summarise(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
+    found = runs[(runs.metric == metric) & runs.value.notna()]
+    compared = [f"protocol.{key}" for key in COMPARED]
+    protocols = found.reindex(columns=compared).rename(columns=lambda name: name.split(".")[1])
+    return {
+        "mean": found.value.mean(),
+        "sd": found.value.std(ddof=1),
+        "n": len(found),
+        "runs": runs.seed.nunique(),
+        "standard_error": found.standard_error.mean(),
+        "reasons": _reasons(runs, metric, set(found.seed)),
+        "protocols": tuple(
+            dict.fromkeys(
+                tuple(f"{key} {value}" for key, value in row.dropna().items())
+                for _, row in protocols.iterrows()
+            )
+        ),
+        "closed_form": bool(found.closed_form.any()),
+    }
+
+
+def _reasons(runs: pd.DataFrame, metric: str, measured: set[int]) -> dict[int, str]:
+    """Seed -> why ``metric`` has no value: its own reason, else why the run has no NLL."""
+    given: dict[int, str] = {}
+    for name in ("nll", metric):
+        said = runs[(runs.metric == name) & runs.reason.notna()]
+        given |= dict(zip(said.seed, said.reason, strict=True))
+    missing = sorted(set(runs.seed) - measured)
+    if measured:
+        return {seed: given.get(seed, "not recorded") for seed in missing}
+    return {seed: given[seed] for seed in missing if seed in given}
+
+
+def _selected(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> pd.DataFrame:
+    if frame.suite.nunique() > 1:
+        raise ValueError(
+            f"Table: found the suites {sorted(frame.suite.unique())}; a table shows one suite. "
+            f"Select the rows of one suite first."
+        )
+    frame = frame[frame.method.isin(list(styles)) & frame.dataset.isin(list(datasets))]
+    order = {name: position for position, name in enumerate(styles)}
+    return frame.sort_values("method", key=lambda names: names.map(order), kind="stable")
+
+
+def _suite(frame: pd.DataFrame) -> str:
+    return str(frame.suite.iloc[0]) if len(frame) else "(no runs)"
+
+
+def _unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
+    rows = frame[(frame.dataset == dataset) & (frame.metric == metric)]
+    units = list(rows.unit.dropna().unique())
+    if len(units) > 1:
+        raise ValueError(
+            f"Table: found the units {units} for {metric} on {dataset}; a column has one unit. "
+            f"Evaluate all methods again with one version of the benchmark."
+        )
+    return units[0] if units else "not measured"
+
+
+# Cells
+
+
+def _column(
+    column: pd.DataFrame, styles: Styles, label: str, footnotes: Footnotes
+) -> dict[str, Cell]:
+    """Method -> cell, all with the same number of decimals."""
+    spreads = column.sd if column.sd.gt(0).any() else column.standard_error
+    decimals = _decimals(spreads)
+    best = _best(column)
+    cells = {}
+    for row in column.to_dict("records"):
+        mark = footnotes.mark(f"{styles[row['method']]['label']} on {label}", row["reasons"])
+        number = _mean_sd(row["mean"], row["sd"], decimals)
+        text = f"{number} {_count(row['n'], row['runs'])}" if row["n"] else DASH
+        cells[row["method"]] = Cell(text + mark, bold=row["method"] == best)
+    return cells
+
+
+def _ranked(column: pd.DataFrame) -> list[str]:
+    """Methods that may be ranked: the one largest group measured under equal protocols."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in column[(column.n > 0) & ~column.closed_form].to_dict("records"):
+        if len(row["protocols"]) == 1:
+            groups.setdefault(row["protocols"][0], []).append(row["method"])
+    sizes = sorted((len(group) for group in groups.values()), reverse=True)
+    if not sizes or sizes[0] < 2 or sizes.count(sizes[0]) > 1:
+        return []
+    return max(groups.values(), key=len)
+
+
+def _best(column: pd.DataFrame) -> str | None:
+    means = column[column.method.isin(_ranked(column))].set_index("method")["mean"]
+    return None if means.empty else str(means.idxmin())
+
+
+def _cost_cells(
+    runs: pd.DataFrame, known: Mapping[Any, Any], where: str, footnotes: Footnotes
+) -> list[Cell]:
+    """The count of runs with any cost, then one cell per cost."""
+    costs = runs[runs.metric.isin(list(COSTS))]
+    measured = set(costs.seed[costs.value.notna()])
+    total = runs.seed.nunique()
+    reasons = _reasons(runs, "nll", measured)
+    count = f"{total}" if len(measured) == total else f"{len(measured)} of {total}"
+    cells = [Cell(count + footnotes.mark(where, reasons) if measured or reasons else DASH)]
+    for metric, (_, factor) in COSTS.items():
+        row = known.get(metric, {"n": 0, "reasons": {}})
+        own = {seed: why for seed, why in row["reasons"].items() if seed in measured}
+        cells.append(Cell(_cost(row, factor, len(measured)) + footnotes.mark(where, own)))
+    return cells
+
+
+def _cost(row: Mapping[str, Any], factor: float, measured: int) -> str:
+    if not row["n"]:
+        return DASH
+    partial = f" {_count(row['n'], measured)}" if row["n"] < measured else ""
+    return _mean_sd(factor * row["mean"], factor * row["sd"], None) + partial
+
+
+# Numbers
+
+
+def _places(number: float, significant: int) -> int:
+    """Decimals that show ``number`` with so many significant digits; negative above them."""
+    exponent = int(f"{number:.{significant - 1}e}".split("e")[1])
+    return significant - 1 - exponent
+
+
+def _decimals(spreads: pd.Series) -> int:
+    """Two digits of the typical spread, at least one of the smallest; 3 if there is none."""
+    spreads = spreads[spreads > 0]
+    if spreads.empty:
+        return 3
+    return min(max(_places(spreads.median(), 2), _places(spreads.min(), 1), 0), 6)
+
+
+def _mean_sd(mean: float, sd: float, decimals: int | None) -> str:
+    """``3.512 ± 0.012``; no sd for one run. ``decimals`` None: decided by this number alone."""
+    if decimals is None and not sd > 0:
+        return _number(mean, 0 if mean == round(mean) else max(_places(abs(mean), 3), 0))
+    places = _places(sd, 2) if decimals is None else decimals
+    return _number(mean, places) + (f" ± {_number(sd, places)}" if pd.notna(sd) else "")
+
+
+def _number(number: float, places: int) -> str:
+    return f"{round(number, places):z,.{max(places, 0)}f}"
+
+
+def _count(n: int, runs: int) -> str:
+    return f"(n={n})" if n == runs else f"(n={n} of {runs})"
+
+
+def _count_noun(noun: str, items: Iterable[Any]) -> str:
+    items = [str(item) for item in items]
+    return f"{noun}{'s' if len(items) > 1 else ''} {', '.join(items)}"
+
+
+def _letters(index: int) -> str:
+    """a, b, ..., z, aa, ab, ..."""
+    head, last = divmod(index, 26)
+    return (_letters(head - 1) if head else "") + chr(ord("a") + last)
+
+
+# Notes
+
+
+def _nll_notes(
+    frame: pd.DataFrame, cells: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
+) -> list[str]:
+    notes = [
+        "Mean ± standard deviation over n refits (seeds); a single run has no standard deviation. "
+        "A dash without a mark: not applicable to this data set.",
+        "Bold: lowest mean among the methods measured under one protocol, not a test of "
+        "significance. Closed forms are references and are not ranked.",
+    ]
+    for dataset, label in datasets.items():
+        column = cells[(cells.dataset == dataset) & (cells.metric == "nll")]
+        notes += _measurement(frame[frame.dataset == dataset], label)
+        notes += _disagreement(column, styles, label)
+    return notes + _provenance(frame[frame.metric.isin(LIKELIHOOD)], styles, datasets)
+
+
+def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
+    """Test rows, their standard error and the solver's, in words."""
+    nll = runs[(runs.metric == "nll") & runs.value.notna()]
+    if nll.empty:
+        return []
+    unit = nll.unit.iloc[0]
+    words = [f"{_span(nll.n)} test rows"]
+    if nll.standard_error.notna().any():
+        typical = nll.standard_error.median()
+        words.append(f"standard error over test rows typically {typical:.2g} {unit}")
+    solver = runs.value[runs.metric == "solver_error"]
+    if solver.notna().any():
+        words.append(f"solver error at most {solver.max():.1g} {unit}")
+    return [f"{label}: {'; '.join(words)}."]
+
+
+def _span(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _disagreement(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
+    """Learned methods that cannot be compared, and what sets them apart."""
+    learned = column[(column.n > 0) & ~column.closed_form]
+    protocols = dict(zip(learned.method, learned.protocols, strict=True))
+    distinct = {protocol for used in protocols.values() for protocol in used}
+    if len(distinct) < 2:
+        return []
+    shared = set.intersection(*map(set, distinct))
+    apart = []
+    for method, used in protocols.items():
+        own = [item for protocol in used for item in protocol if item not in shared]
+        mixed = "seeds differ: " if len(used) > 1 else ""
+        apart.append(f"{styles[method]['label']} ({mixed}{', '.join(own)})")
+    ranked = [styles[method]["label"] for method in _ranked(column)]
+    verdict = f"only {', '.join(ranked)} are ranked" if ranked else "none are ranked"
+    return [f"{label}: protocols differ, {verdict}: {'; '.join(apart)}."]
+
+
+def _provenance(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> list[str]:
+    """Commits; a warning where seeds of one column come from different or uncommitted source."""
+    columns = ["dataset", "method", "metric", "value"]
+    origins = [f"provenance.{key}" for key in ("commit", "source", "dirty")]
+    frame = frame.reindex(columns=columns + origins).dropna(subset="value")
+    commits = [commit[:12] for commit in frame["provenance.commit"].dropna().unique()]
+    notes = [f"{_count_noun('Commit', commits)}."] if commits else []
+    dirty = []
+    for (dataset, method), runs in frame.groupby(["dataset", "method"], sort=False):
+        where = f"{styles[str(method)]['label']} on {datasets[str(dataset)]}"
+        # Per metric: rules that measure different things depend on different source files.
+        if (runs.groupby("metric")["provenance.source"].nunique() > 1).any():
+            hashes = ", ".join(sorted(runs["provenance.source"].dropna().unique()))
+            notes.append(f"{where}: seeds come from different versions of the source ({hashes}).")
+        if (runs["provenance.dirty"] == "true").any():
+            dirty.append(where)
+    return notes + ([f"Uncommitted changes when measured: {'; '.join(dirty)}."] if dirty else [])
+
+
+def _cost_notes(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> list[str]:
+    """How the clocks ran: everything the protocol and the device say."""
+    stated = [name for name in frame.columns if name.startswith("protocol.")]
+    stated += [
+        f"provenance.{key}" for key in ("device", "threads") if f"provenance.{key}" in frame
+    ]
+    words = [_stated(frame, name, styles) for name in stated if name != "protocol.data"]
+    notes = [
+        "Mean ± standard deviation over n refits (seeds); no deviation is shown for a single run "
+        "or equal values. NFE: evaluations of the velocity. "
+        "A dash without a mark: see n, or not applicable.",
+        *([f"Measured with {'; '.join(word for word in words if word)}."] if any(words) else []),
+    ]
+    if "provenance.device" in frame and frame["provenance.device"].nunique() > 1:
+        notes.append("Times on different devices cannot be compared.")
+    return notes + _provenance(frame, styles, datasets)
+
+
+def _stated(frame: pd.DataFrame, name: str, styles: Styles) -> str:
+    """``key: value``; with several values, each names its methods."""
+    known = frame.dropna(subset=[name, "value"])
+    values = {
+        str(value): [styles[method]["label"] for method in rows.method.unique()]
+        for value, rows in known.groupby(name, sort=False)
+    }
+    if len(values) > 1:
+        words = [f"{value} ({', '.join(methods)})" for value, methods in values.items()]
+    else:
+        words = list(values)
+    return f"{name.split('.', 1)[1]}: {', '.join(words)}" if words else ""
+
+
+# Markdown and LaTeX
+
+
+def _headings(table: Table) -> list[tuple[str, ...]]:
+    """Columns of headings as lines of headings."""
+    return list(zip_longest(*(column.split("\n") for column in table.columns), fillvalue=""))
+
+
+def _markdown(table: Table) -> str:
+    heading = [column.strip().replace("\n", "<br>") for column in table.columns]
+    body = [[f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in table.rows]
+    lines = [[text.replace("|", r"\|") for text in line] for line in [heading, *body]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    text = [
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in lines
+    ]
+    notes = "\n".join(f"- {note}" for note in table.notes)
+    return f"{table.caption}\n\n" + "\n".join([text[0], rule, *text[1:]]) + f"\n\n{notes}\n"
+
+
+_ESCAPES = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": "$<$",
+        ">": "$>$",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "—": "---",
+    }
+)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = _escaped(cell.text)
+    if cell.text.startswith("-"):
+        text = f"$-${text[1:]}"
+    return rf"\textbf{{{text}}}" if cell.bold else text
+
+
+def _latex(table: Table) -> str:
+    headings = [" & ".join(map(_escaped, line)) + r" \\" for line in _headings(table)]
+    rows = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering\small\setlength{\tabcolsep}{4pt}",
+            rf"\caption{{{_escaped(table.caption)}}}",
+            rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+            r"\toprule",
+            *headings,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\par\medskip\raggedright\footnotesize",
+            *(rf"{_escaped(note)}\par" for note in table.notes),
+            r"\end{table}",
+            "",
+        ]
+    )

@@ -1,0 +1,304 @@
+"""Figures of realistic fake data: what the artists hold, not how they look."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from benchmark import plots, tables
+from benchmark.records import Metric, Run, write
+
+STYLES = {
+    "interpolant": {"label": "Interpolant", "colour": "#0072b2"},
+    "ffjord": {"label": "FFJORD", "colour": "#d55e00"},
+    "ot_flow": {"label": "OT-Flow", "colour": "#009e73"},
+    "score_sde": {"label": "Score SDE", "colour": "#cc79a7"},
+    "gaussian": {"label": "Gaussian", "colour": "#7f7f7f"},
+    "oracle": {"label": "True density", "colour": "#000000"},
+}
+LEARNED = ("interpolant", "ffjord", "ot_flow", "score_sde")
+DATASETS = {"rings": "Rings", "moons": "Moons"}
+ENTROPY = {"rings": 2.75, "moons": 1.60}
+SECONDS = {"interpolant": 40.0, "ffjord": 900.0, "ot_flow": 300.0, "score_sde": 45.0}
+EXCESS = {"interpolant": 0.02, "ffjord": 0.05, "ot_flow": 0.11, "score_sde": 0.035}
+
+
+def rings(count, noise, generator):
+    radius = generator.choice([1.0, 2.0, 3.0], count) + noise * generator.standard_normal(count)
+    angle = 2 * np.pi * generator.random(count)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def fake_samples(count=20_000, methods=LEARNED):
+    generator = np.random.default_rng(0)
+    target = rings(count, 0.08, generator)
+    samples = {method: rings(count, 0.08 + EXCESS[method], generator) for method in methods}
+    return target, samples
+
+
+def fake_density(noise, size=150):
+    axis = np.linspace(-4, 4, size)
+    radius = np.hypot(*np.meshgrid(axis, axis))
+    peaks = [np.exp(-(((radius - r) / noise) ** 2) / 2) / (noise * r) for r in (1, 2, 3)]
+    return np.log(np.sum(peaks, axis=0) / (3 * (2 * np.pi) ** 1.5) + 1e-12)
+
+
+def fake_curves(datasets=DATASETS, methods=LEARNED, seeds=3):
+    generator = np.random.default_rng(1)
+    steps = np.unique(np.geomspace(50, 20_000, 40).astype(int))
+    rows = []
+    for dataset in datasets:
+        for method in methods:
+            for seed in range(seeds):
+                speed = SECONDS[method] * (1 + 0.1 * generator.random()) / 20_000
+                nll = ENTROPY[dataset] + EXCESS[method] + 300 / (steps + 100)
+                nll = nll + 0.004 * generator.standard_normal(len(steps))
+                run = {"dataset": dataset, "method": method, "seed": seed, "unit": "nats"}
+                rows.append(
+                    pd.DataFrame(
+                        {"step": steps, "seconds": speed * steps, "validation_nll": nll, **run}
+                    )
+                )
+    return pd.concat(rows, ignore_index=True).assign(loss=1.0)
+
+
+@pytest.fixture
+def fake_metrics(tmp_path):
+    """Frame of metrics with gaps, from record files as the workflow writes them."""
+
+    def fake_metrics(datasets=DATASETS, seeds=3, gaps=None, methods=tuple(STYLES)):
+        generator = np.random.default_rng(2)
+        gaps = gaps or {}
+        files = []
+        for dataset in datasets:
+            for method in methods:
+                learned = method in LEARNED
+                for seed in range(seeds if learned else 1):
+                    run = Run("toy", dataset, method, seed)
+                    if run in gaps:
+                        continue
+                    excess = EXCESS.get(method, {"gaussian": 0.9, "oracle": 0.0}.get(method))
+                    nll = ENTROPY[dataset] + excess + learned * 0.006 * generator.normal()
+                    found = [Metric("nll", nll, "nats", standard_error=0.02, n=2000)]
+                    if learned:
+                        seconds = SECONDS[method] * (1 + 0.1 * generator.random())
+                        found.append(Metric("training_seconds", seconds, "s"))
+                    solver = "dopri5" if learned else "none (closed form)"
+                    path = tmp_path / dataset / method / f"seed{seed}.json"
+                    write(path, run, found, {"solver": solver, "rows": 2000}, {"source": "s"})
+                    files.append(path)
+        return tables.metrics(files, gaps)
+
+    return fake_metrics
+
+
+def gap(dataset, method, seed):
+    return Run("toy", dataset, method, seed)
+
+
+def texts(figure):
+    found = figure.findobj(matplotlib.text.Text)
+    return " ".join(text.get_text().replace("\n", " ") for text in found)
+
+
+def colours_of_lines(axes):
+    return {to_hex(line.get_color()) for line in axes.lines}
+
+
+def test_every_figure_shows_a_method_in_its_colour(fake_metrics):
+    target, samples = fake_samples(500)
+    log_densities = {"rings": {"ffjord": fake_density(0.1, 8)}}
+    extents = {"rings": (-4.0, 4.0, -4.0, 4.0)}
+    curves = plots.learning_curves(fake_curves(), STYLES, DATASETS, {}, {})
+    times = plots.nll_against_time(fake_metrics(), STYLES, DATASETS)
+    expected = {STYLES[method]["colour"] for method in LEARNED}
+    for axes in curves.axes:
+        assert colours_of_lines(axes) == expected
+    for axes in times.axes:
+        assert expected <= colours_of_lines(axes)
+    titled = [
+        plots.samples_2d(target, samples, STYLES, {}),
+        plots.samples_images(target, samples, (1, 1, 2), STYLES, {}),
+        plots.densities(extents, log_densities, STYLES, DATASETS, {}, {}),
+    ]
+    for figure in titled:
+        found = {axes.title.get_text(): to_hex(axes.title.get_color()) for axes in figure.axes}
+        assert found["FFJORD"] == STYLES["ffjord"]["colour"]
+    labels = {text.get_text(): to_hex(text.get_color()) for text in times.axes[0].texts}
+    assert labels["FFJORD"] == STYLES["ffjord"]["colour"]
+
+
+def test_axes_name_quantity_and_unit(fake_metrics):
+    curves = plots.learning_curves(fake_curves(), STYLES, DATASETS, {}, {})
+    assert curves.axes[0].get_ylabel() == "Rings\nvalidation NLL [nats]"
+    assert [axes.get_xlabel() for axes in curves.axes[:2]] == [
+        "training step",
+        "training time [s]",
+    ]
+    times = plots.nll_against_time(fake_metrics(), STYLES, DATASETS)
+    assert times.axes[0].get_ylabel() == "test NLL [nats]"
+    assert times.axes[0].get_xlabel() == "training time [s]"
+    assert {axes.get_xscale() for axes in [*curves.axes, *times.axes]} == {"log"}
+
+
+def test_learning_curves_are_means_with_their_range():
+    frame = pd.DataFrame(
+        {
+            "dataset": "rings",
+            "method": "ffjord",
+            "unit": "nats",
+            "loss": 0.0,
+            "seed": [0, 0, 0, 0, 1, 1, 1],
+            "step": [0, 10, 15, 100, 0, 10, 100],
+            "seconds": [0.0, 1.0, 1.5, 10.0, 0.0, 3.0, 30.0],
+            "validation_nll": [9.0, 4.0, np.nan, 2.0, 9.0, 6.0, 3.0],
+        }
+    )
+    figure = plots.learning_curves(frame, STYLES, DATASETS, {"rings": 1.5}, {})
+    steps, seconds = figure.axes
+    np.testing.assert_allclose(steps.lines[0].get_xydata(), [[10, 5.0], [100, 2.5]])
+    np.testing.assert_allclose(seconds.lines[0].get_xydata(), [[2, 5.0], [20, 2.5]])
+    band = steps.collections[0].get_paths()[0].vertices
+    assert {(10, 4.0), (10, 6.0), (100, 2.0), (100, 3.0)} <= set(map(tuple, band))
+    for axes in figure.axes:
+        assert list(axes.lines[1].get_ydata()) == [1.5, 1.5]
+        assert axes.lines[1].get_linestyle() == "--"
+    assert "FFJORD (n=2)" in texts(figure)
+
+
+def test_nll_against_time_holds_means_deviations_and_seeds(fake_metrics):
+    frame = fake_metrics()
+    axes = plots.nll_against_time(frame, STYLES, DATASETS).axes[0]
+    own = frame[(frame.dataset == "rings") & (frame.method == "ffjord")]
+    nll = own.value[own.metric == "nll"].to_numpy()
+    seconds = own.value[own.metric == "training_seconds"].to_numpy()
+    lines = [line for line in axes.lines if to_hex(line.get_color()) == "#d55e00"]
+    (seeds,) = [line for line in lines if len(line.get_xdata()) == 3]
+    np.testing.assert_allclose(seeds.get_xydata(), np.stack([seconds, nll], axis=1))
+    (mean,) = [line for line in lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(mean.get_xydata(), [[seconds.mean(), nll.mean()]])
+    bars = [bar.get_segments()[0] for bar in axes.collections]
+    half = [bar[1, 1] - nll.mean() for bar in bars if np.isclose(bar[0, 0], seconds.mean())]
+    np.testing.assert_allclose(half, [nll.std(ddof=1)])
+
+
+def test_a_far_reference_does_not_flatten_the_methods_but_is_named(fake_metrics):
+    figure = plots.nll_against_time(fake_metrics(), STYLES, DATASETS)
+    low, high = figure.axes[0].get_ylim()
+    assert low < 2.75 and high < 3.1
+    assert "Gaussian 3.65 ↑" in texts(figure) and "True density" in texts(figure)
+
+
+def test_a_far_method_is_named_at_the_edge(fake_metrics):
+    frame = fake_metrics()
+    off = (frame.method == "ot_flow") & (frame.metric == "nll")
+    frame.loc[off, "value"] += 5
+    figure = plots.nll_against_time(frame, STYLES, DATASETS)
+    assert figure.axes[0].get_ylim()[1] < 3.2
+    assert "OT-Flow 7.86 ↑" in texts(figure)
+
+
+def test_what_is_missing_says_why(fake_metrics):
+    target, samples = fake_samples(500, methods=["interpolant"])
+    reason = {"ffjord": "diverged at step 312"}
+    gaps = {gap("rings", "ffjord", seed): "diverged at step 312" for seed in range(3)}
+    extents = {"rings": (-4.0, 4.0, -4.0, 4.0)}
+    learned = {"rings": {"interpolant": fake_density(0.1, 8)}}
+    figures = [
+        plots.samples_2d(target, samples, STYLES, reason),
+        plots.samples_images(target, samples, (1, 1, 2), STYLES, reason),
+        plots.densities(
+            extents, learned, STYLES, DATASETS, {}, {("rings", "ffjord"): reason["ffjord"]}
+        ),
+        plots.learning_curves(fake_curves(methods=["interpolant"]), STYLES, DATASETS, {}, gaps),
+        plots.nll_against_time(fake_metrics(gaps=gaps), STYLES, DATASETS),
+    ]
+    for figure in figures:
+        assert "diverged at step 312" in texts(figure) and "missing" in texts(figure)
+        assert "FFJORD" in texts(figure)
+
+
+def test_histograms_are_densities_on_one_scale():
+    target, samples = fake_samples(3000)
+    samples["ffjord"] = np.concatenate([samples["ffjord"][:1500], np.full((1500, 2), 99.0)])
+    figure = plots.samples_2d(target, samples, STYLES, {})
+    meshes = {axes.title.get_text(): axes.collections[0] for axes in figure.axes[:5]}
+    cell = (
+        meshes["Target"].get_coordinates()[0, 1, 0] - meshes["Target"].get_coordinates()[0, 0, 0]
+    ) ** 2
+    assert meshes["Target"].get_array().sum() * cell == pytest.approx(1.0)
+    assert meshes["FFJORD"].get_array().sum() * cell == pytest.approx(0.5, abs=0.01)
+    assert "50 % outside" in texts(figure)
+    assert len({mesh.get_clim() for mesh in meshes.values()}) == 1
+
+
+def test_a_histogram_has_x_to_the_right_and_y_upward():
+    target = np.concatenate([np.zeros((99, 2)), [[10.0, 2.0]]])
+    axes = plots.samples_2d(target, {}, STYLES, {}).axes[0]
+    mesh = axes.collections[0]
+    row, column = np.argwhere(mesh.get_array() > 0)[-1]
+    x, y = mesh.get_coordinates()[row, column]
+    assert (x, y) == (pytest.approx(10, abs=0.6), pytest.approx(2, abs=0.6))
+
+
+def test_images_are_laid_out_row_by_row():
+    images = np.arange(36.0)[:, None] * np.ones((1, 6))
+    figure = plots.samples_images(images, {}, (1, 2, 3), STYLES, {})
+    shown = figure.axes[0].images[0].get_array()
+    assert shown.shape == (6 * 3 - 1, 6 * 4 - 1)
+    np.testing.assert_allclose(shown[::3, ::4] * 35, np.arange(36).reshape(6, 6))
+
+
+def test_densities_share_a_scale_within_a_data_set():
+    found = {plots.TARGET: fake_density(0.2, 50), "ffjord": fake_density(0.1, 50)}
+    figure = plots.densities(
+        {"rings": (-4.0, 4.0, -3.0, 3.0)},
+        {"rings": found},
+        STYLES,
+        DATASETS,
+        {("rings", "ffjord"): "KL 0.012 nats"},
+        {},
+    )
+    truth, learned = (axes.images[0] for axes in figure.axes[:2])
+    assert figure.axes[0].title.get_text() == "Target"
+    assert truth.get_clim() == learned.get_clim() == (0, np.exp(found[plots.TARGET].max()))
+    assert truth.get_extent() == [-4, 4, -3, 3] and truth.origin == "lower"
+    np.testing.assert_allclose(learned.get_array(), np.exp(found["ffjord"]))
+    assert "KL 0.012 nats" in texts(figure)
+
+
+def test_one_seed_one_data_set_or_none_at_all_can_be_drawn(fake_metrics, tmp_path):
+    one = {"moons": "Moons"}
+    figures = [
+        plots.learning_curves(fake_curves(one, ["ffjord"], seeds=1), STYLES, one, {}, {}),
+        plots.nll_against_time(fake_metrics(one, 1, methods=["ffjord"]), STYLES, one),
+        plots.nll_against_time(fake_metrics(one, 1, methods=["gaussian"]), STYLES, one),
+        plots.nll_against_time(fake_metrics({}), STYLES, one),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+    everything = {gap("moons", method, 0): "not run" for method in STYLES}
+    only_gaps = tables.metrics([], everything)
+    plots.nll_against_time(only_gaps, STYLES, one).draw_without_rendering()
+    nothing = fake_curves(one, ["ffjord"], 1).iloc[:0]
+    plots.learning_curves(nothing, STYLES, one, {}, everything).draw_without_rendering()
+
+
+def test_files_are_written_whole(tmp_path):
+    figure = plots.samples_2d(fake_samples(200)[0], {}, STYLES, {})
+    plots.save(figure, tmp_path / "figure")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.pdf", "figure.png"]
+    assert (tmp_path / "figure.png").read_bytes()[1:4] == b"PNG"
+    before = (tmp_path / "figure.png").read_bytes()
+    with pytest.raises(AttributeError):
+        plots.save(None, tmp_path / "figure")
+    assert (tmp_path / "figure.png").read_bytes() == before
+
+
+def test_a_figure_leaves_the_global_style_alone():
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        before = dict(matplotlib.rcParams)
+        plots.samples_2d(fake_samples(200)[0], {}, STYLES, {})
+        assert dict(matplotlib.rcParams) == before

@@ -1,0 +1,306 @@
+"""Tables against numbers worked out by hand."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+
+from benchmark import tables
+from benchmark.records import Metric, Run, write
+
+STYLES = {
+    "interpolant": {"label": "Interpolant", "colour": "#0072b2"},
+    "ffjord": {"label": "FFJORD", "colour": "#d55e00"},
+    "ot_flow": {"label": "OT-Flow", "colour": "#009e73"},
+    "score_sde": {"label": "Score SDE", "colour": "#cc79a7"},
+    "gaussian": {"label": "Gaussian", "colour": "#7f7f7f"},
+    "oracle": {"label": "True density", "colour": "#000000"},
+}
+DATASETS = {"moons": "Moons", "power": "POWER"}
+ODE = {
+    **{"solver": "dopri5", "atol": 1e-5, "rtol": 1e-5, "divergence": "exact"},
+    **{"rows": 2000, "data": "d1"},
+}
+CLOSED = {"solver": "none (closed form)", "rows": 2000, "data": "d1"}
+CODE = {
+    "commit": "abc123",
+    "dirty": False,
+    "source": "s1",
+    "device": "cpu",
+    "versions": {"a": "1"},
+}
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Writes the record file of one run and gives its path."""
+
+    def record(method, seed, values, protocol=ODE, provenance=CODE, dataset="moons"):
+        path = tmp_path / dataset / method / f"seed{seed}" / "nll.json"
+        found = [
+            Metric(name, value, "nats", standard_error=0.02, n=2000)
+            for name, value in values.items()
+        ]
+        write(path, Run("toy", dataset, method, seed), found, protocol, provenance)
+        return path
+
+    return record
+
+
+def seeds(record, method, values, **more):
+    return [record(method, seed, {"nll": value}, **more) for seed, value in enumerate(values)]
+
+
+def gap(method, seed, dataset="moons"):
+    return Run("toy", dataset, method, seed)
+
+
+def row(table, label):
+    found = [cells for cells in table.rows if label in (cells[0].text, cells[1].text)]
+    return found[0]
+
+
+def test_metrics_is_tidy_and_names_gaps(record):
+    path = record("ffjord", 0, {"nll": 3.5, "kl": 0.1})
+    frame = tables.metrics([path], {gap("ot_flow", 2): "out of time"})
+    assert list(frame.metric) == ["nll", "kl", "nll"]
+    assert list(frame.value[:2]) == [3.5, 0.1] and pd.isna(frame.value[2])
+    assert frame.reason[2] == "out of time" and frame.reason[:2].isna().all()
+    assert frame["provenance.commit"][0] == "abc123"
+    assert frame["provenance.versions.a"][0] == "1"
+    assert frame["protocol.atol"][0] == "1e-05" and pd.isna(frame["protocol.atol"][2])
+
+
+def test_metrics_refuses_one_run_counted_twice(record):
+    path = record("ffjord", 0, {"nll": 3.5})
+    with pytest.raises(ValueError, match="ffjord"):
+        tables.metrics([path, path], {})
+    with pytest.raises(ValueError, match="ffjord"):
+        tables.metrics([path], {gap("ffjord", 0): "lost"})
+
+
+@pytest.mark.parametrize("gaps", [{}, {gap("ot_flow", 0): 'a, "quoted" reason'}])
+def test_metrics_survive_csv_and_parquet(record, tmp_path, gaps):
+    third = 1 / 3 + 1e-16
+    frame = tables.metrics([record("ffjord", 0, {"nll": third, "kl": 1e-300})], gaps)
+    tables.write_metrics(frame, tmp_path / "m.csv", tmp_path / "m.parquet")
+    typed = tables.read_metrics(tmp_path / "m.parquet")
+    pd.testing.assert_frame_equal(typed, frame, check_exact=True)
+    text = pd.read_csv(tmp_path / "m.csv", dtype=frame.dtypes.to_dict())
+    pd.testing.assert_frame_equal(text, frame, check_exact=True)
+
+
+def test_types_do_not_depend_on_the_runs(record):
+    full = tables.metrics([record("ffjord", 0, {"nll": 1.0})], {})
+    gaps_only = tables.metrics([], {gap("ffjord", 0): "not run"})
+    empty = tables.metrics([], {})
+    assert dict(gaps_only.dtypes) == dict(empty.dtypes)
+    assert dict(full.dtypes[list(tables.TYPES)]) == dict(empty.dtypes)
+
+
+def test_summary_has_mean_sample_sd_and_count(record):
+    frame = tables.metrics(seeds(record, "ffjord", [1.0, 2.0, 4.5]), {})
+    (found,) = tables.summary(frame).to_dict("records")
+    # deviations -1.5, -0.5, 2: sum of squares 6.5, over n - 1 = 2
+    assert found["mean"] == pytest.approx(2.5)
+    assert found["sd"] == pytest.approx(3.25**0.5)
+    assert (found["n"], found["runs"]) == (3, 3)
+    assert found["standard_error"] == pytest.approx(0.02)
+
+
+def test_summary_of_one_run_has_no_sd(record):
+    (found,) = tables.summary(tables.metrics(seeds(record, "ffjord", [1.0]), {})).to_dict(
+        "records"
+    )
+    assert pd.isna(found["sd"]) and found["n"] == 1
+
+
+def test_cells_show_mean_sd_and_n(record):
+    files = seeds(record, "ffjord", [3.500, 3.512, 3.524]) + seeds(record, "gaussian", [4.158])
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert table.columns == ("Method\n", "Moons\nNLL [nats]")
+    assert row(table, "FFJORD")[1].text == "3.512 ± 0.012 (n=3)"
+    assert row(table, "Gaussian")[1].text == "4.158 (n=1)"
+
+
+def test_gaps_are_counted_marked_and_explained(record):
+    files = seeds(record, "ffjord", [3.50, 3.52])
+    gaps = {gap("ffjord", 2): "diverged"} | {gap("ot_flow", k): "out of time" for k in range(3)}
+    table = tables.nll_table(tables.metrics(files, gaps), STYLES, DATASETS)
+    assert row(table, "FFJORD")[1].text == "3.510 ± 0.014 (n=2 of 3) [a]"
+    assert row(table, "OT-Flow")[1].text == "— [b]"
+    assert "[a] FFJORD on Moons, seed 2: diverged." in table.notes
+    assert "[b] OT-Flow on Moons, seeds 0, 1, 2: out of time." in table.notes
+
+
+def test_a_gap_reaches_the_kl_and_a_missing_record_is_said(record):
+    files = [record("ffjord", 0, {"nll": 1.0, "kl": 0.5}), record("ffjord", 1, {"nll": 1.0})]
+    frame = tables.metrics(files, {gap("ot_flow", 0): "out of time"})
+    table = tables.nll_table(frame, STYLES, DATASETS)
+    assert table.columns[2] == "Moons\nKL [nats]"
+    assert row(table, "OT-Flow")[2].text == "— [a]"
+    assert row(table, "FFJORD")[2].text == "0.500 (n=1 of 2) [b]"
+    assert "[b] FFJORD on Moons, seed 1: not recorded." in table.notes
+
+
+def test_the_best_of_one_protocol_is_bold_and_a_closed_form_never(record):
+    files = seeds(record, "ffjord", [3.0]) + seeds(record, "ot_flow", [2.0])
+    files += seeds(record, "gaussian", [1.0], protocol=CLOSED)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert [cells[0].text for cells in table.rows if cells[1].bold] == ["OT-Flow"]
+    assert not any("protocols differ" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"atol": 1e-3}, {"rows": 100}, {"data": "d2"}, {"divergence": "hutchinson"}]
+)
+def test_another_protocol_is_not_ranked_and_said(record, changed):
+    files = seeds(record, "interpolant", [3.0]) + seeds(record, "ffjord", [3.5])
+    files += seeds(record, "ot_flow", [1.0], protocol=ODE | changed)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert [cells[0].text for cells in table.rows if cells[1].bold] == ["Interpolant"]
+    (note,) = [note for note in table.notes if "protocols differ" in note]
+    key, value = next(iter(changed.items()))
+    assert f"OT-Flow ({key} {value})" in note and "only Interpolant, FFJORD are ranked" in note
+
+
+def test_seeds_of_unequal_protocol_are_not_ranked(record):
+    files = seeds(record, "interpolant", [3.0]) + seeds(record, "ffjord", [3.5])
+    files += [record("ot_flow", 0, {"nll": 1.0})]
+    files += [record("ot_flow", 1, {"nll": 1.0}, protocol=ODE | {"rows": 9})]
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert not row(table, "OT-Flow")[1].bold and row(table, "Interpolant")[1].bold
+    assert any("OT-Flow (seeds differ: rows 2000, rows 9)" in note for note in table.notes)
+
+
+def test_closed_forms_are_no_group_of_their_own(record):
+    files = seeds(record, "ffjord", [3.0])
+    files += seeds(record, "gaussian", [2.0], protocol=CLOSED)
+    files += seeds(record, "oracle", [1.0], protocol=CLOSED)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert not any(cells[1].bold for cells in table.rows)
+
+
+def test_two_equal_groups_are_not_ranked(record):
+    files = seeds(record, "interpolant", [3.0]) + seeds(record, "score_sde", [2.0])
+    for method in ("ffjord", "ot_flow"):
+        files += seeds(record, method, [1.0], protocol=ODE | {"rtol": 1e-2})
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert not any(cells[1].bold for cells in table.rows)
+    assert any("none are ranked" in note for note in table.notes)
+
+
+def test_notes_name_rows_errors_and_mixed_or_dirty_source(record):
+    files = [record("ffjord", 0, {"nll": 1.0, "solver_error": 2e-4})]
+    files += [record("ffjord", 1, {"nll": 1.0, "solver_error": 7e-4})]
+    clean = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    expected = (
+        "Moons: 2000 test rows; standard error over test rows typically 0.02 nats; "
+        "solver error at most 0.0007 nats."
+    )
+    assert expected in clean.notes and "Commit abc123." in clean.notes
+    assert not any("version" in note or "ncommitted" in note for note in clean.notes)
+    files += [record("ffjord", 2, {"nll": 1.0}, provenance=CODE | {"source": "s2", "dirty": True})]
+    mixed = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    sources = "FFJORD on Moons: seeds come from different versions of the source (s1, s2)."
+    assert sources in mixed.notes
+    assert "Uncommitted changes when measured: FFJORD on Moons." in mixed.notes
+
+
+def test_metrics_of_one_run_may_come_from_different_source(record):
+    nll = record("ffjord", 0, {"nll": 1.0})
+    frame = tables.metrics([nll], {})
+    other = frame.assign(metric="kl", **{"provenance.source": "s2"})
+    table = tables.nll_table(pd.concat([frame, other]), STYLES, DATASETS)
+    assert not any("different versions" in note for note in table.notes)
+
+
+def test_a_table_refuses_two_units_and_two_suites(record):
+    frame = tables.metrics(seeds(record, "ffjord", [1.0, 2.0]), {})
+    with pytest.raises(ValueError, match="bits/dim"):
+        tables.nll_table(frame.assign(unit=["nats", "bits/dim"]), STYLES, DATASETS)
+    with pytest.raises(ValueError, match="suite"):
+        tables.nll_table(frame.assign(suite=["toy", "tabular"]), STYLES, DATASETS)
+
+
+def test_rows_and_columns_follow_the_order_of_the_config(record):
+    files = [
+        path
+        for dataset in DATASETS
+        for method in reversed(STYLES)
+        for path in seeds(record, method, [1.0], dataset=dataset)
+    ]
+    frame = tables.metrics(files, {})
+    table = tables.nll_table(frame, STYLES, {"power": "POWER", "moons": "Moons"})
+    assert [column.split("\n")[0] for column in table.columns] == ["Method", "POWER", "Moons"]
+    assert [cells[0].text for cells in table.rows] == [s["label"] for s in STYLES.values()]
+
+
+def test_cost_table_scales_counts_and_explains(record):
+    clock = ODE | {"clock": "synchronised"}
+    costs = [{"training_seconds": 10.0 + k, "seconds_per_step": 0.0021} for k in range(2)]
+    costs[0]["parameters"] = costs[1]["parameters"] = 12345
+    files = [record("ffjord", k, cost, protocol=clock) for k, cost in enumerate(costs)]
+    files += [record("ot_flow", 0, {"parameters": 10.0}, protocol=clock)]
+    gaps = {gap("ffjord", 2): "diverged", gap("interpolant", 0): "out of time"}
+    table = tables.cost_table(tables.metrics(files, gaps), STYLES, DATASETS)
+    cells = dict(zip(table.columns, (cell.text for cell in row(table, "FFJORD")), strict=True))
+    assert cells["n\n"] == "2 of 3 [b]"
+    assert cells["Training\n[s]"] == "10.50 ± 0.71"
+    assert cells["Step\n[ms]"] == "2.10"
+    assert cells["Parameters\n"] == "12,345"
+    assert cells["Memory\n[MiB]"] == "—"
+    assert [cell.text for cell in row(table, "Interpolant")[2:4]] == ["0 of 1 [a]", "—"]
+    assert "[b] FFJORD on Moons, seed 2: diverged." in table.notes
+    assert any("clock: synchronised" in note and "device: cpu" in note for note in table.notes)
+
+
+def test_numbers_follow_their_deviation():
+    number = tables._mean_sd
+    assert number(123456.0, 2345.0, None) == "123,500 ± 2,300"
+    assert number(3.14159, 0.0996, None) == "3.14 ± 0.10"
+    assert number(-1e-9, float("nan"), 3) == "0.000"
+    assert tables._letters(0) == "a" and tables._letters(26) == "aa"
+
+
+def test_files_hold_the_same_cells(tmp_path):
+    cells = (tables.Cell("OT_Flow & 5%"), tables.Cell("-1.50 ± 0.10 (n=3)", bold=True))
+    table = tables.Table("A_caption.", ("Method\n", "Moons\nNLL [nats]"), (cells,), ("50% | #1",))
+    tables.write(table, tmp_path / "table")
+    lines = list(csv.reader((tmp_path / "table.csv").open()))
+    assert lines == [["Method", "Moons NLL [nats]"], ["OT_Flow & 5%", "-1.50 ± 0.10 (n=3)"]]
+    markdown = (tmp_path / "table.md").read_text()
+    assert "| OT_Flow & 5% | **-1.50 ± 0.10 (n=3)** |" in markdown and "- 50% | #1" in markdown
+    latex = (tmp_path / "table.tex").read_text()
+    assert r"OT\_Flow \& 5\% & \textbf{$-$1.50 $\pm$ 0.10 (n=3)} \\" in latex
+    assert r"A\_caption." in latex and r"50\% | \#1" in latex
+    assert latex.isascii() and latex.count("{") == latex.count("}")
+    assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert latex.count(f"\\{rule}") == 1
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_latex_tells_a_dash_from_a_minus():
+    assert tables._latex_cell(tables.Cell("— [a]")) == "--- [a]"
+    assert tables._latex_cell(tables.Cell("-0.5")) == "$-$0.5"
+
+
+def test_a_failed_write_leaves_the_old_table(tmp_path):
+    good = tables.Table("good", ("a",), ((tables.Cell("1"),),), ())
+    tables.write(good, tmp_path / "table")
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    bad = tables.Table("bad", ("a",), ((None,),), ())
+    with pytest.raises(AttributeError):
+        tables.write(bad, tmp_path / "table")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_a_record_may_be_null_with_its_own_reason(record, tmp_path):
+    path = record("ffjord", 0, {"nll": 1.0, "kl": 0.1})
+    content = json.loads(path.read_text())
+    content[1] |= {"value": None, "reason": "diverged"}
+    path.write_text(json.dumps(content))
+    table = tables.nll_table(tables.metrics([path], {}), STYLES, DATASETS)
+    assert [cell.text for cell in table.rows[0]] == ["FFJORD", "1.000 (n=1)", "— [a]"]

@@ -1,0 +1,52 @@
+import os
+import re
+import sys
+from dataclasses import astuple
+
+from snakemake.logging import logger
+
+from benchmark import config as benchmark_config
+from benchmark import report
+from benchmark.data import fetch
+from benchmark.progress import Remaining
+from benchmark.records import Run, data_folder, suite_folder
+from benchmark.source import files_of
+
+SCHEMA = "workflow/schemas/config.schema.yaml"
+SUITE = benchmark_config.load(config, SCHEMA)
+FOLDER = suite_folder(SUITE.name)
+DATA = str(data_folder(SUITE.name, "{dataset}"))
+RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
+DOWNLOADS = "results/downloads"
+GAPS = "BENCHMARK_GAPS" in os.environ  # report what is there (see onerror in the Snakefile)
+
+
+wildcard_constraints:
+    dataset="|".join(SUITE.datasets),
+    method="|".join(map(re.escape, SUITE.methods)),
+    seed=r"\d+",
+
+
+def run_of(wildcards) -> Run:
+    return Run(SUITE.name, wildcards.dataset, wildcards.method, int(wildcards.seed))
+
+
+def runs(*names: str, of=SUITE.runs) -> list[str]:
+    """Files of runs; of the whole ones only, where gaps are reported."""
+    whole = [run for run in of if not GAPS or report.gap(SUITE, run) is None]
+    return [str(run.folder / name) for run in whole for name in names]
+
+
+def variants(method: str) -> str:
+    """Names of a method and of its variants on a grid, as a wildcard constraint."""
+    return f"{method}(-[^/]+)?"
+
+
+def raw_files(dataset: str) -> list[str]:
+    """Files that have to be fetched before a data set can be prepared."""
+    source = SUITE.datasets[dataset].get("source")
+    return [f"{DOWNLOADS}/{file.path}" for file in fetch.source(source).files] if source else []
+
+
+def module_of(entry: dict) -> str:
+    return entry["class"].rpartition(".")[0]

@@ -1,0 +1,63 @@
+rule evaluate:
+    input:
+        data=DATA,
+        model=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+        code=lambda wildcards: files_of(module_of(SUITE.methods[wildcards.method]), "benchmark.steps"),
+    output:
+        log_prob=f"{RUN}/log_prob.npy",
+        likelihood=f"{RUN}/likelihood.json",
+        samples=f"{RUN}/samples.npy",
+        cost=f"{RUN}/cost.json",
+    log:
+        f"{RUN}/evaluate.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    params:
+        run=lambda wildcards: astuple(run_of(wildcards)),
+        numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
+        settings=lambda wildcards: {
+            **SUITE.measured(),
+            "config": SUITE.run_hash(run_of(wildcards)),
+        },
+    script:
+        "../scripts/evaluate.py"
+
+
+rule density:
+    input:
+        data=DATA,
+        model=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+        code=lambda wildcards: files_of(module_of(SUITE.methods[wildcards.method]), "benchmark.steps"),
+    output:
+        density=f"{RUN}/density.npz",
+    log:
+        f"{RUN}/density.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    params:
+        settings=SUITE.evaluation,
+    script:
+        "../scripts/density.py"
+
+
+rule nll:
+    input:
+        data=DATA,
+        log_prob=f"{RUN}/log_prob.npy",
+        likelihood=f"{RUN}/likelihood.json",
+        code=files_of("benchmark.metrics"),
+    output:
+        nll=f"{RUN}/nll.json",
+    log:
+        f"{RUN}/nll.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        run=lambda wildcards: astuple(run_of(wildcards)),
+    script:
+        "../scripts/nll.py"

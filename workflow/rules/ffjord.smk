@@ -1,0 +1,4 @@
+use rule train as train_ffjord with:
+    wildcard_constraints:
+        method=variants("ffjord"),
+    priority: 2

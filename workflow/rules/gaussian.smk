@@ -1,0 +1,3 @@
+use rule train as train_gaussian with:
+    wildcard_constraints:
+        method=variants("gaussian"),

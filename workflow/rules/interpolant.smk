@@ -1,0 +1,3 @@
+use rule train as train_interpolant with:
+    wildcard_constraints:
+        method=variants("interpolant"),

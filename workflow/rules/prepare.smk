@@ -1,0 +1,16 @@
+rule prepare:
+    input:
+        raw=lambda wildcards: raw_files(wildcards.dataset),
+        code=lambda wildcards: files_of(module_of(SUITE.datasets[wildcards.dataset])),
+    output:
+        data=directory(DATA),
+    log:
+        f"{FOLDER}/{{dataset}}/prepare.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        entry=lambda wildcards: SUITE.prepared(wildcards.dataset),
+        downloads=DOWNLOADS,
+    script:
+        "../scripts/prepare.py"

@@ -1,0 +1,124 @@
+LABELS = {name: entry["label"] for name, entry in {**SUITE.datasets, **SUITE.methods}.items()}
+STYLES = {name: [entry["label"], entry["colour"]] for name, entry in SUITE.methods.items()}
+PLANE = [run for run in report.first_runs(SUITE) if SUITE.event(run.dataset) == (2,)]
+TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
+
+
+rule tables:
+    input:
+        records=runs("nll.json", "cost.json"),
+        code=files_of("benchmark.tables", "benchmark.report"),
+    output:
+        metrics=multiext(f"{FOLDER}/metrics", ".csv", ".parquet"),
+        nll=multiext(f"{FOLDER}/tables/nll", ".csv", ".md", ".tex"),
+        cost=multiext(f"{FOLDER}/tables/cost", ".csv", ".md", ".tex"),
+    log:
+        f"{FOLDER}/tables/tables.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        part="tables",
+        arguments=[],
+        schema=SCHEMA,
+        labels=LABELS,
+    script:
+        "../scripts/report.py"
+
+
+# Template of the figures below.
+rule figure:
+    output:
+        multiext(f"{FOLDER}/figures/_template", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/_template.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        part="_template",
+        arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+    script:
+        "../scripts/report.py"
+
+
+use rule figure as samples_figure with:
+    input:
+        samples=lambda wildcards: runs(
+            "samples.npy", of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset]
+        ),
+        data=DATA,
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/samples_{{dataset}}", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/samples_{{dataset}}.log",
+    params:
+        part="samples",
+        arguments=lambda wildcards: [wildcards.dataset],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
+use rule figure as density_figure with:
+    input:
+        densities=runs("density.npz", of=PLANE),
+        records=runs("nll.json", of=PLANE),
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/density", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/density.log",
+    params:
+        part="densities",
+        arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
+use rule figure as learning_curves_figure with:
+    input:
+        histories=runs("training.csv", of=TRAINED),
+        records=runs("nll.json"),
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/learning_curves", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/learning_curves.log",
+    params:
+        part="learning_curves",
+        arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
+use rule figure as nll_time_figure with:
+    input:
+        metrics=f"{FOLDER}/metrics.parquet",
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/nll_time", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/nll_time.log",
+    params:
+        part="nll_time",
+        arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
+rule report:
+    localrule: True
+    input:
+        tables=rules.tables.output,
+        samples=expand(f"{FOLDER}/figures/samples_{{dataset}}.png", dataset=SUITE.datasets),
+        density=[f"{FOLDER}/figures/density.png"] if PLANE else [],
+        curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
+        time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],
