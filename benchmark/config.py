@@ -10,6 +10,7 @@ import ast
 import difflib
 import importlib.util
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from jsonschema.exceptions import ValidationError
 
 from benchmark.data.fetch import catalogue
 from benchmark.records import Run, config_hash
-from benchmark.source import file_of
+from benchmark.source import ROOT, file_of
+
+NAME = "[A-Za-z0-9_]+"
+RULES = ROOT / "workflow" / "rules"
 
 
 class ConfigError(ValueError):
@@ -45,8 +49,12 @@ class Suite:
     runs: tuple[Run, ...]
 
     def numbers(self, run: Run) -> dict[str, Any]:
-        """``class, model, train`` of one run, with what differs on its data set."""
+        """``class, model, train`` of one run, with what differs on its data set; else nothing."""
         return _merged(self.methods[run.method], run.dataset)
+
+    def is_ours(self, method: str) -> bool:
+        """Whether a method is a class of this library: other programs bring their own rules."""
+        return "class" in self.methods[method]
 
     def run_hash(self, run: Run) -> str:
         """Identifies everything in the config that the records of ``run`` depend on."""
@@ -181,9 +189,19 @@ def _grid_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
         yield f"{key}methods: found {methods!r}; allowed is a mapping of name to method."
         return
     for name, method in methods.items():
-        sections = method if isinstance(method, dict) else {}
-        if not all(isinstance(sections.get(part), dict) for part in ("model", "train")):
-            yield f"{key}methods.{name}: needs the sections 'model' and 'train'."
+        if not isinstance(method, dict):
+            yield f"{key}methods.{name}: found {method!r}; allowed is a mapping."
+            continue
+        if not re.fullmatch(NAME, str(name)):
+            yield f"{key}methods.{name}: allowed in a name are letters, digits and _."
+        elif not (RULES / f"{name}.smk").is_file():
+            yield (
+                f"{key}methods.{name}: there is no file workflow/rules/{name}.smk; write it: "
+                f"five lines like those of ffjord.smk, or a rule of your own."
+            )
+        sections = [method.get(part, {}) for part in ("model", "train", "per_dataset")]
+        if not all(isinstance(section, dict) for section in sections):
+            yield f"{key}methods.{name}: its model, train and per_dataset are mappings."
 
 
 def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -191,7 +209,7 @@ def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
         axes = {
             (part, key): values
             for part in ("model", "train")
-            for key, values in method[part].items()
+            for key, values in method.get(part, {}).items()
             if isinstance(values, list)
         }
         for point in itertools.product(*axes.values()):
@@ -201,11 +219,14 @@ def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
             sections = {
                 part: {**method[part], **{k: v for (p, k), v in chosen.items() if p == part}}
                 for part in ("model", "train")
+                if part in method
             }
             yield name + suffix, {**method, **({"label": label} if suffix else {}), **sections}
 
 
 def _merged(method: dict[str, Any], dataset: str) -> dict[str, Any]:
+    if "class" not in method:
+        return {}
     differs = method.get("per_dataset", {}).get(dataset, {})
     return {
         "class": method["class"],
@@ -236,7 +257,7 @@ def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
 def _merged_train_problems(schema: dict[str, Any], suite: dict[str, Any], key: str) -> Iterator[str]:
     definition = {"$ref": "#/$defs/train", "$defs": schema["$defs"]}
     for name, method in suite["methods"].items():
-        for dataset in method.get("per_dataset", ()):
+        for dataset in method.get("per_dataset", ()) if "class" in method else ():
             prefix = f"{key}methods.{name}.per_dataset.{dataset}.train."
             yield from _schema_problems(definition, _merged(method, dataset)["train"], prefix)
 
@@ -301,7 +322,7 @@ def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
     for name, dataset in suite["datasets"].items():
         given = dict(dataset["numbers"], **({"source": "."} if "source" in dataset else {}))
         yield from _argument_problems(dataset["class"], "prepare", given, f"{key}datasets.{name}")
-    for name, method in suite["methods"].items():
+    for name, method in _ours(suite):
         for dataset in ("", *method.get("per_dataset", {})):
             where = f"{key}methods.{name}" + (f".per_dataset.{dataset}" if dataset else "")
             merged = _merged(method, dataset)
@@ -364,13 +385,21 @@ def _requires(declared: _Declared) -> tuple[str, ...]:
 def _pair_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
     for run in {(run.dataset, run.method): run for run in _runs("", suite)}.values():
         dataset = _declared(suite["datasets"][run.dataset]["class"]).attributes
-        for need in _requires(_declared(suite["methods"][run.method]["class"])):
+        for need in _needs(suite["methods"][run.method]):
             if not NEEDS[need][1](dataset):
                 able = [d for d in suite["datasets"] if NEEDS[need][1](_attributes(suite, d))]
                 yield (
                     f"{key}methods.{run.method}: cannot run on {run.dataset}: it needs "
                     f"{NEEDS[need][0]}. Set its 'datasets' to some of: {', '.join(able) or 'none'}."
                 )
+
+
+def _ours(suite: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((name, method) for name, method in suite["methods"].items() if "class" in method)
+
+
+def _needs(method: dict[str, Any]) -> tuple[str, ...]:
+    return _requires(_declared(method["class"])) if "class" in method else ()
 
 
 def _attributes(suite: dict[str, Any], dataset: str) -> dict[str, Any]:

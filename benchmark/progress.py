@@ -30,9 +30,11 @@ class Remaining(logging.Handler):
             handler(record)
 
     def remaining(self, now: float) -> float | None:
-        """Estimated seconds until the last job ends; ``None`` before the first has ended."""
+        """Estimated seconds until the last job ends; ``None`` while most rules are unknown."""
         done = [seconds for times in self.seconds.values() for seconds in times]
-        if not done:
+        waiting = [rule for rule, count in self.left.items() if count]
+        unknown = [rule for rule in waiting if not self.seconds[rule]]
+        if not done or 2 * len(unknown) > len(waiting):
             return None
         overall = sum(done) / len(done)
         work = sum(count * self._mean(rule, overall) for rule, count in self.left.items())

@@ -28,7 +28,7 @@ def gap(suite: Suite, run: Run) -> str | None:
     if not all((folder / name).exists() for name in (*RECORDS, "log_prob.npy", "samples.npy")):
         started = sorted(folder.glob("*.log"))
         return f"stopped before its end, see {started[-1]}" if started else "was not run"
-    if _config_of(folder) != suite.run_hash(run):
+    if suite.is_ours(run.method) and _config_of(folder) != suite.run_hash(run):
         return "its records were made with another config"
     return None
 
@@ -112,7 +112,7 @@ def first_runs(suite: Suite) -> list[Run]:
 
 def is_trained(suite: Suite, run: Run) -> bool:
     """Whether a run has learning curves: it is trained here, in more than zero steps."""
-    return bool(suite.numbers(run)["train"]["steps"])
+    return suite.is_ours(run.method) and bool(suite.numbers(run)["train"]["steps"])
 
 
 def _gaps(suite: Suite) -> dict[Run, str]:

@@ -2,6 +2,7 @@ import os
 import re
 import sys
 from dataclasses import astuple
+from pathlib import Path
 
 from snakemake.logging import logger
 
@@ -17,6 +18,7 @@ SUITE = benchmark_config.load(config, SCHEMA)
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
+OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
 GAPS = "BENCHMARK_GAPS" in os.environ  # report what is there (see onerror in the Snakefile)
 

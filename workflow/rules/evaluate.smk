@@ -11,6 +11,8 @@ rule evaluate:
         cost=f"{RUN}/cost.json",
     log:
         f"{RUN}/evaluate.log",
+    wildcard_constraints:
+        method=OURS,
     threads: 1
     conda:
         "../../environment.yml"
@@ -35,6 +37,8 @@ rule density:
         density=f"{RUN}/density.npz",
     log:
         f"{RUN}/density.log",
+    wildcard_constraints:
+        method=OURS,
     threads: 1
     conda:
         "../../environment.yml"

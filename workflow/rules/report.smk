@@ -1,6 +1,10 @@
 LABELS = {name: entry["label"] for name, entry in {**SUITE.datasets, **SUITE.methods}.items()}
 STYLES = {name: [entry["label"], entry["colour"]] for name, entry in SUITE.methods.items()}
-PLANE = [run for run in report.first_runs(SUITE) if SUITE.event(run.dataset) == (2,)]
+PLANE = [
+    run
+    for run in report.first_runs(SUITE)
+    if SUITE.event(run.dataset) == (2,) and SUITE.is_ours(run.method)
+]
 TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
 
 

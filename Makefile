@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := all
+.PHONY: all prefetch test lint clean help
+
+all: $(READY)  ## set up .venv and run the suite of config.yaml
+	$(BIN)/snakemake --cores all --quiet rules
+
+prefetch: $(READY)  ## bring every download that the suite needs
+	$(BIN)/snakemake prefetch --cores all --quiet rules
+
+test: $(READY)  ## set up .venv and run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+clean:  ## remove the results of every suite (not the downloads) and the environment
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -r {} +
+	rm -rf .venv .snakemake
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,296 @@
+"""A wrong config stops before any job, naming file, key, what was found and what is allowed."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmark import config
+from benchmark.config import ConfigError
+from benchmark.records import Run
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
+
+
+@pytest.fixture
+def toy():
+    return copy.deepcopy(TOY)
+
+
+def load(content, file="config.yaml"):
+    return config.load(content, SCHEMA, file)
+
+
+def put(content, path, value):
+    *folders, last = path.split("/")
+    for folder in folders:
+        content = content[folder]
+    content[last] = value
+
+
+def test_runs_are_datasets_by_methods_by_seeds_less_what_a_method_leaves_out(toy):
+    suite = load(toy)
+    assert suite.runs == (
+        Run("toy", "eight_gaussians", "interpolant", 0),
+        Run("toy", "eight_gaussians", "interpolant", 1),
+        Run("toy", "eight_gaussians", "ffjord", 0),
+        Run("toy", "eight_gaussians", "gaussian", 0),
+        Run("toy", "eight_gaussians", "oracle", 0),
+        Run("toy", "digits", "interpolant", 0),
+        Run("toy", "digits", "interpolant", 1),
+        Run("toy", "digits", "gaussian", 0),
+    )
+    assert str(suite).startswith("suite toy: 8 runs on 2 data sets (eight_gaussians, digits)")
+    assert "interpolant 4, ffjord 1, gaussian 2, oracle 1" in str(suite)
+
+
+def test_the_config_that_is_shipped_is_valid():
+    suite = load(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    assert suite.name == "quick"
+    assert {run.seed for run in suite.runs if run.method == "interpolant"} == {0, 1, 2}
+
+
+def test_numbers_that_differ_on_a_data_set_replace_the_others_only_there(toy):
+    entry = toy["suites"]["toy"]["methods"]["interpolant"]
+    entry["per_dataset"] = {"digits": {"model": {"width": 99}, "train": {"steps": 7}}}
+    suite = load(toy)
+    plain, digits = (
+        suite.numbers(Run("toy", name, "interpolant", 0)) for name in ("eight_gaussians", "digits")
+    )
+    assert (plain["model"]["width"], plain["train"]["steps"]) == (16, 20)
+    assert (digits["model"]["width"], digits["train"]["steps"]) == (99, 7)
+    assert digits["model"]["depth"] == plain["model"]["depth"]
+
+
+def test_a_list_is_a_grid_of_variants(toy):
+    entry = toy["suites"]["toy"]["methods"]["interpolant"]
+    entry["train"]["lr"] = [0.001, 0.01]
+    entry["model"]["width"] = [8, 16]
+    suite = load(toy)
+    variants = [name for name in suite.methods if name.startswith("interpolant")]
+    assert len(variants) == 4
+    name = "interpolant-width=8-lr=0.01"
+    assert suite.methods[name]["label"] == "Interpolant width=8 lr=0.01"
+    numbers = suite.numbers(Run("toy", "digits", name, 0))
+    assert (numbers["model"]["width"], numbers["train"]["lr"]) == (8, 0.01)
+    assert suite.rules[name] == "rules/interpolant.smk"
+
+
+def test_a_suite_may_lie_in_a_file_of_its_own(toy, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(toy["suites"]["toy"], sort_keys=False))
+    toy["suites"]["toy"] = str(file)
+    assert load(toy).runs == load(copy.deepcopy(TOY)).runs
+    broken = yaml.safe_load(file.read_text())
+    broken["seeds"] = [-1]
+    file.write_text(yaml.safe_dump(broken))
+    with pytest.raises(ConfigError, match=re.escape(f"{file}: seeds.0: -1 is less than")):
+        load(toy)
+
+
+def test_the_hash_of_a_run_changes_with_what_its_records_depend_on_and_with_nothing_else(toy):
+    run = Run("toy", "digits", "interpolant", 0)
+    before = load(toy).run_hash(run)
+    for path, value in (
+        ("methods/interpolant/label", "Ours"),
+        ("methods/interpolant/colour", "#123456"),
+        ("methods/ffjord/train/lr", 0.5),
+        ("evaluation/grid", 9),
+        ("datasets/eight_gaussians/numbers/test", 61),
+    ):
+        changed = copy.deepcopy(toy)
+        put(changed["suites"]["toy"], path, value)
+        assert load(changed).run_hash(run) == before, path
+    for path, value in (
+        ("methods/interpolant/train/lr", 0.5),
+        ("methods/interpolant/model/width", 17),
+        ("evaluation/rtol", 0.5),
+        ("validation/rtol", 0.5),
+        ("datasets/digits/numbers/test", 21),
+    ):
+        changed = copy.deepcopy(toy)
+        put(changed["suites"]["toy"], path, value)
+        assert load(changed).run_hash(run) != before, path
+
+
+MISTAKES = {
+    "misspelt key": (
+        "methods/interpolant/train/stpes",
+        5,
+        r"config.yaml: suites.toy.methods.interpolant.train: key 'stpes' is unknown; allowed: "
+        r"batch_size, .*steps, validations. Did you mean 'steps'\?",
+    ),
+    "missing section": ("evaluation", None, "suites.toy.evaluation: None is not of type 'object'"),
+    "negative tolerance": (
+        "evaluation/atol",
+        -1.0e-5,
+        r"suites.toy.evaluation.atol: -1e-05 is less than or equal to the minimum of 0",
+    ),
+    "number that YAML reads as text": (
+        "evaluation/rtol",
+        "1e-5",
+        r"suites.toy.evaluation.rtol: '1e-5' is not of type 'number' .*write 1e-05|write 1e-05",
+    ),
+    "unknown module": (
+        "methods/ffjord/class",
+        "benchmark.baselines.fjord.FFJORD",
+        r"methods.ffjord.class: there is no module 'benchmark.baselines.fjord'. "
+        r"Did you mean benchmark.baselines.ffjord\?",
+    ),
+    "unknown class": (
+        "methods/ffjord/class",
+        "benchmark.baselines.ffjord.FFJORDD",
+        r"'FFJORDD' is unknown; allowed: FFJORD, _Augmented. Did you mean 'FFJORD'\?",
+    ),
+    "class that is no method": (
+        "methods/ffjord/class",
+        "benchmark.networks.mlp.MLP",
+        "has no function 'build' of its own",
+    ),
+    "unknown argument": (
+        "methods/ffjord/model/widht",
+        5,
+        r"methods.ffjord.model: key 'widht' is unknown; allowed: depth, tolerance, width. "
+        r"Did you mean 'width'\?",
+    ),
+    "missing argument": (
+        "methods/ffjord/model",
+        {"width": 8, "depth": 1},
+        r"methods.ffjord: model.tolerance is missing; .*build needs it \(PositiveFloat\)",
+    ),
+    "argument of the wrong type": (
+        "methods/ffjord/model/width",
+        8.5,
+        r"methods.ffjord.model.width is 8.5; allowed is a whole number of at least 1",
+    ),
+    "negative argument": (
+        "methods/ffjord/model/tolerance",
+        -1.0,
+        "model.tolerance is -1.0; allowed is a number above 0",
+    ),
+    "argument that YAML reads as text": (
+        "methods/ffjord/model/tolerance",
+        "1e-3",
+        "YAML reads it as text: write 0.001",
+    ),
+    "unknown choice": (
+        "methods/interpolant/model/path",
+        "trigonometrc",
+        r"'trigonometrc' is unknown; allowed: linear, trigonometric. Did you mean 'trigonometric'",
+    ),
+    "unknown data set of a method": (
+        "methods/ffjord/datasets",
+        ["eight_gausians"],
+        r"methods.ffjord.datasets: 'eight_gausians' is unknown; .*Did you mean 'eight_gaussians'",
+    ),
+    "unknown data set with numbers of its own": (
+        "methods/ffjord/per_dataset",
+        {"digitz": {}},
+        "'digitz' is unknown; allowed: digits, eight_gaussians",
+    ),
+    "wrong numbers on one data set": (
+        "methods/ffjord/per_dataset",
+        {"digits": {"train": {"lr": -1}}},
+        "methods.ffjord.per_dataset.digits.train.lr: -1 is less than",
+    ),
+    "unknown data set class": (
+        "datasets/digits/class",
+        "benchmark.data.digits.Digit",
+        "datasets.digits.class: class benchmark.data.digits: 'Digit' is unknown; allowed: Digits",
+    ),
+    "unknown number of a data set": (
+        "datasets/digits/numbers/tests",
+        5,
+        "'tests' is unknown; allowed: test, validation",
+    ),
+    "unknown source": (
+        "datasets/digits/source",
+        "mnits",
+        "datasets.digits.source: 'mnits' is unknown; allowed: mnist. Did you mean 'mnist'",
+    ),
+    "impossible pair": (
+        "methods/oracle/datasets",
+        ["digits"],
+        "methods.oracle: cannot run on digits: it needs a data set whose density is known. "
+        "Set its 'datasets' to some of: eight_gaussians",
+    ),
+    "colour that is none": ("methods/ffjord/colour", "red", "'red' does not match .*#rrggbb"),
+    "repeated seeds": ("seeds", [1, 1], "non-unique elements"),
+    "method without rules": (
+        "methods/mine",
+        {**TOY["suites"]["toy"]["methods"]["ffjord"]},
+        "methods.mine: there is no file workflow/rules/mine.smk",
+    ),
+    "name that cannot be a folder": (
+        "methods/ff jord",
+        {**TOY["suites"]["toy"]["methods"]["ffjord"]},
+        "methods.ff jord: allowed in a name are letters, digits and _",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_with_its_key_and_the_nearest_valid_name(toy, mistake):
+    path, value, message = MISTAKES[mistake]
+    put(toy["suites"]["toy"], path, value)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(toy)
+    assert str(caught.value).startswith("config.yaml: ")
+
+
+def test_a_method_that_needs_vectors_cannot_run_on_images(toy):
+    suite = toy["suites"]["toy"]
+    suite["datasets"]["mnist"] = {
+        "label": "MNIST",
+        "class": "benchmark.data.mnist.MNIST",
+        "source": "mnist",
+        "numbers": {"validation": 10},
+    }
+    with pytest.raises(ConfigError, match=r"gaussian: cannot run on mnist: it needs vectors"):
+        load(toy)
+
+
+def test_a_method_of_another_program_has_rules_but_no_class(toy, tmp_path, monkeypatch):
+    (tmp_path / "other.smk").touch()
+    for name in TOY["suites"]["toy"]["methods"]:
+        (tmp_path / f"{name}.smk").touch()
+    monkeypatch.setattr(config, "RULES", tmp_path)
+    put(toy["suites"]["toy"], "methods/other", {"label": "Other", "colour": "#123456"})
+    suite = load(toy)
+    assert not suite.is_ours("other")
+    assert len([run for run in suite.runs if run.method == "other"]) == 4
+    put(toy["suites"]["toy"], "methods/other/model", {})
+    with pytest.raises(ConfigError, match=r"methods.other: 'class' is a dependency of 'model'"):
+        load(toy)
+
+
+def test_a_source_that_a_data_set_needs_is_asked_for(toy):
+    toy["suites"]["toy"]["datasets"]["mnist"] = {
+        "label": "MNIST",
+        "class": "benchmark.data.mnist.MNIST",
+        "numbers": {"validation": 10},
+    }
+    with pytest.raises(ConfigError, match=r"datasets.mnist: key 'source' is missing"):
+        load(toy)
+
+
+def test_an_unknown_suite_and_a_missing_file_are_named(toy):
+    with pytest.raises(ConfigError, match=r"suite 'toi' is unknown; allowed: toy. Did you mean"):
+        load({**toy, "suite": "toi"})
+    with pytest.raises(ConfigError, match=r"suites.toy is 'nowhere.yaml'; no such file"):
+        load({**toy, "suites": {"toy": "nowhere.yaml"}})
+    with pytest.raises(ConfigError, match=r"key 'mirors' is unknown; .*Did you mean 'mirrors'"):
+        load({**toy, "mirors": []})
+
+
+def test_all_mistakes_of_a_kind_are_told_at_once(toy):
+    put(toy["suites"]["toy"], "evaluation/atol", -1)
+    put(toy["suites"]["toy"], "methods/ffjord/train/ema", 2)
+    with pytest.raises(ConfigError) as caught:
+        load(toy)
+    assert "evaluation.atol" in str(caught.value)
+    assert "ffjord.train.ema" in str(caught.value)
