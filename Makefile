@@ -6,10 +6,10 @@ READY := .venv/.ready
 .PHONY: all prefetch test lint clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
-	$(BIN)/snakemake --cores all --quiet rules
+	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete
 
 prefetch: $(READY)  ## bring every download that the suite needs
-	$(BIN)/snakemake prefetch --cores all --quiet rules
+	$(BIN)/snakemake prefetch --cores all --quiet rules --rerun-incomplete
 
 test: $(READY)  ## set up .venv and run the tests
 	$(BIN)/python -m pytest

@@ -50,7 +50,7 @@ class Suite:
 
     def numbers(self, run: Run) -> dict[str, Any]:
         """``class, model, train`` of one run, with what differs on its data set; else nothing."""
-        return _merged(self.methods[run.method], run.dataset)
+        return _ordered(_merged(self.methods[run.method], run.dataset))
 
     def is_ours(self, method: str) -> bool:
         """Whether a method is a class of this library: other programs bring their own rules."""
@@ -70,11 +70,12 @@ class Suite:
     def prepared(self, dataset: str) -> dict[str, Any]:
         """What the rows of a data set depend on."""
         entry = self.datasets[dataset]
-        return {key: entry[key] for key in ("class", "source", "numbers") if key in entry}
+        given = {key: entry[key] for key in ("class", "source", "numbers") if key in entry}
+        return _ordered(given)
 
     def measured(self) -> dict[str, Any]:
         """What the records of a fit depend on."""
-        return {key: value for key, value in self.evaluation.items() if key != "grid"}
+        return _ordered({key: value for key, value in self.evaluation.items() if key != "grid"})
 
     def event(self, dataset: str) -> tuple[int, ...] | None:
         """Shape of a row of a data set; ``None`` if only its file tells."""
@@ -98,6 +99,14 @@ class Suite:
         )
 
 
+def _ordered(section: dict[str, Any]) -> dict[str, Any]:
+    """Keys sorted throughout, so that their order in a file means nothing to Snakemake."""
+    return {
+        key: _ordered(value) if isinstance(value, dict) else value
+        for key, value in sorted(section.items())
+    }
+
+
 def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.yaml") -> Suite:
     """The suite that ``config`` names. Raises ``ConfigError`` with every problem found."""
     schema = yaml.safe_load(Path(schema_file).read_text())
@@ -115,8 +124,8 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     _refuse(file, _pair_problems(suite, key))
     return Suite(
         name=config["suite"],
-        validation=suite["validation"],
-        evaluation=suite["evaluation"],
+        validation=_ordered(suite["validation"]),
+        evaluation=_ordered(suite["evaluation"]),
         datasets=suite["datasets"],
         methods=suite["methods"],
         runs=tuple(_runs(config["suite"], suite)),

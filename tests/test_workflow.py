@@ -1,0 +1,312 @@
+"""The real workflow on a toy suite, in a copy of the checkout: whole, rerun, broken and killed."""
+
+import copy
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import benchmark
+from benchmark.files import read_json
+
+ROOT = Path(__file__).parent.parent
+TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
+RUNS = 8
+
+FOREIGN = """
+rule kde:
+    input:
+        data=DATA,
+    output:
+        log_prob=f"{RUN}/log_prob.npy",
+        likelihood=f"{RUN}/likelihood.json",
+        samples=f"{RUN}/samples.npy",
+        cost=f"{RUN}/cost.json",
+    wildcard_constraints:
+        method="kde",
+    log:
+        f"{RUN}/kde.log",
+    shell:
+        "{sys.executable} kde.py {input.data} $(dirname {output.log_prob}) > {log} 2>&1"
+"""
+
+KDE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from sklearn.neighbors import KernelDensity
+
+data, run = map(Path, sys.argv[1:])
+fit = KernelDensity(bandwidth=0.3).fit(np.load(data / "train.npy"))
+np.save(run / "log_prob.npy", fit.score_samples(np.load(data / "test.npy")))
+np.save(run / "samples.npy", fit.sample(50, random_state=0))
+protocol = {"solver": "none (kernel density)"}
+solve = {"nfe": None, "tight_log_prob": None, "protocol": protocol, "provenance": {}}
+(run / "likelihood.json").write_text(json.dumps(solve))
+(run / "cost.json").write_text("[]")
+"""
+
+
+class Checkout:
+    """A copy of the project in which Snakemake runs, as a user's clone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("benchmark", "workflow", "tests/toy.yaml", "environment.yml", "pyproject.toml"):
+            copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copied(ROOT / name, folder / name)
+        self.configure(TOY)
+
+    def configure(self, config: dict) -> None:
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def command(self, *arguments: str) -> dict:
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "TQDM_DISABLE": "1"}
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        return {"args": command, "cwd": self.folder, "env": environment, "text": True}
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.run(**self.command(*arguments), **pipes)
+
+    def make(self) -> subprocess.CompletedProcess:
+        return self.snakemake("--cores", "2", "--quiet", "rules", "--rerun-incomplete")
+
+    def planned(self) -> dict[str, int]:
+        """Rule -> jobs that would run now."""
+        found = self.snakemake("--dry-run", "--quiet", "rules")
+        assert found.returncode == 0, found.stdout
+        if "Nothing to be done" in found.stdout:
+            return {}
+        table = found.stdout.partition("Job stats:")[2].partition("Reasons:")[0]
+        counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+        return {rule: n for rule, n in counts.items() if rule not in ("all", "total")}
+
+    def nll(self) -> pd.Series:
+        """NLL by run, bit for bit."""
+        frame = pd.read_parquet(self.folder / "results/toy/metrics.parquet")
+        frame = frame[frame.metric == "nll"]
+        return frame.set_index(["dataset", "method", "seed"]).value.sort_index()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A checkout in which the toy suite has run. Tests that change a file put it back."""
+    checkout = Checkout(tmp_path_factory.mktemp("finished"))
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    checkout.log = found.stdout
+    return checkout
+
+
+@pytest.fixture
+def changed(finished):
+    """Puts config and library back after a test."""
+    yield finished
+    finished.configure(TOY)
+    for path in (ROOT / "benchmark").rglob("*.py"):
+        copied = finished.folder / path.relative_to(ROOT)
+        if copied.read_bytes() != path.read_bytes():
+            shutil.copy2(path, copied)
+
+
+def edited(**changes):
+    """The toy config with some paths (slashes written as __) changed."""
+    config = copy.deepcopy(TOY)
+    for path, value in changes.items():
+        *folders, last = path.split("__")
+        section = config["suites"]["toy"]
+        for folder in folders:
+            section = section[folder]
+        section[last] = value
+    return config
+
+
+def test_everything_is_made(finished):
+    results = finished.folder / "results/toy"
+    for name in ("nll", "cost"):
+        for suffix in ("csv", "md", "tex"):
+            assert (results / f"tables/{name}.{suffix}").stat().st_size
+    figures = {path.stem for path in (results / "figures").glob("*.png")}
+    samples = {"samples_eight_gaussians", "samples_digits"}
+    assert figures == {"density", "learning_curves", "nll_time", *samples}
+    frame = pd.read_csv(results / "metrics.csv")
+    assert len(frame[frame.metric == "nll"]) == RUNS
+    assert frame[frame.metric == "nll"].value.notna().all()
+    assert (frame["provenance.source"].str.len() == 16).all()
+
+
+def test_progress_and_the_number_of_runs_are_told(finished):
+    assert finished.log.startswith("suite toy: 8 runs on 2 data sets (eight_gaussians, digits)")
+    assert re.search(r"\d+ of \d+ jobs, \d+:\d\d so far, about \d+:\d\d left", finished.log)
+
+
+def test_truth_is_the_reference_of_kl(finished):
+    frame = pd.read_csv(finished.folder / "results/toy/metrics.csv")
+    kl = frame[(frame.metric == "kl")].set_index("method").value
+    assert kl["oracle"] == 0
+    assert (kl.drop("oracle") > 0).all()
+    assert "digits" not in set(frame[frame.metric == "kl"].dataset)
+
+
+def test_a_finished_run_loads_in_two_lines_and_repeats_its_log_density(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    flow = benchmark.load("results/toy/eight_gaussians/interpolant/seed0")
+    test = np.load("results/toy/eight_gaussians/data/test.npy")
+    import torch
+
+    stored = np.load("results/toy/eight_gaussians/interpolant/seed0/log_prob.npy")
+    # The solver's steps depend on the batch, and the batch was split in chunks of 40.
+    found = flow.log_prob(torch.from_numpy(test[:40]))
+    np.testing.assert_array_equal(found.numpy(), stored[:40])
+    assert flow.sample(7).shape == (7, 2)
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    found = finished.make()
+    assert found.returncode == 0
+    assert "Nothing to be done" in found.stdout
+
+
+FIGURES = {
+    "samples_figure": 2,
+    "density_figure": 1,
+    "learning_curves_figure": 1,
+    "nll_time_figure": 1,
+}
+
+
+def test_the_order_of_keys_means_nothing(changed):
+    numbers = TOY["suites"]["toy"]["methods"]["ffjord"]["train"]
+    changed.configure(edited(methods__ffjord__train=dict(reversed(numbers.items()))))
+    assert changed.planned() == {}
+
+
+def test_a_colour_reruns_figures_only(changed):
+    changed.configure(edited(methods__ffjord__colour="#000001"))
+    assert changed.planned() == FIGURES
+
+
+def test_an_edit_of_the_plots_reruns_figures_only(changed):
+    path = changed.folder / "benchmark/plots.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert changed.planned() == {**FIGURES, "tables": 1} or changed.planned() == FIGURES
+
+
+def test_a_learning_rate_reruns_its_method_only(changed):
+    changed.configure(edited(methods__ffjord__train__lr=0.002))
+    assert changed.planned() == {
+        "train_ffjord": 1,
+        "evaluate": 1,
+        "density": 1,
+        "nll": 1,
+        "tables": 1,
+        **FIGURES,
+        "samples_figure": 1,
+    }
+
+
+def test_an_edit_of_a_method_reruns_that_method_only(changed):
+    path = changed.folder / "benchmark/baselines/ffjord.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    planned = changed.planned()
+    assert planned["train_ffjord"] == planned["evaluate"] == planned["density"] == 1
+    assert "train_interpolant" not in planned
+
+
+def test_a_tolerance_reruns_evaluation_but_no_training(changed):
+    changed.configure(edited(evaluation__rtol=0.002))
+    planned = changed.planned()
+    assert planned["evaluate"] == RUNS
+    assert not [rule for rule in planned if rule.startswith("train")]
+
+
+def test_a_misspelt_key_stops_before_any_job(changed):
+    changed.configure(edited(methods__ffjord__train__stpes=1))
+    found = changed.snakemake("--dry-run")
+    assert found.returncode != 0
+    assert "key 'stpes' is unknown" in found.stdout
+    assert "Did you mean 'steps'?" in found.stdout
+
+
+def test_a_run_that_diverges_is_a_named_gap_and_the_rest_is_made(tmp_path):
+    checkout = Checkout(tmp_path)
+    checkout.configure(
+        edited(
+            datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
+            methods__interpolant__train__lr=1e30,
+            methods__interpolant__seeds=[0],
+        )
+    )
+    found = checkout.make()
+    assert found.returncode != 0
+    results = checkout.folder / "results/toy"
+    table = (results / "tables/nll.md").read_text()
+    assert "the training diverged" in table
+    frame = pd.read_csv(results / "metrics.csv")
+    nll = frame[frame.metric == "nll"].set_index("method")
+    assert np.isnan(nll.value["interpolant"])
+    assert "FloatingPointError" in nll.reason["interpolant"]
+    assert nll.value[["ffjord", "gaussian", "oracle"]].notna().all()
+    assert (results / "figures/density.png").exists()
+
+    checkout.configure(
+        edited(
+            datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
+            methods__interpolant__seeds=[0],
+        )
+    )
+    assert checkout.make().returncode == 0
+    assert "diverged" not in (results / "tables/nll.md").read_text()
+    assert checkout.nll().notna().all()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, how):
+    checkout = Checkout(tmp_path)
+    options = ("--cores", "2", "--quiet", "rules")
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            **checkout.command(*options), stdout=output, stderr=output, start_new_session=True
+        )
+        while not list(checkout.folder.glob("results/toy/*/*/*/model.json")):
+            time.sleep(0.1)
+            assert process.poll() is None, (tmp_path / "output").read_text()
+        os.killpg(process.pid, how)
+        process.wait()
+    assert not (checkout.folder / "results/toy/metrics.csv").exists()
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    pd.testing.assert_series_equal(checkout.nll(), finished.nll(), check_exact=True)
+
+
+def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
+    checkout = Checkout(tmp_path)
+    (checkout.folder / "workflow/rules/kde.smk").write_text(FOREIGN)
+    (checkout.folder / "kde.py").write_text(KDE)
+    methods = TOY["suites"]["toy"]["methods"]
+    checkout.configure(
+        edited(
+            datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
+            methods={
+                "oracle": methods["oracle"],
+                "kde": {"label": "Kernel density", "colour": "#123456", "seeds": [0]},
+            },
+        )
+    )
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    kl = read_json(checkout.folder / "results/toy/eight_gaussians/kde/seed0/nll.json")[1]
+    assert kl["metric"] == "kl"
+    assert kl["value"] > 0
+    assert "Kernel density" in (checkout.folder / "results/toy/tables/nll.md").read_text()
