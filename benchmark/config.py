@@ -70,7 +70,9 @@ class Suite:
     def prepared(self, dataset: str) -> dict[str, Any]:
         """What the rows of a data set depend on."""
         entry = self.datasets[dataset]
-        given = {key: entry[key] for key in ("class", "source", "numbers") if key in entry}
+        given: dict[str, Any] = {
+            key: entry[key] for key in ("class", "source", "numbers") if key in entry
+        }
         return _ordered(given)
 
     def measured(self) -> dict[str, Any]:
@@ -144,7 +146,9 @@ def _resolve(config: dict[str, Any], file: str) -> tuple[str, str, dict[str, Any
     if isinstance(suite, dict):
         return file, f"suites.{name}.", suite
     if not Path(suite).is_file():
-        _refuse(file, [f"suites.{name} is {suite!r}; no such file. Name a YAML file or write it here."])
+        _refuse(
+            file, [f"suites.{name} is {suite!r}; no such file. Name a YAML file or write it here."]
+        )
     content = yaml.safe_load(Path(suite).read_text())
     if not isinstance(content, dict):
         _refuse(suite, ["found no mapping; a suite has seeds, evaluation, datasets, methods."])
@@ -161,17 +165,20 @@ def _schema_problems(schema: dict[str, Any], content: Any, prefix: str) -> Itera
 
 
 def _in_words(error: ValidationError, key: str) -> Iterator[str]:
+    schema: Any = error.schema
+    instance: Any = error.instance
     if error.validator == "additionalProperties":
-        allowed = error.schema["properties"]
-        for found in sorted(set(error.instance) - set(allowed)):
+        allowed = schema["properties"]
+        for found in sorted(set(instance) - set(allowed)):
             yield _unknown(f"{key}: key", found, allowed)
     elif error.validator == "required":
-        missing = sorted(set(error.validator_value) - set(error.instance))
-        meaning = error.schema.get("properties", {}).get(missing[0], {}).get("description", "")
+        wanted: Any = error.validator_value
+        missing = sorted(set(wanted) - set(instance))
+        meaning = schema.get("properties", {}).get(missing[0], {}).get("description", "")
         yield f"{key}: the key {missing[0]!r} is missing" + (f" ({meaning})." if meaning else ".")
     else:
-        meaning = error.schema.get("description")
-        hint = _number_hint(error.instance) if error.validator == "type" else ""
+        meaning = schema.get("description")
+        hint = _number_hint(instance) if error.validator == "type" else ""
         yield f"{key}: {error.message}" + (f" ({meaning})" if meaning else "") + f".{hint}"
 
 
@@ -263,7 +270,9 @@ def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             yield _unknown(f"{key}datasets.{name}.source:", dataset["source"], catalogue())
 
 
-def _merged_train_problems(schema: dict[str, Any], suite: dict[str, Any], key: str) -> Iterator[str]:
+def _merged_train_problems(
+    schema: dict[str, Any], suite: dict[str, Any], key: str
+) -> Iterator[str]:
     definition = {"$ref": "#/$defs/train", "$defs": schema["$defs"]}
     for name, method in suite["methods"].items():
         for dataset in method.get("per_dataset", ()) if "class" in method else ():
@@ -284,7 +293,7 @@ class _Declared:
 
 @cache
 def _declared(name: str, maker: str | None = None) -> _Declared:
-    """Raises ``LookupError`` with the reason where there is no such class, or it has no ``maker``."""
+    """Raises ``LookupError`` in words where there is no such class, or it has no ``maker``."""
     module, _, class_name = name.rpartition(".")
     classes = {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
     if class_name not in classes:
@@ -293,7 +302,9 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     makers = [n for n in body if isinstance(n, ast.FunctionDef) and n.name in ("build", "prepare")]
     if maker and maker not in [node.name for node in makers]:
         raise LookupError(f"class {name!r} has no function {maker!r} of its own.")
-    arguments = {a.arg: ast.unparse(a.annotation) for m in makers for a in m.args.args if a.annotation}
+    arguments = {
+        a.arg: ast.unparse(a.annotation) for m in makers for a in m.args.args if a.annotation
+    }
     return _Declared(arguments, dict(_literals(body)))
 
 
@@ -338,9 +349,7 @@ def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             yield from _argument_problems(merged["class"], "build", merged["model"], where)
 
 
-def _argument_problems(
-    name: str, maker: str, given: dict[str, Any], where: str
-) -> Iterator[str]:
+def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str) -> Iterator[str]:
     section = {"build": "model", "prepare": "numbers"}[maker]
     try:
         declared = _declared(name, maker)
@@ -376,7 +385,7 @@ TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "str": ("text", lambda v: isinstance(v, str)),
 }
-"""Annotation -> (in words, check). An annotation that is not here is checked by the class itself."""
+"""Annotation -> (in words, check). Other annotations are for the class itself to check."""
 
 
 def _type_problem(annotation: str, value: Any) -> str | None:

@@ -35,14 +35,16 @@ class StandardNormal(Density):
         self.register_buffer("origin", torch.zeros(event))
 
     def sample(self, n: int) -> Batch:
-        return torch.randn(n, *self.origin.shape, dtype=self.origin.dtype, device=self.origin.device)
+        return torch.randn(
+            n, *self.origin.shape, dtype=self.origin.dtype, device=self.origin.device
+        )
 
     def log_prob(self, x: Batch) -> PerSample:
         return -0.5 * (x.square() + math.log(2 * math.pi)).flatten(1).sum(dim=1)
 
 
 class GaussianMixture(Density):
-    """``sum_k w_k N(m_k, L_k L_k^T)`` over vectors, from ``K`` weights, means and Cholesky factors."""
+    """``sum_k w_k N(m_k, L_k L_k^T)`` over vectors: weights, means and Cholesky factors."""
 
     weights: Tensor
     means: Tensor

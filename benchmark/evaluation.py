@@ -24,7 +24,7 @@ class Measured:
 def log_prob(model: Model, x: Batch, chunk: int, tolerance: Tolerance) -> Measured:
     """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve."""
     clock = Clock(x.device)
-    solved = [model.solve_log_prob(part, tolerance) for part in x.split(chunk)]
+    solved = [model.solve_log_prob(part, tolerance) for part in torch.split(x, chunk)]
     seconds = clock.pause()
     values = torch.cat([solution.values for solution in solved]).cpu().numpy()
     return Measured(values, float(np.mean([solution.nfe for solution in solved])), seconds)
@@ -42,7 +42,7 @@ def sample(model: Model, n: int, chunk: int) -> Measured:
 
 
 def grid(lower: np.ndarray, upper: np.ndarray, points: int) -> np.ndarray:
-    """Centres of a ``points x points`` grid over a box of the plane, ``[points^2, 2]``, y slowest."""
+    """Centres of a ``points x points`` grid over a box, ``[points^2, 2]``, y slowest."""
     edges = np.linspace(lower, upper, points + 1)
     x, y = ((edges[1:] + edges[:-1]) / 2).T
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -23,7 +23,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary = folder / path.name
         yield temporary
         if path.is_dir():
-            shutil.rmtree(path)
+            os.replace(path, folder / f"{path.name}.old")
         os.replace(temporary, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

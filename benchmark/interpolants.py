@@ -5,6 +5,7 @@ Albergo and Vanden-Eijnden, 2023, equations 4-6 (the paper writes a, b for alpha
 
 import abc
 import math
+from typing import Any
 
 import torch
 
@@ -28,7 +29,8 @@ class Interpolant(abc.ABC):
 
     def velocity(self, t: PerSample, x0: Batch, x1: Batch) -> Batch:
         """Time derivative of the path: the regression target of the loss."""
-        _, (d_alpha, d_beta) = torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))
+        derivatives: Any = torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))[1]
+        d_alpha, d_beta = derivatives
         return per_sample(d_alpha, x0) * x0 + per_sample(d_beta, x1) * x1
 
 

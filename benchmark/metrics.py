@@ -1,5 +1,6 @@
-"""Metrics of a run from its log-densities: no model is needed, so any program may have made them."""
+"""Metrics of a run from its log-densities, whichever program made them; no model is needed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def write_nll(run: Run, data: str | Path, folder: Path) -> None:
         solve,
     )
     records.write(folder / "nll.json", run, metrics, solve["protocol"], solve["provenance"])
+
 
 def likelihood_metrics(
     log_prob: np.ndarray,
@@ -56,9 +58,7 @@ def _mean(name: str, values: np.ndarray, unit: str) -> Metric:
     return Metric(name, float(values.mean()), unit, standard_error=error, n=len(values))
 
 
-def _solver_metrics(
-    log_prob: np.ndarray, data: Description, solve: dict[str, Any]
-) -> list[Metric]:
+def _solver_metrics(log_prob: np.ndarray, data: Description, solve: dict[str, Any]) -> list[Metric]:
     if solve["nfe"] is None:
         reason = "closed form: no ODE is solved"
         return [
@@ -66,8 +66,9 @@ def _solver_metrics(
             Metric("nfe_likelihood", None, "evaluations", reason=reason),
         ]
     tight = np.array(solve["tight_log_prob"])
-    change = float(abs((data.nll(tight) - data.nll(log_prob[: len(tight)])).mean()))
+    change = _mean("solver_error", data.nll(tight) - data.nll(log_prob[: len(tight)]), data.unit)
+    size = None if change.value is None else abs(change.value)
     return [
-        Metric("solver_error", change, data.unit, n=len(tight)),
+        replace(change, value=size, standard_error=None),
         Metric("nfe_likelihood", solve["nfe"], "evaluations"),
     ]

@@ -1,10 +1,10 @@
-"""A fitted method on disk and in use: ``model.json`` (what it is), ``model.safetensors`` (weights)."""
+"""A fitted method in use and on disk: ``model.json`` builds it, ``model.safetensors`` fills it."""
 
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.coordinates import Affine
 from benchmark.files import atomic, read_json, write_json
@@ -88,5 +88,3 @@ def _tolerance_of(folder: Path) -> Tolerance:
 def parameters(model: nn.Module) -> int:
     """Number of trained numbers of a model."""
     return sum(weights.numel() for weights in model.parameters())
-
-

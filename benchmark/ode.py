@@ -26,7 +26,7 @@ class Tolerance:
     rtol: float
 
     def __post_init__(self) -> None:
-        if self.atol <= 0 or self.rtol <= 0:
+        if not (self.atol > 0 and self.rtol > 0):
             raise ValueError(f"Tolerances must be positive: atol={self.atol}, rtol={self.rtol}.")
 
     def tightened(self, factor: float) -> "Tolerance":
@@ -84,11 +84,16 @@ def log_prob(
 def _solve(dynamics: Any, state: Any, start: float, end: float, tolerance: Tolerance) -> Any:
     """The state at ``end``; ``step_t`` keeps the solver from stepping beyond, outside [0, 1]."""
     device = state[0].device
+
+    def inside(t: Tensor, state: Any) -> Any:
+        # Before its first step the solver probes 0.01 |x| / |v| ahead, which may lie beyond.
+        return dynamics(t.clamp(0, 1), state)
+
     times = torch.tensor([start, end], dtype=torch.float64, device=device)
     try:
         with torch.no_grad():
             path = odeint(
-                dynamics,
+                inside,
                 state,
                 times,
                 atol=tolerance.atol,

@@ -418,9 +418,7 @@ def _time_axis(axes: Axes, seconds: pd.Series) -> None:
     _log_axis(axes, "training time [s]")
     if len(seconds):
         decades = max(np.log10(seconds.max() / seconds.min()), 1.0)
-        axes.set_xlim(
-            seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades)
-        )
+        axes.set_xlim(seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades))
 
 
 def _points(axes: Axes, runs: pd.DataFrame, styles: Styles) -> None:
@@ -447,9 +445,7 @@ def _points(axes: Axes, runs: pd.DataFrame, styles: Styles) -> None:
 
 
 def _beside(axes: Axes, text: str, point: tuple[float, float], colour: str) -> None:
-    axes.annotate(
-        text, point, xytext=(8, 0), textcoords="offset points", color=colour, va="center"
-    )
+    axes.annotate(text, point, xytext=(8, 0), textcoords="offset points", color=colour, va="center")
 
 
 def _spread(positions: Mapping[str, float], gap: float) -> dict[str, float]:
@@ -487,8 +483,7 @@ def _reference(axes: Axes, value: float, known: Mapping[str, str]) -> None:
 def _gaps_of(frame: pd.DataFrame) -> dict[Run, str]:
     gaps = frame[(frame.metric == "nll") & frame.reason.notna()].to_dict("records")
     return {
-        Run(gap["suite"], gap["dataset"], gap["method"], gap["seed"]): gap["reason"]
-        for gap in gaps
+        Run(gap["suite"], gap["dataset"], gap["method"], gap["seed"]): gap["reason"] for gap in gaps
     }
 
 

@@ -90,7 +90,7 @@ def read(path: str | Path) -> list[dict[str, Any]]:
 def provenance(modules: Sequence[str], config: str, **more: Any) -> dict[str, Any]:
     """What made a record: commit, hash of the source of ``modules``, hash of the config, versions.
 
-    ``more`` (device, data hash, ...) is added as it is. ``commit`` is ``None`` outside a git checkout.
+    ``more`` (device, ...) is added as it is; ``commit`` is ``None`` outside a git checkout.
     """
     return {
         "commit": _git("rev-parse", "HEAD"),
@@ -99,7 +99,9 @@ def provenance(modules: Sequence[str], config: str, **more: Any) -> dict[str, An
         "config": config,
         "versions": {
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in ("torch", "torchdiffeq", "numpy")},
+            **{
+                name: importlib.metadata.version(name) for name in ("torch", "torchdiffeq", "numpy")
+            },
         },
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         **more,

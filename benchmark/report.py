@@ -62,7 +62,10 @@ def write_samples(suite: Suite, name: str) -> None:
 def write_densities(suite: Suite) -> None:
     """Figure of the learned densities of the first seed on every data set of the plane."""
     gaps = _gaps(suite)
-    extents, found, captions, missing = {}, {}, {}, {}
+    extents: dict[str, plots.Extent] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
+    captions: dict[tuple[str, str], str] = {}
+    missing: dict[tuple[str, str], str] = {}
     for name in suite.datasets:
         if suite.event(name) != (2,):
             continue
@@ -73,7 +76,8 @@ def write_densities(suite: Suite) -> None:
                 missing[name, key] = gaps.get(run, "its density was not evaluated")
                 continue
             stored = np.load(run.folder / "density.npz")
-            extents[name] = tuple(stored["extent"])
+            left, right, bottom, top = stored["extent"].tolist()
+            extents[name] = (left, right, bottom, top)
             found[name][key] = stored["log_density"]
             captions[name, key] = _caption(run)
     labels = _labels(suite)

@@ -20,5 +20,5 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 def per_sample(scalar: Tensor, x: Tensor) -> Tensor:
-    """``scalar``, of shape ``[]`` or ``[batch]``, shaped to multiply ``x`` of ``[batch, *event]``."""
+    """``scalar`` of shape ``[]`` or ``[batch]``, ready to multiply ``x`` of ``[batch, *event]``."""
     return scalar.reshape(-1, *[1] * (x.ndim - 1))

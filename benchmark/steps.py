@@ -132,7 +132,7 @@ def evaluate(
 
 
 def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
-    """Write ``density.npz``: ``log_density`` (points, points) in nats, lowest y first, ``extent``."""
+    """Write ``density.npz``: ``log_density`` in nats on a grid, lowest y first, and ``extent``."""
     device = _device()
     tolerance = Tolerance(settings["atol"], settings["rtol"])
     fitted, points = model.load(folder, tolerance).to(device), settings["grid"]

@@ -484,9 +484,7 @@ def _provenance(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
 def _cost_notes(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> list[str]:
     """How the clocks ran: everything the protocol and the device say."""
     stated = [name for name in frame.columns if name.startswith("protocol.")]
-    stated += [
-        f"provenance.{key}" for key in ("device", "threads") if f"provenance.{key}" in frame
-    ]
+    stated += [f"provenance.{key}" for key in ("device", "threads") if f"provenance.{key}" in frame]
     words = [_stated(frame, name, styles) for name in stated if name != "protocol.data"]
     notes = [
         "Mean ± standard deviation over n refits (seeds); no deviation is shown for a single run "

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ class Training:
         if not self.steps:
             return set()
         first = max(1, self.steps // 50)
-        return {round(step) for step in np.geomspace(first, self.steps, self.validations)[::-1]}
+        return {round(step) for step in np.geomspace(self.steps, first, self.validations)}
 
     def learning_rate(self, step: int) -> float:
         """Factor of ``lr`` after ``step`` steps."""
@@ -111,7 +111,11 @@ class Row(NamedTuple):
 
 def coordinates(kind: str, x: Batch) -> Affine:
     """The map from rows ``x`` to the coordinates in which a method is trained."""
-    return Affine.standardising(x) if kind == "standardised" else Affine.identity(x.shape[1:])
+    return (
+        Affine.standardising(x)
+        if kind == "standardised"
+        else Affine.identity(x.shape[1:]).to(x.device)
+    )
 
 
 def fit(
@@ -131,7 +135,7 @@ def fit(
         return method, []
     optimiser = torch.optim.Adam(method.parameters(), lr=numbers.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, numbers.learning_rate)
-    averaged = AveragedModel(method, multi_avg_fn=_average(numbers.ema))
+    averaged: Any = AveragedModel(method, multi_avg_fn=_average(numbers.ema))
     validations, every = numbers.validation_steps(), max(1, numbers.steps // 200)
     clock = Clock(rows.rows.device)
     history: list[Row] = []
@@ -153,7 +157,7 @@ def fit(
 def _step(method: Method, x1: Batch, optimiser: Any, numbers: Training) -> Tensor:
     loss = method.loss(x1)
     optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     if numbers.clip is not None:
         nn.utils.clip_grad_norm_(method.parameters(), numbers.clip)
     optimiser.step()
@@ -161,7 +165,7 @@ def _step(method: Method, x1: Batch, optimiser: Any, numbers: Training) -> Tenso
 
 
 def _average(decay: float) -> Any:
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
         k = count.item()
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + k) / (10 + k)))
 

@@ -110,9 +110,7 @@ def test_summary_has_mean_sample_sd_and_count(record):
 
 
 def test_summary_of_one_run_has_no_sd(record):
-    (found,) = tables.summary(tables.metrics(seeds(record, "ffjord", [1.0]), {})).to_dict(
-        "records"
-    )
+    (found,) = tables.summary(tables.metrics(seeds(record, "ffjord", [1.0]), {})).to_dict("records")
     assert pd.isna(found["sd"]) and found["n"] == 1
 
 

@@ -61,7 +61,13 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("benchmark", "workflow", "tests/toy.yaml", "environment.yml", "pyproject.toml"):
+        for name in (
+            "benchmark",
+            "workflow",
+            "tests/toy.yaml",
+            "environment.yml",
+            "pyproject.toml",
+        ):
             copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             copied(ROOT / name, folder / name)

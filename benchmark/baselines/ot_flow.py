@@ -16,8 +16,8 @@ from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt
 class OTFlow(Flow):
     """Likelihood, transport cost and Hamilton-Jacobi penalty, by Runge-Kutta steps of fixed size.
 
-    ``likelihood`` and ``hamilton_jacobi`` are the paper's weights alpha_2 and alpha_3 (alpha_1 = 1);
-    ``solver_steps`` the number of Runge-Kutta steps of the training loss.
+    ``likelihood`` and ``hamilton_jacobi`` are the paper's weights alpha_2 and alpha_3, with
+    alpha_1 = 1; ``solver_steps`` is the number of Runge-Kutta steps of the training loss.
     """
 
     requires = ("vectors",)

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from benchmark.densities import Density, StandardNormal
 from benchmark.flow import Flow
 from benchmark.networks.mlp import MLP
-from benchmark.shapes import Batch, NonNegativeInt, PerSample, PositiveFloat, PositiveInt, Time, per_sample
+from benchmark.shapes import (
+    Batch,
+    NonNegativeInt,
+    PerSample,
+    PositiveFloat,
+    PositiveInt,
+    Time,
+    per_sample,
+)
 
 
 class ScoreSDE(Flow):
@@ -60,7 +68,7 @@ class ScoreSDE(Flow):
         return -self.network(s, x) / per_sample(deviation, x)
 
     def velocity(self, t: Tensor, x: Batch) -> Batch:
-        """``(1 - s_min) beta (x + score) / 2``: minus the drift of the probability flow in ``s``."""
+        """``(1 - s_min) beta (x + score) / 2``: the probability flow in ``s``, backward."""
         s = 1 - t * (1 - self.s_min)
         return per_sample((1 - self.s_min) * self.beta(s) / 2, x) * (x + self.score(s, x))
 

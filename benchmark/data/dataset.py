@@ -33,7 +33,7 @@ class Dataset(abc.ABC):
     """Shape of one row."""
     levels: ClassVar[int | None] = None
     """Number of grey levels of integer rows; ``None`` for real-valued rows."""
-    picture: ClassVar[tuple[int, ...] | None] = None
+    picture: ClassVar[tuple[int, int, int] | None] = None
     """Shape in which a row is looked at, ``(channels, height, width)``."""
     density: ClassVar[str | None] = None
     """Dotted path of a callable that returns the true ``Density``, where it is known."""
@@ -41,7 +41,7 @@ class Dataset(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def prepare(*args: Any, **numbers: Any) -> Splits:
-        """The rows, from the numbers of config.yaml; a parameter ``source`` is the fetched folder."""
+        """The rows, from the numbers of config.yaml; ``source`` is the folder of fetched files."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Description:
 
     event: tuple[int, ...]
     levels: int | None
-    picture: tuple[int, ...] | None
+    picture: tuple[int, int, int] | None
     density: str | None
     rows: dict[str, int]
     hash: str

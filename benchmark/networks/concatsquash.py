@@ -27,8 +27,7 @@ class ConcatSquashMLP(nn.Module):
         super().__init__()
         sizes = [dim, *[width] * depth, dim]
         self.layers = nn.ModuleList(
-            ConcatSquash(inputs, outputs)
-            for inputs, outputs in zip(sizes, sizes[1:], strict=False)
+            ConcatSquash(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)
         )
 
     def forward(self, t: Tensor, x: Batch) -> Batch:

@@ -1,7 +1,7 @@
 """The potential of OT-Flow, with its gradient and the trace of its Hessian in closed form.
 
 ``Phi(s) = w . N(s) + s' A' A s / 2 + b . s`` over ``s = (x, t)``, with the residual network
-``u0 = sigma(K0 s + b0)``, ``N = u0 + sigma(K1 u0 + b1)`` and ``sigma(z) = |z| + log(1 + e^(-2|z|))``,
+``u0 = sigma(K0 s + b0)``, ``N = u0 + sigma(K1 u0 + b1)``, ``sigma(z) = |z| + log(1 + e^(-2|z|))``,
 whose derivative is ``tanh`` (Onken et al., 2021, equations 12-15; their constant c has no effect).
 """
 
@@ -19,7 +19,7 @@ def _sigma(z: Tensor) -> Tensor:
 
 
 class Derivatives(NamedTuple):
-    """Derivatives of ``Phi`` at a batch of points: in ``x``, in ``t``, and the Laplacian in ``x``."""
+    """Derivatives of ``Phi`` at points: gradient and Laplacian in ``x``, and the one in ``t``."""
 
     gradient: Tensor
     time: PerSample
@@ -27,7 +27,7 @@ class Derivatives(NamedTuple):
 
 
 class Potential(nn.Module):
-    """``Phi`` on ``dim`` coordinates and time, ``width`` units, a quadratic term of rank ``rank``."""
+    """``Phi`` on ``dim`` coordinates and time, ``width`` units, a quadratic term of ``rank``."""
 
     def __init__(self, dim: int, width: int, rank: int) -> None:
         super().__init__()

@@ -20,7 +20,9 @@ DATA = str(data_folder(SUITE.name, "{dataset}"))
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
-GAPS = "BENCHMARK_GAPS" in os.environ  # report what is there (see onerror in the Snakefile)
+GAPS = (
+    "BENCHMARK_GAPS" in os.environ
+)  # report what is there (see onerror in the Snakefile)
 
 
 wildcard_constraints:
@@ -47,7 +49,11 @@ def variants(method: str) -> str:
 def raw_files(dataset: str) -> list[str]:
     """Files that have to be fetched before a data set can be prepared."""
     source = SUITE.datasets[dataset].get("source")
-    return [f"{DOWNLOADS}/{file.path}" for file in fetch.source(source).files] if source else []
+    return (
+        [f"{DOWNLOADS}/{file.path}" for file in fetch.source(source).files]
+        if source
+        else []
+    )
 
 
 def module_of(entry: dict) -> str:

@@ -3,7 +3,9 @@ rule evaluate:
         data=DATA,
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
-        code=lambda wildcards: files_of(module_of(SUITE.methods[wildcards.method]), "benchmark.steps"),
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]), "benchmark.steps"
+        ),
     output:
         log_prob=f"{RUN}/log_prob.npy",
         likelihood=f"{RUN}/likelihood.json",
@@ -13,9 +15,9 @@ rule evaluate:
         f"{RUN}/evaluate.log",
     wildcard_constraints:
         method=OURS,
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
     params:
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
@@ -32,16 +34,18 @@ rule density:
         data=DATA,
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
-        code=lambda wildcards: files_of(module_of(SUITE.methods[wildcards.method]), "benchmark.steps"),
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]), "benchmark.steps"
+        ),
     output:
         density=f"{RUN}/density.npz",
     log:
         f"{RUN}/density.log",
     wildcard_constraints:
         method=OURS,
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
     params:
         settings=SUITE.evaluation,
     script:

@@ -1,5 +1,9 @@
-LABELS = {name: entry["label"] for name, entry in {**SUITE.datasets, **SUITE.methods}.items()}
-STYLES = {name: [entry["label"], entry["colour"]] for name, entry in SUITE.methods.items()}
+LABELS = {
+    name: entry["label"] for name, entry in {**SUITE.datasets, **SUITE.methods}.items()
+}
+STYLES = {
+    name: [entry["label"], entry["colour"]] for name, entry in SUITE.methods.items()
+}
 PLANE = [
     run
     for run in report.first_runs(SUITE)
@@ -52,7 +56,8 @@ rule figure:
 use rule figure as samples_figure with:
     input:
         samples=lambda wildcards: runs(
-            "samples.npy", of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset]
+            "samples.npy",
+            of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset],
         ),
         data=DATA,
         code=files_of("benchmark.plots", "benchmark.report"),
@@ -119,10 +124,12 @@ use rule figure as nll_time_figure with:
 
 
 rule report:
-    localrule: True
     input:
         tables=rules.tables.output,
-        samples=expand(f"{FOLDER}/figures/samples_{{dataset}}.png", dataset=SUITE.datasets),
+        samples=expand(
+            f"{FOLDER}/figures/samples_{{dataset}}.png", dataset=SUITE.datasets
+        ),
         density=[f"{FOLDER}/figures/density.png"] if PLANE else [],
         curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
         time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],
+    localrule: True

@@ -2,7 +2,9 @@
 rule train:
     input:
         data=DATA,
-        code=lambda wildcards: files_of(module_of(SUITE.methods[wildcards.method]), "benchmark.steps"),
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]), "benchmark.steps"
+        ),
     output:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
@@ -11,9 +13,9 @@ rule train:
         f"{RUN}/train.log",
     wildcard_constraints:
         method="_template",
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
     params:
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
