@@ -316,3 +316,24 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
     assert kl["metric"] == "kl"
     assert kl["value"] > 0
     assert "Kernel density" in (checkout.folder / "results/toy/tables/nll.md").read_text()
+
+
+def test_the_method_that_the_readme_adds_runs(tmp_path):
+    checkout = Checkout(tmp_path)
+    blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
+    rules = next(text for _, text in blocks if text.startswith("use rule train as train_straight"))
+    entry = yaml.safe_load(next(text for kind, text in blocks if kind == "yaml"))
+    (checkout.folder / "benchmark/baselines/straight.py").write_text(source)
+    (checkout.folder / "workflow/rules/straight.smk").write_text(rules)
+    entry["straight"]["train"]["steps"] = 10
+    entry["straight"]["seeds"] = [0]
+    checkout.configure(
+        edited(
+            datasets={"digits": TOY["suites"]["toy"]["datasets"]["digits"]},
+            methods=entry,
+        )
+    )
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    assert checkout.nll().notna().all()

@@ -1,0 +1,198 @@
+"""Prepared data: what is written is read, what is wrong is refused, units of likelihoods."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.data import dataset
+from benchmark.data.dataset import Dataset, Description, Splits
+from benchmark.data.digits import Digits
+from benchmark.data.synthetic import Checkerboard, EightGaussians
+
+
+class Pixels(Dataset):
+    event = (1, 2, 2)
+    levels = 4
+    picture = (1, 2, 2)
+
+    @staticmethod
+    def prepare():
+        raise NotImplementedError
+
+
+class Points(Dataset):
+    event = (3,)
+    density = "somewhere.density"
+
+    @staticmethod
+    def prepare():
+        raise NotImplementedError
+
+
+def pixels(seed=0, n=(5, 3, 2)):
+    draw = np.random.default_rng(seed)
+    return Splits(*(draw.integers(0, 4, (k, 1, 2, 2), dtype=np.uint8) for k in n))
+
+
+def points(seed=0, n=(5, 3, 2)):
+    draw = np.random.default_rng(seed)
+    return Splits(*(draw.normal(size=(k, 3)).astype(np.float32) for k in n))
+
+
+def described(folder, kind, splits, truth=None):
+    dataset.write(folder, kind, splits, truth)
+    return dataset.describe(folder)
+
+
+@pytest.mark.parametrize(("kind", "splits"), [(Pixels, pixels()), (Points, points())])
+def test_what_is_written_is_read(tmp_path, kind, splits):
+    folder = tmp_path / "new" / "data"
+    found = described(folder, kind, splits, np.array([1.5, -np.inf]))
+    assert (found.event, found.levels, found.picture) == (kind.event, kind.levels, kind.picture)
+    assert found.density == kind.density
+    assert found.rows == {"train": 5, "validation": 3, "test": 2}
+    for name in ("train", "validation", "test"):
+        rows = dataset.rows(folder, name)
+        assert rows.dtype == getattr(splits, name).dtype
+        assert np.array_equal(rows, getattr(splits, name))
+    assert dataset.true_log_prob(folder).tolist() == [1.5, -math.inf]
+
+
+def test_an_unknown_truth_is_none_even_where_one_was(tmp_path):
+    dataset.write(tmp_path / "data", Points, points(), np.zeros(2))
+    dataset.write(tmp_path / "data", Points, points(), None)
+    assert dataset.true_log_prob(tmp_path / "data") is None
+
+
+def changed(splits, split, change):
+    return Splits(**{**vars(splits), split: change(getattr(splits, split))})
+
+
+REFUSED = {
+    "no row": (Points, changed(points(), "validation", lambda x: x[:0]), "validation has shape"),
+    "misshapen": (Points, changed(points(), "test", lambda x: x[:, :2]), r"test has.*\(2, 2\)"),
+    "NaN": (Points, changed(points(), "train", lambda x: x * np.nan), "train has values.*finite"),
+    "infinite": (
+        Points,
+        changed(points(), "test", lambda x: x * np.inf),
+        "test has values",
+    ),
+    "level": (Pixels, changed(pixels(), "train", lambda x: x + 4), "train is uint8.*below 4"),
+    "signed": (Pixels, changed(pixels(), "test", lambda x: x.astype(int)), "test is int64.*unsig"),
+}
+
+
+@pytest.mark.parametrize(("kind", "splits", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_bad_rows_are_refused_in_words(tmp_path, kind, splits, message):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}.prepare: {message}"):
+        dataset.write(tmp_path / "data", kind, splits, None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_hash_is_that_of_the_content(tmp_path):
+    def hashed(splits, kind=Points):
+        return described(tmp_path / "data", kind, splits).hash
+
+    usual = hashed(points())
+    assert hashed(points()) == usual
+    one_value = points()
+    one_value.test[0, 0] += 1
+    order = changed(points(), "train", lambda x: x[::-1])
+    kind = Splits(*(x.astype(np.float64) for x in vars(points()).values()))
+    swapped = Splits(**{**vars(points()), "validation": points().test, "test": points().validation})
+    others = [hashed(other) for other in (one_value, order, kind, swapped, points(seed=1))]
+    assert len({usual, *others}) == 6
+
+
+# --- dequantisation and units ---------------------------------------------------------------------
+
+
+def test_dequantised_rows_are_uniform_in_their_level():
+    rows = np.arange(17, dtype=np.uint8).repeat(1000).reshape(-1, 1)
+    found = dataset.dequantise(rows, 17, seed=0)
+    assert found.dtype == np.float32 and found.min() >= 0 and found.max() < 1
+    noise = 17 * found.astype(float) - rows
+    # float32 keeps 17 x 6e-8 of the noise.
+    assert noise.min() >= -1e-6 and noise.max() < 1 + 1e-6
+    assert abs(noise.mean() - 0.5) < 4 * math.sqrt(1 / 12 / len(rows))
+    assert abs(noise.var() - 1 / 12) < 4 * math.sqrt(1 / 180 / len(rows))
+
+
+def test_noise_is_that_of_the_seed():
+    rows = np.zeros((50, 2), dtype=np.uint8)
+    same = [dataset.dequantise(rows, 17, seed) for seed in (0, 0, 1)]
+    assert np.array_equal(same[0], same[1]) and not np.array_equal(same[0], same[2])
+
+
+def test_real_rows_are_as_they_are():
+    rows = points().train
+    assert np.array_equal(dataset.dequantise(rows, None, 0), rows)
+
+
+def description(levels, event):
+    return Description(event, levels, None, None, {"test": 1}, "hash")
+
+
+@pytest.mark.parametrize(("levels", "bits"), [(256, 8.0), (2, 1.0), (17, math.log2(17))])
+def test_uniform_data_cost_the_bits_of_their_levels(levels, bits):
+    # The uniform density on the unit cube is 1: any number of dimensions costs log2 levels each.
+    for event in [(64,), (3, 32, 32)]:
+        found = description(levels, event)
+        assert found.unit == "bits/dim"
+        assert found.nll(np.zeros(5)) == pytest.approx(bits, abs=1e-12)
+
+
+def test_bits_of_a_skewed_density():
+    # A density of 2 on half the cube in each of 10 dimensions saves one bit for each.
+    found = description(256, (10,)).nll(np.array([10 * math.log(2)]))
+    assert found == pytest.approx(7.0, abs=1e-12)
+
+
+def test_real_data_cost_nats():
+    found = description(None, (64,))
+    assert found.unit == "nats" and found.nll(np.array([-1.5, 2.0])).tolist() == [1.5, -2.0]
+
+
+# --- data sets ------------------------------------------------------------------------------------
+
+
+def test_digits_are_all_there_once():
+    found = Digits.prepare(validation=100, test=400)
+    assert [len(x) for x in vars(found).values()] == [1297, 100, 400]
+    together = np.concatenate([*vars(found).values()])
+    assert together.shape == (1797, 64) and together.dtype == np.uint8
+    assert together.min() == 0 and together.max() == 16
+    # Two of the 1,797 images might be equal; in fact none are.
+    assert len(np.unique(together, axis=0)) == 1797
+    assert abs(together.mean() - 4.884) < 0.001  # scikit-learn's rows
+
+
+def test_digits_do_not_depend_on_the_state_of_a_generator():
+    first = Digits.prepare(validation=10, test=20)
+    np.random.seed(5)
+    second = Digits.prepare(validation=10, test=20)
+    assert np.array_equal(first.train, second.train)
+    assert np.array_equal(first.test, Digits.prepare(validation=50, test=20).test)
+
+
+def test_digits_refuse_to_leave_nothing_for_training():
+    with pytest.raises(ValueError, match="validation \\+ test is 1797; allowed is less than"):
+        Digits.prepare(validation=797, test=1000)
+
+
+@pytest.mark.parametrize("kind", [Checkerboard, EightGaussians])
+def test_synthetic_rows_are_the_same_at_every_call(tmp_path, kind, single_precision):
+    def hashed():
+        return described(tmp_path / "data", kind, kind.prepare(50, 20, 30)).hash
+
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = hashed()
+    assert torch.equal(torch.get_rng_state(), state)  # others' draws go on as if nothing had been
+    torch.manual_seed(2)
+    assert hashed() == first
+    splits = kind.prepare(50, 20, 30)
+    assert [len(x) for x in vars(splits).values()] == [50, 20, 30]
+    assert len(np.unique(np.concatenate([*vars(splits).values()]), axis=0)) == 100

@@ -1,0 +1,237 @@
+"""The contract of a method, on every method of config.yaml's quick suite.
+
+What is particular to a method is tested in the file of its name.
+"""
+
+import math
+
+import pytest
+import torch
+import yaml
+
+from benchmark import model
+from benchmark.coordinates import Affine
+from benchmark.flow import ClosedForm
+from benchmark.model import Model
+from benchmark.names import load
+from benchmark.ode import Tolerance, transport
+from benchmark.source import ROOT
+
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["suites"]["quick"]["methods"]
+SMALL = {
+    **{"width": 8, "depth": 2, "time_frequencies": 2, "space_frequencies": 2},
+    "tolerance": 1e-6,  # FFJORD's training solves
+    "beta_max": 3.0,  # an untrained Score-SDE spreads over exp(beta_max / 4)
+}
+"""Replaces numbers of config.yaml, to be quick."""
+
+TIGHT = Tolerance(1e-9, 1e-9)
+ROUGH = Tolerance(1e-6, 1e-6)
+IMAGE = (1, 2, 2)
+
+
+def kind(name):
+    return load(CONFIG[name]["class"])
+
+
+def is_flow(name):
+    return not issubclass(kind(name), ClosedForm)
+
+
+def numbers(name):
+    """The arguments of ``build`` for method ``name``, small where they have a size."""
+    given = {"density": "benchmark.densities.eight_gaussians"}
+    configured = CONFIG[name]["model"]
+    return {
+        **{key: SMALL.get(key, value) for key, value in configured.items()},
+        **{key: given[key] for key in kind(name).requires if key in given},
+    }
+
+
+def build(name, event=(2,)):
+    return model.build(CONFIG[name]["class"], event, numbers(name))
+
+
+def perturbed(name, event=(2,)):
+    """The method with random weights: no network is small, no gate is at its start."""
+    method = build(name, event)
+    with torch.no_grad():
+        for weights in method.parameters():
+            weights.add_(0.2 * torch.randn_like(weights))
+    return method
+
+
+FLOWS = [name for name in CONFIG if is_flow(name)]
+CLOSED = [name for name in CONFIG if not is_flow(name)]
+ANYWHERE = [name for name in FLOWS if not kind(name).requires]
+EVENTS = [(name, (3,)) for name in FLOWS] + [(name, IMAGE) for name in ANYWHERE]
+
+every_method = pytest.mark.parametrize("name", CONFIG)
+every_flow = pytest.mark.parametrize("name", FLOWS)
+every_event = pytest.mark.parametrize(("name", "event"), EVENTS)
+
+
+def test_config_has_methods_of_every_kind():
+    assert FLOWS and CLOSED and ANYWHERE
+
+
+@every_event
+def test_velocity_acts_on_each_sample_alone(name, event):
+    # Likelihood sums over samples before it differentiates, which needs this.
+    flow, x, t = perturbed(name, event), torch.randn(4, *event), torch.tensor(0.3)
+    together = flow.velocity(t, x)
+    assert together.shape == x.shape
+    for i in range(4):
+        torch.testing.assert_close(together[i : i + 1], flow.velocity(t, x[i : i + 1]))
+
+
+@every_event
+def test_divergence_is_the_trace_of_the_jacobian(name, event):
+    flow, x, dim, traces = perturbed(name, event), torch.randn(4, *event), math.prod(event), []
+    for t in torch.tensor([0.0, 0.37, 1.0]):
+        found = flow.divergence(t, x)
+        for i in range(4):
+            jacobian = torch.func.jacrev(lambda row: flow.velocity(t, row[None])[0])(x[i])  # noqa: B023
+            trace = jacobian.reshape(dim, dim).trace()
+            traces.append(trace.item())
+            # Round-off of a few hundred products, relative where beta / deviation is large.
+            torch.testing.assert_close(found[i], trace, atol=1e-10, rtol=1e-10)
+    assert max(map(abs, traces)) > 1e-2
+
+
+@every_event
+def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, event):
+    method = perturbed(name, event)
+    loss = method.loss(torch.randn(16, *event))
+    assert loss.shape == ()
+    loss.backward()
+    for parameter, weights in method.named_parameters():
+        assert weights.grad is not None and weights.grad.ne(0).all(), parameter
+
+
+@every_event
+def test_loss_goes_down(name, event):
+    method, x1 = build(name, event), 0.5 * torch.randn(512, *event) + 1
+
+    def loss():
+        torch.manual_seed(1)  # the same draws at every step
+        return method.loss(x1)
+
+    optimiser = torch.optim.Adam(method.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(10):
+        losses.append(loss())
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert loss() < losses[0] - 1e-2
+
+
+@every_flow
+@pytest.mark.parametrize("prepare", [build, perturbed])
+def test_density_integrates_to_one_and_is_that_of_the_samples(name, prepare):
+    # Coordinates with unlike scales: a missing or flipped log-determinant is a factor of 36.
+    coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
+    fitted = Model(prepare(name), coordinates, ROUGH)
+    drawn = fitted.sample(2000)
+    low, high = drawn.min(dim=0).values, drawn.max(dim=0).values
+    low, high, points = low - 0.6 * (high - low), high + 0.6 * (high - low), 100
+    axes = [low[i] + (high - low)[i] * (torch.arange(points) + 0.5) / points for i in (0, 1)]
+    log_density = fitted.log_prob(torch.cartesian_prod(*axes))
+    mass = log_density.exp() * ((high - low) / points).prod()
+    # 1e-3: samples beyond all of 2000 and 60 % more are rarer, and cells are 1/20 of the width.
+    assert abs(mass.sum() - 1) < 1e-3
+
+    entropy = -(mass * log_density).sum()
+    surprise = -fitted.log_prob(drawn)
+    error = surprise.std() / math.sqrt(len(drawn))
+    assert abs(surprise.mean() - entropy) < 5 * error + 5e-3
+
+
+@every_flow
+def test_log_prob_is_the_change_of_variables_of_the_samples(name):
+    # log p1(x1) = log p0(x0) - log |det dx1/dx0|, with the Jacobian of the solver's own map.
+    flow, h = perturbed(name), 1e-4
+    x0 = torch.randn(5, 2)
+    shifts = h * torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    x1 = transport(flow.velocity, (x0[:, None] + shifts).flatten(0, 1), TIGHT).values
+    x1 = x1.reshape(5, 5, 2)
+    jacobian = torch.stack([x1[:, 1] - x1[:, 2], x1[:, 3] - x1[:, 4]], dim=2) / (2 * h)
+    expected = flow.base.log_prob(x0) - torch.linalg.slogdet(jacobian).logabsdet
+    # Central differences: h^2 = 1e-8 times third derivatives, 1e-9 / h of the solver.
+    torch.testing.assert_close(flow.log_prob(x1[:, 0], TIGHT).values, expected, atol=1e-4, rtol=0)
+
+
+@every_method
+def test_saved_methods_are_restored_exactly(name, tmp_path):
+    method = perturbed(name)
+    method.initialise(torch.randn(100, 2) + 3)
+    coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
+    fitted = Model(method, coordinates, ROUGH)
+    description = {
+        "class": CONFIG[name]["class"],
+        "numbers": numbers(name),
+        "event": (2,),
+        "validation": {"atol": ROUGH.atol, "rtol": ROUGH.rtol},
+    }
+    model.save(tmp_path, fitted, description)
+    restored = model.load(tmp_path)
+    x = torch.randn(20, 2)
+    assert restored.tolerance == ROUGH
+    assert torch.equal(restored.log_prob(x), fitted.log_prob(x))
+    torch.manual_seed(3)
+    drawn = fitted.sample(20)
+    torch.manual_seed(3)
+    assert torch.equal(restored.sample(20), drawn)
+
+
+@every_method
+def test_affine_coordinates_change_the_density_by_their_determinant(name):
+    method, x = perturbed(name), torch.randn(50, 2)
+    shift, scale = torch.tensor([0.3, -0.2]), torch.tensor([0.5, 3.0])
+    found = Model(method, Affine(shift, scale), TIGHT).log_prob(x)
+    inside = method.log_prob((x - shift) / scale, TIGHT).values
+    torch.testing.assert_close(found, inside - math.log(1.5))
+
+
+@every_flow
+def test_single_precision_weights_are_solved_in_double(name):
+    flow, x = perturbed(name), torch.randn(20, 2)
+    exact = flow.log_prob(x, ROUGH).values
+    found = flow.float().log_prob(x.float(), Tolerance(1e-5, 1e-5)).values
+    assert found.dtype == torch.float64
+    # float32 velocities: 1e-7 of coefficients that reach beta / deviation ~ 100, and 1e-5.
+    torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-3)
+    assert flow.sample(3, ROUGH).values.dtype == torch.float64
+
+
+@every_method
+def test_protocol_tells_how_numbers_were_computed(name):
+    found = build(name).protocol(Tolerance(1e-3, 1e-4))
+    if is_flow(name):
+        assert found == {"solver": "dopri5", "atol": 1e-3, "rtol": 1e-4, "divergence": "exact"}
+    else:
+        assert found == {"solver": "none (closed form)"}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_have_no_loss(name):
+    method = build(name)
+    assert not list(method.parameters())
+    with pytest.raises(TypeError, match="no training loss.*Set train.steps to 0"):
+        method.loss(torch.randn(5, 2))
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_solve_no_ode(name):
+    method = build(name)
+    values, nfe = method.log_prob(torch.randn(5, 2).float(), ROUGH)
+    assert nfe == 0 and values.dtype == torch.float64
+    assert method.sample(5, ROUGH).nfe == 0
+
+
+def test_build_names_the_class_that_is_no_method():
+    with pytest.raises(ValueError, match="'benchmark.interpolants.Linear' is not a subclass"):
+        model.build("benchmark.interpolants.Linear", (2,), {})
+    with pytest.raises(ImportError, match="module benchmark.interpolants has no 'Lineal'"):
+        model.build("benchmark.interpolants.Lineal", (2,), {})

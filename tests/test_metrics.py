@@ -1,0 +1,115 @@
+"""Metrics against numbers worked out by hand."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from benchmark import records
+from benchmark.data import dataset
+from benchmark.data.dataset import Dataset, Description, Splits
+from benchmark.metrics import likelihood_metrics, write_nll
+from benchmark.records import Run
+
+CLOSED = {"nfe": None, "tight_log_prob": None}
+
+
+def description(rows=3, levels=None, event=(2,)):
+    return Description(event, levels, None, None, {"test": rows}, "hash")
+
+
+def measured(log_prob, truth=None, solve=CLOSED, **changes):
+    data = description(rows=len(log_prob), **changes)
+    truth = None if truth is None else np.array(truth)
+    found = likelihood_metrics(np.array(log_prob), truth, data, solve)
+    return {metric.metric: metric for metric in found}
+
+
+def test_nll_and_its_standard_error():
+    # 1, 2, 6: mean 3, variance (4 + 1 + 9) / 2 = 7.
+    nll = measured([-1.0, -2.0, -6.0])["nll"]
+    assert nll.value == pytest.approx(3)
+    assert nll.standard_error == pytest.approx(math.sqrt(7 / 3))
+    assert (nll.unit, nll.n, nll.direction) == ("nats", 3, "lower")
+
+
+def test_one_row_has_no_standard_error():
+    assert measured([-1.0])["nll"].standard_error is None
+
+
+def test_kl_is_positive_where_the_model_is_worse_than_the_truth():
+    # E_p[log p - log q]: the true log-density is higher by 1, 2, 3.
+    kl = measured([-2.0, -3.0, -4.0], truth=[-1.0, -1.0, -1.0])["kl"]
+    assert kl.value == pytest.approx(2) and kl.unit == "nats"
+    assert kl.standard_error == pytest.approx(1 / math.sqrt(3))
+
+
+def test_no_kl_without_the_truth():
+    assert "kl" not in measured([-1.0, -2.0])
+
+
+def test_integer_rows_are_measured_in_bits():
+    # -10 log 2 nats in 5 dimensions: 2 bits each, and 8 of the 256 levels.
+    found = measured(
+        [-10 * math.log(2)] * 2,
+        solve={"nfe": 14.0, "tight_log_prob": [-5 * math.log(2)]},
+        levels=256,
+        event=(5,),
+    )
+    assert found["nll"].value == pytest.approx(10) and found["nll"].unit == "bits/dim"
+    assert found["nll"].standard_error == pytest.approx(0)
+    assert found["solver_error"].value == pytest.approx(1)
+    assert found["solver_error"].unit == "bits/dim"
+
+
+def test_solver_error_is_the_change_of_the_nll_of_the_first_rows():
+    solve = {"nfe": 20.5, "tight_log_prob": [-1.5, -1.5]}
+    found = measured([-1.0, -1.0, -7.0], solve=solve)
+    assert found["solver_error"].value == pytest.approx(0.5) and found["solver_error"].n == 2
+    assert found["nfe_likelihood"].value == 20.5
+    solve = {"nfe": 20.5, "tight_log_prob": [-0.5, -0.5]}
+    assert measured([-1.0, -1.0, -7.0], solve=solve)["solver_error"].value == pytest.approx(0.5)
+
+
+def test_closed_forms_have_no_solver():
+    found = measured([-1.0, -2.0])
+    for name in ("solver_error", "nfe_likelihood"):
+        assert found[name].value is None and "no ODE is solved" in found[name].reason
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_rows_without_density_are_a_reason_not_a_number(bad):
+    solve = {"nfe": 14.0, "tight_log_prob": [bad, -2.0]}
+    found = measured([bad, -2.0, -3.0], truth=[-1.0] * 3, solve=solve)
+    for name in ("nll", "kl", "solver_error"):
+        assert found[name].value is None and "1 of " in found[name].reason
+    assert found["nfe_likelihood"].value == 14.0
+
+
+@pytest.mark.parametrize("shape", [(2,), (4,), (3, 1)])
+def test_every_test_row_has_one_value(shape):
+    with pytest.raises(ValueError, match="3 test rows, and each needs one value"):
+        likelihood_metrics(np.zeros(shape), None, description(), CLOSED)
+
+
+class Points(Dataset):
+    event = (2,)
+
+    @staticmethod
+    def prepare():
+        raise NotImplementedError
+
+
+def test_records_of_a_program_that_wrote_its_log_densities(tmp_path):
+    dataset.write(tmp_path / "data", Points, Splits(*[np.ones((3, 2))] * 3), np.zeros(3))
+    np.save(tmp_path / "log_prob.npy", np.array([-1.0, -2.0, -6.0]))
+    solve = {**CLOSED, "protocol": {"solver": "theirs"}, "provenance": {"commit": None}}
+    (tmp_path / "likelihood.json").write_text(json.dumps(solve))
+    write_nll(Run("quick", "points", "foreign", 4), tmp_path / "data", tmp_path)
+    found = {record["metric"]: record for record in records.read(tmp_path / "nll.json")}
+    assert found["nll"]["value"] == pytest.approx(3) == found["kl"]["value"]
+    assert found["nll"]["method"] == "foreign" and found["nll"]["seed"] == 4
+    assert found["nll"]["protocol"] == {"solver": "theirs"}
+    assert found["nll"]["provenance"] == {"commit": None}
