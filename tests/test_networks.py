@@ -93,3 +93,21 @@ def test_images_are_flattened_and_every_sample_has_its_own_time(make):
     torch.testing.assert_close(found.flatten(1), network(t, x.flatten(1)))
     for i in range(5):
         torch.testing.assert_close(found[i : i + 1], network(t[i], x[i : i + 1]))
+
+
+def count(network):
+    return sum(weights.numel() for weights in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("dim", "width", "published"), [(6, 128, 17_721), (8, 350, 126_791), (43, 256, 78_053)]
+)
+def test_potential_has_the_parameters_of_the_papers_runs(dim, width, published):
+    # POWER, GAS and MINIBOONE; the paper's constant c has no effect and is left out.
+    assert count(Potential(dim, width, rank=min(10, dim + 1))) == published - 1
+
+
+@pytest.mark.parametrize(("dim", "width", "published"), [(6, 60, 43_325), (8, 160, 278_565)])
+def test_concatsquash_has_the_parameters_of_the_papers_runs(dim, width, published):
+    # POWER and GAS: five blocks of three hidden layers, each with an end time that is learned.
+    assert 5 * (count(ConcatSquashMLP(dim, width, depth=3)) + 1) == published
