@@ -90,7 +90,7 @@ class Flow(Method, abc.ABC):
         }
 
     def _in_double(self, function: Any) -> Any:
-        dtype = next(self.parameters()).dtype
+        dtype = next(self.base.buffers()).dtype
         return lambda t, x: function(t.to(dtype), x.to(dtype)).double()
 
 

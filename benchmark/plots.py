@@ -19,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.files import atomic
 from benchmark.records import Run
@@ -416,6 +417,9 @@ def _limits(runs: pd.DataFrame, references: pd.Series, noise: float) -> tuple[fl
 def _time_axis(axes: Axes, seconds: pd.Series) -> None:
     """Logarithmic, with room for labels to the right of the points."""
     _log_axis(axes, "training time [s]")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     if len(seconds):
         decades = max(np.log10(seconds.max() / seconds.min()), 1.0)
         axes.set_xlim(seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades))
@@ -467,7 +471,8 @@ def _reference(axes: Axes, value: float, known: Mapping[str, str]) -> None:
     above = inside and value > (low + high) / 2
     axes.annotate(
         known["label"] if inside else f"{known['label']} {value:.3g} ↑",
-        (0.02, min(value, high)),
+        (0.98, min(value, high)),
+        ha="right",
         xycoords=("axes fraction", "data"),
         xytext=(0, 2 if above else -2),
         textcoords="offset points",

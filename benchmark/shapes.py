@@ -11,7 +11,7 @@ from torch import Tensor
 
 PositiveInt = int
 NonNegativeInt = int
-PositiveFloat = float
+PositiveFloat = float | int
 
 Time = Float[Tensor, ""] | Float[Tensor, " batch"]
 Batch = Float[Tensor, "batch *event"]

@@ -99,7 +99,7 @@ def evaluate(
     tight = None
     if not closed:
         few = x[: settings["tight_rows"]]
-        tight = evaluation.log_prob(fitted, few, chunk, tolerance.tightened(10)).values.tolist()
+        tight = evaluation.log_prob(fitted, few, chunk, tolerance.tightened(10.0)).values.tolist()
     samples = evaluation.sample(fitted, settings["samples"], chunk)
     protocol = {
         **fitted.method.protocol(tolerance),

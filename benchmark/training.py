@@ -155,9 +155,15 @@ def fit(
 
 
 def _step(method: Method, x1: Batch, optimiser: Any, numbers: Training) -> Tensor:
-    loss = method.loss(x1)
     optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    try:
+        loss = method.loss(x1)
+        loss.backward()  # type: ignore[no-untyped-call]
+    except AssertionError as failure:  # torchdiffeq's way to say so
+        raise FloatingPointError(
+            f"The ODE of the training loss has no solution any more ({str(failure)[:100]}): the "
+            f"training diverged. Lower train.lr ({numbers.lr}) or set train.clip ({numbers.clip})."
+        ) from failure
     if numbers.clip is not None:
         nn.utils.clip_grad_norm_(method.parameters(), numbers.clip)
     optimiser.step()

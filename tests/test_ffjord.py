@@ -2,10 +2,13 @@
 
 import math
 
+import pytest
 import torch
 
 from benchmark.baselines.ffjord import FFJORD
+from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
+from benchmark.training import Rows, Training, fit
 
 
 def flow(dim, tolerance):
@@ -65,3 +68,14 @@ def test_every_loss_draws_its_own_probe():
     first, second = method.loss(x1), method.loss(x1)
     torch.manual_seed(1)
     assert first != second and method.loss(x1) == first
+
+
+def test_weights_that_are_not_finite_are_a_divergence_in_words():
+    flow = FFJORD.build((2,), width=4, depth=1, tolerance=1e-3)
+    with torch.no_grad():
+        for weights in flow.parameters():
+            weights.fill_(torch.nan)
+    numbers = Training(5, 8, 0.1, "constant", None, 0.0, "identity", 1)
+    rows = Rows(torch.randn(20, 2).numpy(), None, torch.device("cpu"))
+    with pytest.raises(FloatingPointError, match=r"training diverged. Lower train.lr \(0.1\)"):
+        fit(flow, rows, Affine.identity((2,)), numbers, lambda _: 0.0)

@@ -60,5 +60,6 @@ class FFJORD(Flow):
             atol=self.tolerance,
             rtol=self.tolerance,
             method="dopri5",
+            options={"max_num_steps": 1000},
         )
         return -(self.base.log_prob(x[-1]) + change[-1]).mean()

@@ -24,7 +24,7 @@ class Gaussian(ClosedForm):
         return cls(GaussianMixture(torch.ones(1), torch.zeros(1, dim), torch.eye(dim)[None]))
 
     def initialise(self, x1: Batch) -> None:
-        covariance = torch.atleast_2d(torch.cov(x1.double().T, correction=0))
+        covariance = torch.cov(x1.double().T, correction=0).reshape(x1.shape[1], -1)
         factor = torch.linalg.cholesky(covariance)
         self.density = GaussianMixture(
             torch.ones(1).to(x1), x1.double().mean(dim=0)[None].to(x1), factor[None].to(x1)

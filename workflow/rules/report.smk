@@ -56,7 +56,7 @@ rule figure:
 use rule figure as samples_figure with:
     input:
         samples=lambda wildcards: runs(
-            "samples.npy",
+            *("samples.npy", "nll.json"),
             of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset],
         ),
         data=DATA,
