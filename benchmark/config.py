@@ -58,14 +58,12 @@ class Suite:
 
     def run_hash(self, run: Run) -> str:
         """Identifies everything in the config that the records of ``run`` depend on."""
-        return config_hash(
-            {
-                "data": self.prepared(run.dataset),
-                "validation": self.validation,
-                "evaluation": self.measured(),
-                **self.numbers(run),
-            }
-        )
+        return config_hash({"fit": self.train_hash(run), "evaluation": self.measured()})
+
+    def train_hash(self, run: Run) -> str:
+        """Identifies everything in the config that the fit of ``run`` depends on."""
+        fit = {"data": self.prepared(run.dataset), "validation": self.validation}
+        return config_hash({**fit, **self.numbers(run)})
 
     def prepared(self, dataset: str) -> dict[str, Any]:
         """What the rows of a data set depend on."""
@@ -172,10 +170,9 @@ def _in_words(error: ValidationError, key: str) -> Iterator[str]:
         for found in sorted(set(instance) - set(allowed)):
             yield _unknown(f"{key}: key", found, allowed)
     elif error.validator == "required":
-        wanted: Any = error.validator_value
-        missing = sorted(set(wanted) - set(instance))
-        meaning = schema.get("properties", {}).get(missing[0], {}).get("description", "")
-        yield f"{key}: the key {missing[0]!r} is missing" + (f" ({meaning})." if meaning else ".")
+        missing = error.message.split("'")[1]
+        meaning = schema.get("properties", {}).get(missing, {}).get("description", "")
+        yield f"{key}: the key {missing!r} is missing" + (f" ({meaning})." if meaning else ".")
     else:
         meaning = schema.get("description")
         hint = _number_hint(instance) if error.validator == "type" else ""
@@ -218,16 +215,34 @@ def _grid_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
         sections = [method.get(part, {}) for part in ("model", "train", "per_dataset")]
         if not all(isinstance(section, dict) for section in sections):
             yield f"{key}methods.{name}: its model, train and per_dataset are mappings."
+            continue
+        yield from _axis_problems(method, f"{key}methods.{name}")
+
+
+def _axis_problems(method: dict[str, Any], where: str) -> Iterator[str]:
+    for part, axis in _axes(method):
+        if not method[part][axis]:
+            yield f"{where}.{part}.{axis}: found an empty list; a grid needs at least one value."
+        for dataset, differs in method.get("per_dataset", {}).items():
+            if axis in ((differs or {}).get(part) or {}):
+                yield (
+                    f"{where}.{part}.{axis}: a grid, but per_dataset.{dataset}.{part}.{axis} would "
+                    f"replace all of its values. Remove one of the two."
+                )
+
+
+def _axes(method: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (part, key)
+        for part in ("model", "train")
+        for key, values in method.get(part, {}).items()
+        if isinstance(values, list)
+    ]
 
 
 def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, method in methods.items():
-        axes = {
-            (part, key): values
-            for part in ("model", "train")
-            for key, values in method.get(part, {}).items()
-            if isinstance(values, list)
-        }
+        axes = {(part, key): method[part][key] for part, key in _axes(method)}
         for point in itertools.product(*axes.values()):
             chosen = dict(zip(axes, point, strict=True))
             suffix = "".join(f"-{key}={value}" for (_, key), value in chosen.items())
@@ -289,6 +304,7 @@ class _Declared:
 
     arguments: dict[str, str]
     attributes: dict[str, Any]
+    bases: tuple[str, ...]
 
 
 @cache
@@ -305,7 +321,8 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     arguments = {
         a.arg: ast.unparse(a.annotation) for m in makers for a in m.args.args if a.annotation
     }
-    return _Declared(arguments, dict(_literals(body)))
+    bases = tuple(ast.unparse(base).rpartition(".")[2] for base in classes[class_name].bases)
+    return _Declared(arguments, dict(_literals(body)), bases)
 
 
 def _tree(module: str) -> ast.Module:
@@ -347,6 +364,7 @@ def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             where = f"{key}methods.{name}" + (f".per_dataset.{dataset}" if dataset else "")
             merged = _merged(method, dataset)
             yield from _argument_problems(merged["class"], "build", merged["model"], where)
+            yield from _steps_problems(merged, where)
 
 
 def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str) -> Iterator[str]:
@@ -366,6 +384,18 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
             yield _unknown(f"{where}.{section}: key", argument, set(allowed) - {"source"})
         elif problem := _type_problem(allowed[argument], value):
             yield f"{where}.{section}.{argument} is {value!r}; {problem}"
+
+
+def _steps_problems(merged: dict[str, Any], where: str) -> Iterator[str]:
+    try:
+        closed = "ClosedForm" in _declared(merged["class"]).bases
+    except LookupError:
+        return  # said already
+    steps = merged["train"]["steps"]
+    if closed and steps:
+        yield f"{where}.train.steps is {steps}; allowed is 0: {merged['class']} is not trained."
+    if not closed and not steps:
+        yield f"{where}.train.steps is 0; allowed is at least 1: {merged['class']} is trained."
 
 
 def _whole(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Measurements on a fitted model: likelihood, samples, densities on a grid, and their costs."""
 
 import resource
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,8 @@ class Measured:
 
 
 def log_prob(model: Model, x: Batch, chunk: int, tolerance: Tolerance) -> Measured:
-    """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve."""
+    """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve, after a warm-up."""
+    model.solve_log_prob(x[:1], tolerance)
     clock = Clock(x.device)
     solved = [model.solve_log_prob(part, tolerance) for part in torch.split(x, chunk)]
     seconds = clock.pause()
@@ -52,4 +54,5 @@ def peak_memory() -> float:
     """Largest memory of this process so far in MiB: on the GPU if one is used, else resident."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

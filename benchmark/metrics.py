@@ -9,8 +9,9 @@ import numpy as np
 from benchmark import records
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
-from benchmark.files import read_json
+from benchmark.files import read_json, write_json
 from benchmark.records import Metric, Run
+from benchmark.source import digest, files_of
 
 
 def write_nll(run: Run, data: str | Path, folder: Path) -> None:
@@ -18,11 +19,12 @@ def write_nll(run: Run, data: str | Path, folder: Path) -> None:
     solve = read_json(folder / "likelihood.json")
     metrics = likelihood_metrics(
         np.load(folder / "log_prob.npy"),
-        dataset.true_log_prob(data),
+        dataset.true_log_prob(data, "test"),
         dataset.describe(data),
         solve,
     )
-    records.write(folder / "nll.json", run, metrics, solve["protocol"], solve["provenance"])
+    origin = {**solve["provenance"], "metrics": digest(files_of(__name__))}
+    write_json(folder / "nll.json", records.records(run, metrics, solve["protocol"], origin))
 
 
 def likelihood_metrics(
@@ -65,7 +67,7 @@ def _solver_metrics(log_prob: np.ndarray, data: Description, solve: dict[str, An
             Metric("solver_error", None, data.unit, reason=reason),
             Metric("nfe_likelihood", None, "evaluations", reason=reason),
         ]
-    tight = np.array(solve["tight_log_prob"])
+    tight = np.array(solve["tight_log_prob"], dtype=float)
     change = _mean("solver_error", data.nll(tight) - data.nll(log_prob[: len(tight)]), data.unit)
     size = None if change.value is None else abs(change.value)
     return [

@@ -149,7 +149,7 @@ def densities(
                 _missing(axes, gaps.get((dataset, name), unknown))
             _bare(axes)
         line[0].set_ylabel(datasets[dataset], fontweight="bold")
-        _colourbar(figure, scale, line, "density [1 / unit area]")
+        _colourbar(figure, scale, list(line), "density [1 / unit area]")
     for name, axes in zip([TARGET, *methods], grid[0], strict=True):
         _title(axes, name, styles)
     return figure

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.files import read_json, write_json
+from benchmark.files import read_json
 from benchmark.source import ROOT, digest, files_of
 
 
@@ -70,16 +70,12 @@ class Metric:
             )
 
 
-def write(
-    path: str | Path,
-    run: Run,
-    metrics: Sequence[Metric],
-    protocol: dict[str, Any],
-    provenance: dict[str, Any],
-) -> None:
-    """Write the records of ``metrics`` of one ``run``."""
+def records(
+    run: Run, metrics: Sequence[Metric], protocol: dict[str, Any], provenance: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The content of a record file, or of a part of it that shares protocol and provenance."""
     shared = {"protocol": protocol, "provenance": provenance}
-    write_json(path, [{**asdict(run), **asdict(metric), **shared} for metric in metrics])
+    return [{**asdict(run), **asdict(metric), **shared} for metric in metrics]
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
@@ -92,9 +88,10 @@ def provenance(modules: Sequence[str], config: str, **more: Any) -> dict[str, An
 
     ``more`` (device, ...) is added as it is; ``commit`` is ``None`` outside a git checkout.
     """
+    status = _git("status", "--porcelain")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": None if status is None else bool(status),
         "source": digest(files_of(*modules)),
         "config": config,
         "versions": {

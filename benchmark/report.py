@@ -1,8 +1,6 @@
 """The report of a suite: which runs are whole, its tables and its figures, from files alone."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,21 +13,43 @@ from benchmark.files import read_json
 from benchmark.log import FAILURE
 from benchmark.plots import TARGET
 from benchmark.records import Run, data_folder, suite_folder
+from benchmark.source import digest, files_of
 
 RECORDS = ("nll.json", "cost.json")
+MODEL = ("model.json", "model.safetensors", "training.csv")
+HISTORY = {
+    **dict.fromkeys(["dataset", "method", "unit"], "object"),
+    **dict.fromkeys(["seed", "step"], "int64"),
+    **dict.fromkeys(["seconds", "loss", "validation_nll"], "float64"),
+}
 ORACLE = "benchmark.baselines.oracle.Oracle"
 
 
 def gap(suite: Suite, run: Run) -> str | None:
-    """Why a run is not in the tables; ``None`` if it is whole and made with this config."""
-    folder = run.folder
+    """Why a run is not in the tables; ``None`` if it is whole and made with what is here now."""
+    folder, data = run.folder, data_folder(run.suite, run.dataset)
+    ours = suite.is_ours(run.method)
     if (folder / FAILURE).exists():
         return str(read_json(folder / FAILURE)["reason"])
-    if not all((folder / name).exists() for name in (*RECORDS, "log_prob.npy", "samples.npy")):
-        started = sorted(folder.glob("*.log"))
-        return f"stopped before its end, see {started[-1]}" if started else "was not run"
-    if suite.is_ours(run.method) and _config_of(folder) != suite.run_hash(run):
+    if not (data / "data.json").exists():
+        return f"its data set was not prepared, see {data.parent}/prepare.log"
+    needed = (*RECORDS, "log_prob.npy", "samples.npy", *(MODEL if ours else ()))
+    if not all((folder / name).exists() for name in needed):
+        logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        return f"stopped before its end, see {logs[-1]}" if logs else "was not run"
+    return _stale(suite, run) if ours else None
+
+
+def _stale(suite: Suite, run: Run) -> str | None:
+    found = _nll(run)
+    origin, module = found["provenance"], suite.numbers(run)["class"].rpartition(".")[0]
+    if origin["config"] != suite.run_hash(run):
         return "its records were made with another config"
+    if origin["source"] != digest(files_of(module, "benchmark.steps")):
+        return "its records were made with other code"
+    data = dataset.describe(data_folder(run.suite, run.dataset))
+    if found["protocol"]["data"] != data.hash:
+        return "its records were made with other data"
     return None
 
 
@@ -91,13 +111,10 @@ def write_learning_curves(suite: Suite) -> None:
     learned = [run for run in suite.runs if is_trained(suite, run)]
     frames = [_history(suite, run) for run in learned if run not in gaps]
     references = {
-        run.dataset: _nll(run)["value"]
-        for run in suite.runs
-        if _is_oracle(suite, run) and run not in gaps
+        name: truth for name in suite.datasets if (truth := _truth(suite, name)) is not None
     }
     missing = {run: reason for run, reason in gaps.items() if run in learned}
-    columns = ["dataset", "method", "seed", "step", "seconds", "loss", "validation_nll", "unit"]
-    frame = pd.concat([pd.DataFrame(columns=columns), *frames]) if not frames else pd.concat(frames)
+    frame = pd.concat([pd.DataFrame(columns=list(HISTORY)), *frames]).astype(HISTORY)
     figure = plots.learning_curves(frame, suite.methods, _labels(suite), references, missing)
     plots.save(figure, suite_folder(suite.name) / "figures" / "learning_curves")
 
@@ -147,12 +164,14 @@ def _caption(run: Run) -> str:
     return "  ".join(parts)
 
 
+def _truth(suite: Suite, name: str) -> float | None:
+    """True NLL of the validation rows of a data set, where it is known."""
+    folder = data_folder(suite.name, name)
+    known = dataset.true_log_prob(folder, "validation") if folder.exists() else None
+    return None if known is None else float(dataset.describe(folder).nll(known).mean())
+
+
 def _history(suite: Suite, run: Run) -> pd.DataFrame:
     frame = pd.read_csv(run.folder / "training.csv")
     unit = dataset.describe(data_folder(suite.name, run.dataset)).unit
     return frame.assign(dataset=run.dataset, method=run.method, seed=run.seed, unit=unit)
-
-
-def _config_of(folder: Path) -> str | None:
-    found = json.loads((folder / "nll.json").read_text())
-    return str(found[0]["provenance"]["config"]) if found else None

@@ -32,10 +32,12 @@ def imports_of(module: str) -> frozenset[str]:
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            members = {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module.rsplit(".", node.level)[0] if node.level else ""
+            origin = ".".join(part for part in (package, node.module) if part)
+            members = {f"{origin}.{alias.name}" for alias in node.names}
             submodules = {member for member in members if file_of(member)}
-            names.update(submodules if submodules == members else submodules | {node.module})
+            names.update(submodules if submodules == members else submodules | {origin})
     return frozenset(name for name in names if file_of(name))
 
 

@@ -4,6 +4,7 @@
 """
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmark import evaluation, model, names, records
-from benchmark.data import dataset, fetch
+from benchmark.data import dataset
 from benchmark.evaluation import Measured
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
@@ -23,29 +24,16 @@ from benchmark.training import Row, Rows, Training, coordinates, fit
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
 
-CLOCK = "wall clock, stopped during validation; evaluation without imports and loading"
-
-
-def prepare(entry: dict[str, Any], downloads: Path, folder: str | Path) -> None:
-    """Write the prepared folder of one data set of the config."""
-    kind = names.load(entry["class"])
-    source = {}
-    if "source" in entry:
-        for file in fetch.source(entry["source"]).files:
-            fetch.verify(file, downloads / file.path)
-        source = {"source": downloads / entry["source"]}
-    splits = kind.prepare(**entry["numbers"], **source)
-    truth = None
-    if kind.density is not None:
-        density = names.load(kind.density)()
-        truth = density.log_prob(torch.from_numpy(splits.test).double()).numpy()
-    dataset.write(folder, kind, splits, truth)
+CLOCK = "wall clock, stopped during validation, without imports; other jobs may run beside"
 
 
 def train(
-    run: Run, numbers: dict[str, Any], validation: dict[str, float], data: str | Path, folder: Path
+    run: Run, numbers: dict[str, Any], settings: dict[str, Any], data: str | Path, folder: Path
 ) -> None:
-    """Fit one method: ``model.json``, ``model.safetensors``, ``training.csv``."""
+    """Fit one method: ``model.json``, ``model.safetensors``, ``training.csv``.
+
+    ``settings``: ``atol`` and ``rtol`` of the validation, and the hash ``config``.
+    """
     torch.manual_seed(run.seed)
     device, description = _device(), dataset.describe(data)
     training = Training(**numbers["train"])
@@ -57,30 +45,31 @@ def train(
     to_method = coordinates(training.coordinates, rows.all())
     held_out = _rows(data, "validation", VALIDATION_NOISE, device)
 
+    tolerance = Tolerance(settings["atol"], settings["rtol"])
+
     def fitted(method: Method) -> Model:
-        return Model(method, to_method, Tolerance(**validation))
+        return Model(method, to_method, tolerance)
 
     def validate(method: Method) -> float:
         values = fitted(method).log_prob(held_out).cpu().numpy()
         return float(description.nll(values).mean())
 
-    best, history = fit(method, rows, to_method, training, validate)
+    averaged, history = fit(method, rows, to_method, training, validate)
     _write_history(folder / "training.csv", history)
     stored = {
         "class": numbers["class"],
         "numbers": arguments,
         "event": description.event,
-        "validation": validation,
+        "validation": asdict(tolerance),
         "weights": training.weights,
         "training": {
             "steps": training.steps,
             "seconds": history[-1].seconds if history else None,
             "peak_memory": evaluation.peak_memory(),
-            "device": _device_name(device),
-            "threads": torch.get_num_threads(),
         },
+        "provenance": _origin(numbers, settings["config"], device),
     }
-    model.save(folder, fitted(best), stored)
+    model.save(folder, fitted(averaged), stored)
 
 
 def evaluate(
@@ -96,10 +85,12 @@ def evaluate(
     chunk = settings["chunk"]
     likelihood = evaluation.log_prob(fitted, x, chunk, tolerance)
     closed = not likelihood.nfe
-    tight = None
+    tight: list[float | None] | None = None
     if not closed:
-        few = x[: settings["tight_rows"]]
-        tight = evaluation.log_prob(fitted, few, chunk, tolerance.tightened(10.0)).values.tolist()
+        few = evaluation.log_prob(
+            fitted, x[: settings["tight_rows"]], chunk, tolerance.tightened(10.0)
+        )
+        tight = [value if np.isfinite(value) else None for value in few.values.tolist()]
     samples = evaluation.sample(fitted, settings["samples"], chunk)
     protocol = {
         **fitted.method.protocol(tolerance),
@@ -109,12 +100,7 @@ def evaluate(
         "data": description.hash,
         **({"dequantisation": f"uniform, seed {TEST_NOISE}, 1 pass"} if description.levels else {}),
     }
-    origin = records.provenance(
-        [numbers["class"].rpartition(".")[0], __name__],
-        config=settings["config"],
-        device=_device_name(device),
-        threads=torch.get_num_threads(),
-    )
+    origin = _origin(numbers, settings["config"], device)
     for name, measured in (("log_prob", likelihood), ("samples", samples)):
         with atomic(folder / f"{name}.npy") as temporary:
             np.save(temporary, measured.values)
@@ -127,8 +113,14 @@ def evaluate(
             "provenance": origin,
         },
     )
-    cost = _cost_metrics(fitted, stored["training"], likelihood, samples)
-    records.write(folder / "cost.json", run, cost, {**protocol, "clock": CLOCK}, origin)
+    clocked = {**protocol, "clock": CLOCK}
+    trained = _training_metrics(fitted, stored["training"])
+    measured_now = _evaluation_metrics(likelihood, samples)
+    write_json(
+        folder / "cost.json",
+        records.records(run, trained, clocked, stored["provenance"])
+        + records.records(run, measured_now, clocked, origin),
+    )
 
 
 def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
@@ -158,32 +150,38 @@ def _write_history(path: Path, history: list[Row]) -> None:
         lines.writerows(history)
 
 
-def _cost_metrics(
-    fitted: Model, training: dict[str, Any], likelihood: Measured, samples: Measured
-) -> list[Metric]:
-    closed = "closed form: nothing is trained and no ODE is solved"
-    trained = training["seconds"] is not None
-
-    def known(name: str, value: float | None, unit: str) -> Metric:
-        return Metric(name, value, unit, reason=closed if value is None else None)
-
+def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
     seconds, steps = training["seconds"], training["steps"]
     return [
-        known("training_seconds", seconds, "s"),
-        known("seconds_per_step", seconds / steps if trained else None, "s"),
-        Metric("likelihood_seconds", likelihood.seconds, "s", n=len(likelihood.values)),
-        Metric("sampling_seconds", samples.seconds, "s", n=len(samples.values)),
-        known("nfe_sampling", samples.nfe or None, "evaluations"),
-        Metric(
-            "samples_per_second",
-            len(samples.values) / samples.seconds,
-            "1/s",
-            direction="higher",
-            n=len(samples.values),
-        ),
+        _known("training_seconds", seconds, "s"),
+        _known("seconds_per_step", seconds / steps if seconds is not None else None, "s"),
         Metric("peak_memory", training["peak_memory"], "MiB"),
-        known("parameters", model.parameters(fitted) or None, "1"),
+        _known("parameters", model.parameters(fitted) or None, "1"),
     ]
+
+
+def _evaluation_metrics(likelihood: Measured, samples: Measured) -> list[Metric]:
+    n, rate = len(samples.values), len(samples.values) / samples.seconds
+    return [
+        Metric("likelihood_seconds", likelihood.seconds, "s", n=len(likelihood.values)),
+        Metric("sampling_seconds", samples.seconds, "s", n=n),
+        _known("nfe_sampling", samples.nfe or None, "evaluations"),
+        Metric("samples_per_second", rate, "1/s", direction="higher", n=n),
+    ]
+
+
+def _known(name: str, value: float | None, unit: str) -> Metric:
+    closed = "closed form: nothing is trained and no ODE is solved"
+    return Metric(name, value, unit, reason=closed if value is None else None)
+
+
+def _origin(numbers: dict[str, Any], config: str, device: torch.device) -> dict[str, Any]:
+    return records.provenance(
+        [numbers["class"].rpartition(".")[0], __name__],
+        config=config,
+        device=_device_name(device),
+        threads=torch.get_num_threads(),
+    )
 
 
 def _device() -> torch.device:

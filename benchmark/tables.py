@@ -13,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from benchmark import records
@@ -21,8 +22,11 @@ from benchmark.records import Run
 
 Styles = Mapping[str, Mapping[str, str]]
 
-COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data")
+COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data", "dequantisation")
 """The keys of a protocol that have to agree before two numbers are ranked."""
+
+CLOSED_FORM = "none (closed form)"
+"""What the protocol of a density in closed form says of its solver."""
 
 IDENTITY = ["suite", "dataset", "method", "seed", "metric"]
 
@@ -225,7 +229,7 @@ def write(table: Table, stem: str | Path) -> None:
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     flat = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
     protocol = _flat("protocol", record["protocol"])
-    closed_form = protocol.get("protocol.solver", "").startswith("none")
+    closed_form = protocol.get("protocol.solver") == CLOSED_FORM
     provenance = _flat("provenance", record["provenance"])
     return {**flat, "closed_form": closed_form, **protocol, **provenance}
 
@@ -251,7 +255,7 @@ def _summarise(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
         "n": len(found),
         "runs": runs.seed.nunique(),
         "standard_error": found.standard_error.mean(),
-        "reasons": _reasons(runs, metric, set(found.seed)),
+        "reasons": _reasons(runs, metric, {int(seed) for seed in found.seed}),
         "protocols": tuple(
             dict.fromkeys(
                 tuple(f"{key} {value}" for key, value in row.dropna().items())
@@ -268,7 +272,7 @@ def _reasons(runs: pd.DataFrame, metric: str, measured: set[int]) -> dict[int, s
     for name in ("nll", metric):
         said = runs[(runs.metric == name) & runs.reason.notna()]
         given |= dict(zip(said.seed, said.reason, strict=True))
-    missing = sorted(set(runs.seed) - measured)
+    missing = sorted({int(seed) for seed in runs.seed} - measured)
     if measured:
         return {seed: given.get(seed, "not recorded") for seed in missing}
     return {seed: given[seed] for seed in missing if seed in given}
@@ -320,9 +324,9 @@ def _column(
 
 
 def _ranked(column: pd.DataFrame) -> list[str]:
-    """Methods that may be ranked: the one largest group measured under equal protocols."""
+    """Methods that may be ranked: the one largest group under equal protocols, without gaps."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for row in column[(column.n > 0) & ~column.closed_form].to_dict("records"):
+    for row in column[(column.n == column.runs) & ~column.closed_form].to_dict("records"):
         if len(row["protocols"]) == 1:
             groups.setdefault(row["protocols"][0], []).append(row["method"])
     sizes = sorted((len(group) for group in groups.values()), reverse=True)
@@ -435,8 +439,14 @@ def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
         words.append(f"standard error over test rows typically {typical:.2g} {unit}")
     solver = runs.value[runs.metric == "solver_error"]
     if solver.notna().any():
-        words.append(f"solver error at most {solver.max():.1g} {unit}")
+        words.append(f"solver error at most {_upper(solver.max()):.1g} {unit}")
     return [f"{label}: {'; '.join(words)}."]
+
+
+def _upper(value: float) -> float:
+    """The next number above with one significant digit."""
+    step = 10.0 ** np.floor(np.log10(value)) if value else 1.0
+    return float(np.ceil(value / step) * step)
 
 
 def _span(counts: pd.Series) -> str:

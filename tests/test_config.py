@@ -218,6 +218,26 @@ MISTAKES = {
         "methods.oracle: cannot run on digits: it needs a data set whose density is known. "
         "Set its 'datasets' to some of: eight_gaussians",
     ),
+    "grid that a data set would replace": (
+        "methods/interpolant",
+        {
+            **TOY["suites"]["toy"]["methods"]["interpolant"],
+            "train": {**TOY["suites"]["toy"]["methods"]["interpolant"]["train"], "lr": [0.1, 1]},
+            "per_dataset": {"digits": {"train": {"lr": 0.5}}},
+        },
+        r"methods.interpolant.train.lr: a grid, but per_dataset.digits.train.lr would replace",
+    ),
+    "grid of nothing": ("methods/ffjord/train/lr", [], "ffjord.train.lr: found an empty list"),
+    "closed form that is trained": (
+        "methods/gaussian/train/steps",
+        5,
+        "methods.gaussian.train.steps is 5; allowed is 0",
+    ),
+    "method that is not trained": (
+        "methods/ffjord/train/steps",
+        0,
+        "methods.ffjord.train.steps is 0; allowed is at least 1",
+    ),
     "colour that is none": ("methods/ffjord/colour", "red", "'red' does not match .*#rrggbb"),
     "repeated seeds": ("seeds", [1, 1], "non-unique elements"),
     "method without rules": (
@@ -240,6 +260,15 @@ def test_a_mistake_is_named_with_its_key_and_the_nearest_valid_name(toy, mistake
     with pytest.raises(ConfigError, match=message) as caught:
         load(toy)
     assert str(caught.value).startswith("config.yaml: ")
+
+
+def test_every_missing_key_is_named(toy):
+    for key in ("atol", "grid"):
+        del toy["suites"]["toy"]["evaluation"][key]
+    with pytest.raises(ConfigError) as caught:
+        load(toy)
+    assert "the key 'atol' is missing" in str(caught.value)
+    assert "the key 'grid' is missing" in str(caught.value)
 
 
 def test_a_method_that_needs_vectors_cannot_run_on_images(toy):

@@ -42,7 +42,7 @@ def points(seed=0, n=(5, 3, 2)):
 
 
 def described(folder, kind, splits, truth=None):
-    dataset.write(folder, kind, splits, truth)
+    dataset.write(folder, kind, splits, {} if truth is None else {"test": truth})
     return dataset.describe(folder)
 
 
@@ -57,13 +57,13 @@ def test_what_is_written_is_read(tmp_path, kind, splits):
         rows = dataset.rows(folder, name)
         assert rows.dtype == getattr(splits, name).dtype
         assert np.array_equal(rows, getattr(splits, name))
-    assert dataset.true_log_prob(folder).tolist() == [1.5, -math.inf]
+    assert dataset.true_log_prob(folder, "test").tolist() == [1.5, -math.inf]
 
 
 def test_an_unknown_truth_is_none_even_where_one_was(tmp_path):
-    dataset.write(tmp_path / "data", Points, points(), np.zeros(2))
-    dataset.write(tmp_path / "data", Points, points(), None)
-    assert dataset.true_log_prob(tmp_path / "data") is None
+    dataset.write(tmp_path / "data", Points, points(), {"test": np.zeros(2)})
+    dataset.write(tmp_path / "data", Points, points(), {})
+    assert dataset.true_log_prob(tmp_path / "data", "test") is None
 
 
 def changed(splits, split, change):
@@ -87,7 +87,7 @@ REFUSED = {
 @pytest.mark.parametrize(("kind", "splits", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_bad_rows_are_refused_in_words(tmp_path, kind, splits, message):
     with pytest.raises(ValueError, match=rf"{kind.__name__}.prepare: {message}"):
-        dataset.write(tmp_path / "data", kind, splits, None)
+        dataset.write(tmp_path / "data", kind, splits, {})
     assert not list(tmp_path.iterdir())
 
 

@@ -21,7 +21,7 @@ LAYERS = [
     {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log"}
     | {"networks.mlp", "networks.concatsquash", "networks.potential"}
     | {"data.dataset", "data.fetch"},
-    {"flow", "config", "metrics", "plots", "tables"}
+    {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist"},
     {"training", "model", "report"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}

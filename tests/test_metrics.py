@@ -11,6 +11,7 @@ from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
 from benchmark.metrics import likelihood_metrics, write_nll
 from benchmark.records import Run
+from benchmark.source import digest, files_of
 
 CLOSED = {"nfe": None, "tight_log_prob": None}
 
@@ -103,7 +104,7 @@ class Points(Dataset):
 
 
 def test_records_of_a_program_that_wrote_its_log_densities(tmp_path):
-    dataset.write(tmp_path / "data", Points, Splits(*[np.ones((3, 2))] * 3), np.zeros(3))
+    dataset.write(tmp_path / "data", Points, Splits(*[np.ones((3, 2))] * 3), {"test": np.zeros(3)})
     np.save(tmp_path / "log_prob.npy", np.array([-1.0, -2.0, -6.0]))
     solve = {**CLOSED, "protocol": {"solver": "theirs"}, "provenance": {"commit": None}}
     (tmp_path / "likelihood.json").write_text(json.dumps(solve))
@@ -112,4 +113,7 @@ def test_records_of_a_program_that_wrote_its_log_densities(tmp_path):
     assert found["nll"]["value"] == pytest.approx(3) == found["kl"]["value"]
     assert found["nll"]["method"] == "foreign" and found["nll"]["seed"] == 4
     assert found["nll"]["protocol"] == {"solver": "theirs"}
-    assert found["nll"]["provenance"] == {"commit": None}
+    assert found["nll"]["provenance"] == {
+        "commit": None,
+        "metrics": digest(files_of("benchmark.metrics")),
+    }

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from benchmark import plots, tables
-from benchmark.records import Metric, Run, write
+from benchmark.files import write_json
+from benchmark.records import Metric, Run, records
 
 STYLES = {
     "interpolant": {"label": "Interpolant", "colour": "#0072b2"},
@@ -86,7 +87,9 @@ def fake_metrics(tmp_path):
                         found.append(Metric("training_seconds", seconds, "s"))
                     solver = "dopri5" if learned else "none (closed form)"
                     path = tmp_path / dataset / method / f"seed{seed}.json"
-                    write(path, run, found, {"solver": solver, "rows": 2000}, {"source": "s"})
+                    write_json(
+                        path, records(run, found, {"solver": solver, "rows": 2000}, {"source": "s"})
+                    )
                     files.append(path)
         return tables.metrics(files, gaps)
 
@@ -291,8 +294,13 @@ def test_files_are_written_whole(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.pdf", "figure.png"]
     assert (tmp_path / "figure.png").read_bytes()[1:4] == b"PNG"
     before = (tmp_path / "figure.png").read_bytes()
-    with pytest.raises(AttributeError):
-        plots.save(None, tmp_path / "figure")
+
+    class Broken(plots.Figure):
+        def savefig(self, *_, **__):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        plots.save(Broken(), tmp_path / "figure")
     assert (tmp_path / "figure.png").read_bytes() == before
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import records
+from benchmark.files import write_json
 from benchmark.records import Metric, Run
 from benchmark.source import ROOT, digest, files_of
 
@@ -24,7 +25,8 @@ def test_what_is_written_is_read(tmp_path):
         Metric("fid", None, "1", reason="no network"),
         Metric("speed", 3.0, "1/s", direction="higher"),
     ]
-    records.write(tmp_path / "new" / "nll.json", RUN, metrics, {"solver": "x"}, {"commit": "c"})
+    content = records.records(RUN, metrics, {"solver": "x"}, {"commit": "c"})
+    write_json(tmp_path / "new" / "nll.json", content)
     found = records.read(tmp_path / "new" / "nll.json")
     shared = {
         **{"suite": "quick", "dataset": "moons", "method": "ffjord", "seed": 2},
@@ -48,7 +50,9 @@ def test_a_metric_has_either_a_value_or_a_reason(value, reason):
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_number_that_is_none_is_not_written(tmp_path, bad):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        records.write(tmp_path / "nll.json", RUN, [Metric("nll", bad, "nats")], {}, {})
+        write_json(
+            tmp_path / "nll.json", records.records(RUN, [Metric("nll", bad, "nats")], {}, {})
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -76,17 +80,21 @@ def repository(folder):
 def test_provenance_tells_whether_the_commit_is_what_ran(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "ROOT", tmp_path)
     commit = repository(tmp_path)
-    (tmp_path / "untracked.txt").write_text("results and notes do not count\n")
     clean = records.provenance([], config="")
     assert (clean["commit"], clean["dirty"]) == (commit, False)
     (tmp_path / "file.py").write_text("second\n")
+    assert records.provenance([], config="")["dirty"] is True
+    (tmp_path / "file.py").write_text("first\n")
+    assert records.provenance([], config="")["dirty"] is False
+    (tmp_path / "method.py").write_text("not in the commit\n")
     assert records.provenance([], config="")["dirty"] is True
 
 
 def test_provenance_without_a_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert records.provenance([], config="")["commit"] is None
+    found = records.provenance([], config="")
+    assert (found["commit"], found["dirty"]) == (None, None)
     monkeypatch.setenv("PATH", "")  # no git at all
     assert records.provenance([], config="")["commit"] is None
 

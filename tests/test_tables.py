@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmark import tables
-from benchmark.records import Metric, Run, write
+from benchmark.files import write_json
+from benchmark.records import Metric, Run, records
 
 STYLES = {
     "interpolant": {"label": "Interpolant", "colour": "#0072b2"},
@@ -42,7 +43,8 @@ def record(tmp_path):
             Metric(name, value, "nats", standard_error=0.02, n=2000)
             for name, value in values.items()
         ]
-        write(path, Run("toy", dataset, method, seed), found, protocol, provenance)
+        run = Run("toy", dataset, method, seed)
+        write_json(path, records(run, found, protocol, provenance))
         return path
 
     return record
@@ -238,7 +240,7 @@ def test_rows_and_columns_follow_the_order_of_the_config(record):
 def test_cost_table_scales_counts_and_explains(record):
     clock = ODE | {"clock": "synchronised"}
     costs = [{"training_seconds": 10.0 + k, "seconds_per_step": 0.0021} for k in range(2)]
-    costs[0]["parameters"] = costs[1]["parameters"] = 12345
+    costs[0]["parameters"] = costs[1]["parameters"] = 12345.0
     files = [record("ffjord", k, cost, protocol=clock) for k, cost in enumerate(costs)]
     files += [record("ot_flow", 0, {"parameters": 10.0}, protocol=clock)]
     gaps = {gap("ffjord", 2): "diverged", gap("interpolant", 0): "out of time"}
@@ -289,7 +291,7 @@ def test_a_failed_write_leaves_the_old_table(tmp_path):
     good = tables.Table("good", ("a",), ((tables.Cell("1"),),), ())
     tables.write(good, tmp_path / "table")
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    bad = tables.Table("bad", ("a",), ((None,),), ())
+    bad = tables.Table("bad", ("a",), ((tables.Cell(None),),), ())
     with pytest.raises(AttributeError):
         tables.write(bad, tmp_path / "table")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before

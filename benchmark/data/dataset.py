@@ -8,6 +8,7 @@ when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``.
 import abc
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -75,11 +76,11 @@ def write(
     folder: str | Path,
     dataset: type[Dataset],
     splits: Splits,
-    true_log_prob: np.ndarray | None,
+    truth: Mapping[str, np.ndarray],
 ) -> None:
     """Write a prepared folder; refuses rows that are empty, misshapen or not finite.
 
-    ``true_log_prob`` is the log-density in nats of the test rows, ``None`` where it is not known.
+    ``truth`` maps a split to the true log-density in nats of its rows, where it is known.
     """
     arrays = asdict(splits)
     for name, rows in arrays.items():
@@ -96,8 +97,8 @@ def write(
         temporary.mkdir()
         for name, rows in arrays.items():
             np.save(temporary / f"{name}.npy", rows)
-        if true_log_prob is not None:
-            np.save(temporary / "true_log_prob.npy", true_log_prob)
+        for name, log_prob in truth.items():
+            np.save(temporary / f"true_log_prob_{name}.npy", log_prob)
         write_json(temporary / "data.json", asdict(description))
 
 
@@ -114,9 +115,9 @@ def rows(folder: str | Path, split: str) -> np.ndarray:
     return np.load(Path(folder) / f"{split}.npy", mmap_mode="r")
 
 
-def true_log_prob(folder: str | Path) -> np.ndarray | None:
-    """True log-density in nats of the test rows, ``None`` where it is not known."""
-    path = Path(folder) / "true_log_prob.npy"
+def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
+    """True log-density in nats of the rows of a split, ``None`` where it is not known."""
+    path = Path(folder) / f"true_log_prob_{split}.npy"
     return np.load(path) if path.exists() else None
 
 

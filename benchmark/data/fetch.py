@@ -217,7 +217,7 @@ def _download(address: str, known_hash: str, target: Path) -> None:
     ).fetch(target.name, downloader=_http)
 
 
-def _http(address: str, output: IO[bytes], caller: object) -> None:
+def _http(address: str, output: str | IO[bytes], caller: object) -> None:
     # Without this header some servers have a .gz unpacked on the way.
     headers = {"Accept-Encoding": "identity"}
     try:

@@ -38,12 +38,18 @@ def run_of(wildcards) -> Run:
 def runs(*names: str, of=SUITE.runs) -> list[str]:
     """Files of runs; of the whole ones only, where gaps are reported."""
     whole = [run for run in of if not GAPS or report.gap(SUITE, run) is None]
-    return [str(run.folder / name) for run in whole for name in names]
+    files = [run.folder / name for run in whole for name in names]
+    return [str(file) for file in files if not GAPS or file.exists()]
 
 
 def variants(method: str) -> str:
     """Names of a method and of its variants on a grid, as a wildcard constraint."""
     return f"{method}(-[^/]+)?"
+
+
+def prepared(dataset: str) -> bool:
+    """Whether there is, or has to be, a prepared folder."""
+    return not GAPS or (data_folder(SUITE.name, dataset) / "data.json").exists()
 
 
 def raw_files(dataset: str) -> list[str]:

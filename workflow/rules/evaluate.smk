@@ -47,7 +47,9 @@ rule density:
         "../../environment.yml"
     threads: 1
     params:
-        settings=SUITE.evaluation,
+        settings={
+            key: SUITE.evaluation[key] for key in ("atol", "rtol", "chunk", "grid")
+        },
     script:
         "../scripts/density.py"
 

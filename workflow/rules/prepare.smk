@@ -1,7 +1,9 @@
 rule prepare:
     input:
         raw=lambda wildcards: raw_files(wildcards.dataset),
-        code=lambda wildcards: files_of(module_of(SUITE.datasets[wildcards.dataset])),
+        code=lambda wildcards: files_of(
+            module_of(SUITE.datasets[wildcards.dataset]), "benchmark.prepare"
+        ),
     output:
         data=directory(DATA),
     log:

@@ -15,7 +15,7 @@ TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
 rule tables:
     input:
         records=runs("nll.json", "cost.json"),
-        code=files_of("benchmark.tables", "benchmark.report"),
+        code=[*files_of("benchmark.tables", "benchmark.config"), "benchmark/report.py"],
     output:
         metrics=multiext(f"{FOLDER}/metrics", ".csv", ".parquet"),
         nll=multiext(f"{FOLDER}/tables/nll", ".csv", ".md", ".tex"),
@@ -126,9 +126,11 @@ use rule figure as nll_time_figure with:
 rule report:
     input:
         tables=rules.tables.output,
-        samples=expand(
-            f"{FOLDER}/figures/samples_{{dataset}}.png", dataset=SUITE.datasets
-        ),
+        samples=[
+            f"{FOLDER}/figures/samples_{name}.png"
+            for name in SUITE.datasets
+            if prepared(name)
+        ],
         density=[f"{FOLDER}/figures/density.png"] if PLANE else [],
         curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
         time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],

@@ -19,6 +19,9 @@ rule train:
     params:
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
-        validation=SUITE.validation,
+        settings=lambda wildcards: {
+            **SUITE.validation,
+            "config": SUITE.train_hash(run_of(wildcards)),
+        },
     script:
         "../scripts/train.py"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from benchmark import steps
 from benchmark.log import logged
+from benchmark.prepare import prepare
 
 with logged(snakemake.log[0]):
-    steps.prepare(snakemake.params.entry, Path(snakemake.params.downloads), snakemake.output.data)
+    prepare(snakemake.params.entry, Path(snakemake.params.downloads), snakemake.output.data)

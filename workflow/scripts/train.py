@@ -12,7 +12,7 @@ with logged(snakemake.log[0], folder):
     steps.train(
         Run(*snakemake.params.run),
         snakemake.params.numbers,
-        snakemake.params.validation,
+        snakemake.params.settings,
         snakemake.input.data,
         folder,
     )
