@@ -52,13 +52,13 @@ SUMMARY = [
 LIKELIHOOD = ("nll", "kl", "solver_error")
 
 COSTS = {
-    "training_seconds": ("Training\n[s]", 1),
-    "seconds_per_step": ("Step\n[ms]", 1000),
-    "nfe_likelihood": ("Likelihood\n[NFE]", 1),
-    "nfe_sampling": ("Sampling\n[NFE]", 1),
-    "samples_per_second": ("Sampling\n[samples/s]", 1),
-    "peak_memory": ("Memory\n[MiB]", 1),
-    "parameters": ("Parameters\n", 1),
+    "training_seconds": ("Training\n[s]", 1.0),
+    "seconds_per_step": ("Step\n[ms]", 1000.0),
+    "nfe_likelihood": ("Likelihood\n[NFE]", 1.0),
+    "nfe_sampling": ("Sampling\n[NFE]", 1.0),
+    "samples_per_second": ("Sampling\n[samples/s]", 1.0),
+    "peak_memory": ("Memory\n[MiB]", 1.0),
+    "parameters": ("Parameters\n", 1.0),
 }
 """Metric -> (heading, factor from the record's unit to the heading's)."""
 
@@ -345,7 +345,7 @@ def _cost_cells(
 ) -> list[Cell]:
     """The count of runs with any cost, then one cell per cost."""
     costs = runs[runs.metric.isin(list(COSTS))]
-    measured = set(costs.seed[costs.value.notna()])
+    measured = {int(seed) for seed in costs.seed[costs.value.notna()]}
     total = runs.seed.nunique()
     reasons = _reasons(runs, "nll", measured)
     count = f"{total}" if len(measured) == total else f"{len(measured)} of {total}"

@@ -287,13 +287,18 @@ def test_latex_tells_a_dash_from_a_minus():
     assert tables._latex_cell(tables.Cell("-0.5")) == "$-$0.5"
 
 
-def test_a_failed_write_leaves_the_old_table(tmp_path):
+def test_a_failed_write_leaves_the_old_table(tmp_path, monkeypatch):
     good = tables.Table("good", ("a",), ((tables.Cell("1"),),), ())
     tables.write(good, tmp_path / "table")
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    bad = tables.Table("bad", ("a",), ((tables.Cell(None),),), ())
-    with pytest.raises(AttributeError):
-        tables.write(bad, tmp_path / "table")
+
+    def full_disk(file, **_):
+        file.write("a")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tables.csv, "writer", full_disk)
+    with pytest.raises(OSError, match="disk full"):
+        tables.write(good, tmp_path / "table")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
