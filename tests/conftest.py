@@ -1,7 +1,17 @@
-"""float64 by default, one thread, fixed seeds: a test that needs otherwise says so."""
+"""float64, one thread, fixed seeds: a test that needs otherwise says so. And real data, if any."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
+
+from benchmark.data.fetch import MIRRORS, mirrors
+from benchmark.source import ROOT
+
+PACKED = ROOT.parent / "shared" / "data"
+"""A mirror folder beside the checkout, packed."""
 
 torch.set_num_threads(1)  # the problems are small: threads cost more than they bring
 
@@ -18,3 +28,15 @@ def double_precision():
 def single_precision():
     """What the workflow runs in."""
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory):
+    """Mirrors that have MNIST; without them the tests on real images are skipped."""
+    if os.environ.get(MIRRORS):
+        return mirrors([])
+    if not (PACKED / "restore.py").is_file():
+        pytest.skip(f"no MNIST: {MIRRORS} is not set and there is no {PACKED}")
+    folder = tmp_path_factory.mktemp("mirror")
+    subprocess.run([sys.executable, PACKED / "restore.py", folder, "mnist"], check=True)
+    return [str(folder)]

@@ -1,18 +1,11 @@
-import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmark.data.fetch import MIRRORS, fetch, mirrors, remote_file, source
+from benchmark.data.fetch import fetch, remote_file, source
 from benchmark.data.mnist import MNIST, read_idx
-from benchmark.source import ROOT
-
-PACKED = ROOT.parent / "shared" / "data"
-"""A mirror folder beside the checkout, packed."""
 
 
 def idx(array, sizes=None):
@@ -31,18 +24,6 @@ def folder(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images(7)))
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(images(3, first=100)))
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def mirror(tmp_path_factory):
-    """Mirrors that have MNIST; without them the tests on real images are skipped."""
-    if os.environ.get(MIRRORS):
-        return mirrors([])
-    if not (PACKED / "restore.py").is_file():
-        pytest.skip(f"no MNIST: {MIRRORS} is not set and there is no {PACKED}")
-    folder = tmp_path_factory.mktemp("mirror")
-    subprocess.run([sys.executable, PACKED / "restore.py", folder, "mnist"], check=True)
-    return [str(folder)]
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ import torch
 import yaml
 
 import benchmark
+from benchmark.data.dataset import describe
+from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 
 ROOT = Path(__file__).parent.parent
@@ -337,3 +339,32 @@ def test_the_method_that_the_readme_adds_runs(tmp_path):
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     assert checkout.nll().notna().all()
+
+
+def test_mnist_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv(MIRRORS, ";".join(mirror))
+    checkout = Checkout(tmp_path)
+    mnist = {
+        "label": "MNIST",
+        "class": "benchmark.data.mnist.MNIST",
+        "source": "mnist",
+        "numbers": {"validation": 5000},
+    }
+    methods = {"interpolant": TOY["suites"]["toy"]["methods"]["interpolant"]}
+    checkout.configure(edited(datasets={"mnist": mnist}, methods=methods))
+    found = checkout.snakemake("prefetch", "--cores", "1")
+    assert found.returncode == 0, found.stdout
+    monkeypatch.setenv(MIRRORS, str(tmp_path / "nowhere"))  # as on a node without a network
+    found = checkout.snakemake("results/toy/mnist/data", "--cores", "1")
+    assert found.returncode == 0, found.stdout
+    described = describe(checkout.folder / "results/toy/mnist/data")
+    assert described.rows == {"train": 55000, "validation": 5000, "test": 10000}
+
+    image = checkout.folder / "results/downloads/mnist/t10k-images-idx3-ubyte"
+    image.write_bytes(image.read_bytes()[:-1])
+    shutil.rmtree(checkout.folder / "results/toy/mnist/data")
+    found = checkout.snakemake("results/toy/mnist/data", "--cores", "1")
+    assert found.returncode != 0
+    assert (
+        "t10k-images-idx3-ubyte" in (checkout.folder / "results/toy/mnist/prepare.log").read_text()
+    )
