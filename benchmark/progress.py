@@ -30,11 +30,10 @@ class Remaining(logging.Handler):
             handler(record)
 
     def remaining(self, now: float) -> float | None:
-        """Estimated seconds until the last job ends; ``None`` while most rules are unknown."""
+        """Estimated seconds until the last job ends; ``None`` while the rules of most jobs are unknown."""
         done = [seconds for times in self.seconds.values() for seconds in times]
-        waiting = [rule for rule, count in self.left.items() if count]
-        unknown = [rule for rule in waiting if not self.seconds[rule]]
-        if not done or 2 * len(unknown) > len(waiting):
+        unknown = sum(count for rule, count in self.left.items() if not self.seconds[rule])
+        if not done or 2 * unknown > self.left.total():
             return None
         overall = sum(done) / len(done)
         work = sum(count * self._mean(rule, overall) for rule, count in self.left.items())

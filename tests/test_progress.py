@@ -33,7 +33,7 @@ def say(clock):
 def test_estimate_by_hand(say, clock):
     remaining = Remaining(cores=2)
     say.to(remaining)
-    say("run_info", stats={"train": 3, "score": 2, "total": 5})
+    say("run_info", stats={"train": 4, "score": 2, "total": 6})
     assert remaining.remaining(clock.now) is None  # nothing is known yet
     for job in (1, 2, 3):
         say("job_info", jobid=job, rule_name="train")
@@ -41,18 +41,18 @@ def test_estimate_by_hand(say, clock):
     say("job_finished", wait=10, job_id=1)
     say("job_started", jobs=[3])
     say("job_finished", wait=10, job_id=2)
-    # Trainings took 10 and 20 s: the third, 10 s old, has 5 s left; two scores, of which none is
-    # known, take the mean of all, 15 s. Two cores share 35 s.
-    assert remaining.remaining(clock.now) == pytest.approx(35 / 2)
+    # Trainings took 10 and 20 s: the third, 10 s old, has 5 s left, the fourth 15 s; two scores, of
+    # which none is known, take the mean of all, 15 s each. Two cores share 50 s.
+    assert remaining.remaining(clock.now) == pytest.approx(50 / 2)
     # At 18 s it is late: it counts as about to end, not as a gain for the others.
     clock.now += 8
-    assert remaining.remaining(clock.now) == pytest.approx(30 / 2)
+    assert remaining.remaining(clock.now) == pytest.approx(45 / 2)
     say("job_finished", job_id=3)
     say("job_info", jobid=4, rule_name="score")
     say("job_started", jobs=[4])
     say("job_finished", wait=4, job_id=4)
-    # One score is left and takes what the other took.
-    assert remaining.remaining(clock.now) == pytest.approx(4 / 2)
+    # One training is left and takes the mean of 10, 20 and 18 s; one score, what the other took.
+    assert remaining.remaining(clock.now) == pytest.approx((16 + 4) / 2)
 
 
 def test_no_estimate_while_most_rules_are_unknown(say, clock):
