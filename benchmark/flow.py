@@ -24,8 +24,8 @@ class Method(nn.Module, abc.ABC):
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
-    """What it needs of a data set: ``"vectors"`` (events of one axis), ``"density"`` (the known
-    target; its dotted path is then passed to ``build``)."""
+    """What it needs of a data set: ``"vectors"`` (events of one axis), ``"plane"`` (events of
+    shape (2,)), ``"density"`` (the known target; its dotted path is then passed to ``build``)."""
 
     @classmethod
     @abc.abstractmethod

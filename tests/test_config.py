@@ -297,6 +297,18 @@ def test_a_method_of_another_program_has_rules_but_no_class(toy, tmp_path, monke
         load(toy)
 
 
+def test_a_method_of_the_plane_cannot_run_on_images(toy, tmp_path, monkeypatch):
+    source = (ROOT / "benchmark/baselines/ffjord.py").read_text()
+    source = source.replace("    def __init__", '    requires = ("plane",)\n\n    def __init__')
+    (tmp_path / "flat_only.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    put(toy["suites"]["toy"], "methods/ffjord/class", "flat_only.FFJORD")
+    assert load(toy).runs == load(copy.deepcopy(TOY)).runs
+    put(toy["suites"]["toy"], "methods/ffjord/datasets", ["digits"])
+    with pytest.raises(ConfigError, match=r"cannot run on digits: it needs points of the plane"):
+        load(toy)
+
+
 def test_a_source_that_a_data_set_needs_is_asked_for(toy):
     toy["suites"]["toy"]["datasets"]["mnist"] = {
         "label": "MNIST",
