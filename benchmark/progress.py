@@ -30,7 +30,7 @@ class Remaining(logging.Handler):
             handler(record)
 
     def remaining(self, now: float) -> float | None:
-        """Estimated seconds until the last job ends; ``None`` while most jobs are of unknown rules."""
+        """Estimated seconds to the end; ``None`` while most jobs left are of unknown rules."""
         done = [seconds for times in self.seconds.values() for seconds in times]
         unknown = sum(count for rule, count in self.left.items() if not self.seconds[rule])
         if not done or 2 * unknown > self.left.total():
