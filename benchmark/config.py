@@ -81,10 +81,6 @@ class Suite:
         """Shape of a row of a data set; ``None`` if only its file tells."""
         return _declared(self.datasets[dataset]["class"]).attributes.get("event")
 
-    def picture(self, dataset: str) -> tuple[int, ...] | None:
-        """Shape in which a row of a data set is looked at."""
-        return _declared(self.datasets[dataset]["class"]).attributes.get("picture")
-
     @property
     def rules(self) -> dict[str, str]:
         """File of the Snakemake rules of each method, relative to ``workflow``."""
@@ -318,9 +314,8 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     makers = [n for n in body if isinstance(n, ast.FunctionDef) and n.name in ("build", "prepare")]
     if maker and maker not in [node.name for node in makers]:
         raise LookupError(f"class {name!r} has no function {maker!r} of its own.")
-    arguments = {
-        a.arg: ast.unparse(a.annotation) for m in makers for a in m.args.args if a.annotation
-    }
+    given = [argument for m in makers for argument in (*m.args.args, *m.args.kwonlyargs)]
+    arguments = {a.arg: ast.unparse(a.annotation) for a in given if a.annotation}
     bases = tuple(ast.unparse(base).rpartition(".")[2] for base in classes[class_name].bases)
     return _Declared(arguments, dict(_literals(body)), bases)
 

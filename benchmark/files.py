@@ -14,7 +14,8 @@ from typing import Any
 def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path (file or folder) that takes the place of ``path`` when the block succeeds.
 
-    A block that fails or is killed leaves ``path`` as it was.
+    A block that fails or is killed leaves ``path`` as it was. (A folder is moved away before the
+    new one is moved in: killed between the two, it is absent, never half.)
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

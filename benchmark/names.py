@@ -4,6 +4,11 @@ import importlib
 from typing import Any
 
 
+def module_of(name: str) -> str:
+    """The module of a dotted name."""
+    return name.rpartition(".")[0]
+
+
 def load(name: str) -> Any:
     """The object at a dotted name; raises ``ImportError`` naming the module that lacks it."""
     module, _, attribute = name.rpartition(".")

@@ -11,6 +11,7 @@ from benchmark.config import Suite
 from benchmark.data import dataset
 from benchmark.files import read_json
 from benchmark.log import FAILURE
+from benchmark.names import module_of
 from benchmark.plots import TARGET
 from benchmark.records import Run, data_folder, suite_folder
 from benchmark.source import digest, files_of
@@ -42,7 +43,7 @@ def gap(suite: Suite, run: Run) -> str | None:
 
 def _stale(suite: Suite, run: Run) -> str | None:
     found = _nll(run)
-    origin, module = found["provenance"], suite.numbers(run)["class"].rpartition(".")[0]
+    origin, module = found["provenance"], module_of(suite.numbers(run)["class"])
     if origin["config"] != suite.run_hash(run):
         return "its records were made with another config"
     if origin["source"] != digest(files_of(module, "benchmark.steps")):

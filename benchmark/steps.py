@@ -1,4 +1,4 @@
-"""The steps of a run, files in and files out; the workflow's scripts call nothing else.
+"""The steps of a run that need its model, files in and files out: fit, measure, draw on a grid.
 
 ``run`` folders and ``data`` folders are those of ``results/README.md``.
 """
@@ -177,7 +177,7 @@ def _known(name: str, value: float | None, unit: str) -> Metric:
 
 def _origin(numbers: dict[str, Any], config: str, device: torch.device) -> dict[str, Any]:
     return records.provenance(
-        [numbers["class"].rpartition(".")[0], __name__],
+        [names.module_of(numbers["class"]), __name__],
         config=config,
         device=_device_name(device),
         threads=torch.get_num_threads(),

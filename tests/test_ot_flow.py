@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from runge_kutta import runge_kutta
 
 from benchmark.baselines.ot_flow import OTFlow
 from benchmark.densities import StandardNormal
@@ -39,15 +40,8 @@ def paper(phi, x, steps=32):
         speed = gradient @ gradient / 2
         return torch.cat([-gradient, torch.stack([-hessian.trace(), speed, (time - speed).abs()])])
 
-    h, state = 1 / steps, torch.cat([x, torch.zeros(3)])
-    for step in range(steps):
-        s = torch.tensor(step * h)
-        k1 = rates(s, state)
-        k2 = rates(s + h / 2, state + h / 2 * k1)
-        k3 = rates(s + h / 2, state + h / 2 * k2)
-        k4 = rates(s + h, state + h * k3)
-        state = state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return state
+    start = torch.cat([x, torch.zeros(3)])
+    return runge_kutta(rates, start, torch.tensor(0.0), torch.tensor(1.0), steps)
 
 
 def in_the_papers_time(method, x1):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from runge_kutta import runge_kutta
 from torch import nn
 
 from benchmark.baselines.score_sde import ScoreSDE
@@ -12,23 +13,12 @@ from benchmark.ode import Tolerance, transport
 
 TIGHT = Tolerance(1e-10, 1e-10)
 BETA_MIN, BETA_MAX, S_MIN = 0.1, 20.0, 0.05
+STEPS = 2000
 MEAN, SPREAD = torch.tensor([[1.0, -0.5], [0.4, 1.7]], dtype=torch.float64)
 
 
 def beta(s):
     return BETA_MIN + s * (BETA_MAX - BETA_MIN)
-
-
-def runge_kutta(rates, state, start, end, steps=2000):
-    h = (end - start) / steps
-    for step in range(steps):
-        s = start + step * h
-        k1 = rates(s, state)
-        k2 = rates(s + h / 2, state + h / 2 * k1)
-        k3 = rates(s + h / 2, state + h / 2 * k2)
-        k4 = rates(s + h, state + h * k3)
-        state = state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return state
 
 
 def moments(s):
@@ -38,7 +28,7 @@ def moments(s):
         # dx = -beta x / 2 ds + sqrt(beta) dW.
         return torch.stack([-beta(s) / 2 * state[0], -beta(s) * state[1] + beta(s)])
 
-    return runge_kutta(rates, torch.tensor([1.0, 0.0]), 0.0, s)
+    return runge_kutta(rates, torch.tensor([1.0, 0.0]), 0.0, s, STEPS)
 
 
 class ExactNoise(nn.Module):
@@ -84,7 +74,7 @@ def test_velocity_is_the_papers_probability_flow_in_our_time():
         score = -(x - factor * MEAN) / (factor**2 * SPREAD**2 + variance)
         return -beta(s) / 2 * (x + score)
 
-    x0 = runge_kutta(rates, x1, S_MIN, 1.0)
+    x0 = runge_kutta(rates, x1, S_MIN, 1.0, STEPS)
     back = transport(flow.velocity, x0, TIGHT).values
     torch.testing.assert_close(back, x1, atol=1e-6, rtol=0)
 

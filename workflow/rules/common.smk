@@ -9,6 +9,7 @@ from snakemake.logging import logger
 from benchmark import config as benchmark_config
 from benchmark import report
 from benchmark.data import fetch
+from benchmark.names import module_of
 from benchmark.progress import Remaining
 from benchmark.records import Run, data_folder, suite_folder
 from benchmark.source import files_of
@@ -20,9 +21,8 @@ DATA = str(data_folder(SUITE.name, "{dataset}"))
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
-GAPS = (
-    "BENCHMARK_GAPS" in os.environ
-)  # report what is there (see onerror in the Snakefile)
+# Whether to report what is there, with gaps (see onerror in the Snakefile).
+GAPS = "BENCHMARK_GAPS" in os.environ
 
 
 wildcard_constraints:
@@ -60,7 +60,3 @@ def raw_files(dataset: str) -> list[str]:
         if source
         else []
     )
-
-
-def module_of(entry: dict) -> str:
-    return entry["class"].rpartition(".")[0]

@@ -4,7 +4,7 @@ rule evaluate:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
         ),
     output:
         log_prob=f"{RUN}/log_prob.npy",
@@ -35,7 +35,7 @@ rule density:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
         ),
     output:
         density=f"{RUN}/density.npz",

@@ -2,7 +2,7 @@ rule prepare:
     input:
         raw=lambda wildcards: raw_files(wildcards.dataset),
         code=lambda wildcards: files_of(
-            module_of(SUITE.datasets[wildcards.dataset]), "benchmark.prepare"
+            module_of(SUITE.datasets[wildcards.dataset]["class"]), "benchmark.prepare"
         ),
     output:
         data=directory(DATA),

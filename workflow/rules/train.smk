@@ -3,7 +3,7 @@ rule train:
     input:
         data=DATA,
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
         ),
     output:
         model=f"{RUN}/model.safetensors",
