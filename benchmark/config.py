@@ -299,6 +299,7 @@ class _Declared:
     """What the source of a class says: arguments of its maker, and its literal attributes."""
 
     arguments: dict[str, str]
+    optional: frozenset[str]
     attributes: dict[str, Any]
     bases: tuple[str, ...]
 
@@ -316,8 +317,11 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
         raise LookupError(f"class {name!r} has no function {maker!r} of its own.")
     given = [argument for m in makers for argument in (*m.args.args, *m.args.kwonlyargs)]
     arguments = {a.arg: ast.unparse(a.annotation) for a in given if a.annotation}
+    optional = {
+        a.arg for m in makers for a in m.args.args[len(m.args.args) - len(m.args.defaults) :]
+    }
     bases = tuple(ast.unparse(base).rpartition(".")[2] for base in classes[class_name].bases)
-    return _Declared(arguments, dict(_literals(body)), bases)
+    return _Declared(arguments, frozenset(optional), dict(_literals(body)), bases)
 
 
 def _tree(module: str) -> ast.Module:
@@ -371,7 +375,7 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
         return
     supplied = {"event", *_requires(declared)}
     allowed = {a: t for a, t in declared.arguments.items() if a not in supplied}
-    for argument in sorted(set(allowed) - set(given)):
+    for argument in sorted(set(allowed) - set(given) - declared.optional):
         need = "key 'source'" if argument == "source" else f"{section}.{argument}"
         yield f"{where}: {need} is missing; {name}.{maker} needs it ({allowed[argument]})."
     for argument, value in given.items():

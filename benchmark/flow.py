@@ -5,13 +5,15 @@ the other way flips its time inside its own file.
 """
 
 import abc
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from benchmark import ode
+from benchmark import likelihood, ode
 from benchmark.densities import Density
 from benchmark.divergence import exact_divergence
+from benchmark.likelihood import Field, Likelihood
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch, PerSample
 
@@ -39,9 +41,13 @@ class Method(nn.Module, abc.ABC):
     def loss(self, x1: Batch) -> Tensor:
         """Training objective, a scalar, on a batch of data."""
 
+    def diagnostics(self, x1: Batch) -> dict[str, float]:
+        """Numbers recorded along the training beside the loss, computed on held-out rows."""
+        return {}
+
     @abc.abstractmethod
-    def log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
-        """Log-density in nats of each row, float64."""
+    def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
+        """Log-density in nats of each row, float64; of a flow, at any time ``t`` of its path."""
 
     @abc.abstractmethod
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
@@ -60,6 +66,8 @@ class Flow(Method, abc.ABC):
     """
 
     base: Density
+    breaks: Sequence[float] = ()
+    """Times inside (0, 1) at which the velocity jumps, e.g. from one block to the next."""
 
     @abc.abstractmethod
     def velocity(self, t: Tensor, x: Batch) -> Batch:
@@ -69,17 +77,20 @@ class Flow(Method, abc.ABC):
         """Divergence of ``velocity``; override where a closed form exists."""
         return exact_divergence(self.velocity, t, x)
 
-    def log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
-        return ode.log_prob(
-            self._in_double(self.velocity),
-            self._in_double(self.divergence),
-            self.base.log_prob,
-            x,
-            tolerance,
-        )
+    def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
+        velocity, divergence = self._in_double(self.velocity), self._in_double(self.divergence)
+        field = Field(velocity, divergence, self.breaks)
+        return likelihood.log_prob(field, self.base.log_prob, x, tolerance, t)
 
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
-        return ode.transport(self._in_double(self.velocity), self.base.sample(n), tolerance)
+        return self.transport(self.base.sample(n), tolerance)
+
+    def transport(
+        self, x: Batch, tolerance: Tolerance, start: float = 0.0, end: float = 1.0
+    ) -> Solution:
+        """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward."""
+        velocity = self._in_double(self.velocity)
+        return ode.transport(velocity, x, tolerance, (start, end), self.breaks)
 
     def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
         return {
@@ -105,8 +116,10 @@ class ClosedForm(Method, abc.ABC):
             f"Set train.steps to 0 in config.yaml."
         )
 
-    def log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
-        return Solution(self.density.log_prob(x.double()), 0)
+    def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
+        if t != 1.0:
+            raise ValueError(f"{type(self).__name__} is no flow: it has no density at t = {t}.")
+        return Likelihood(self.density.log_prob(x.double()), 0, 0)
 
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
         return Solution(self.density.sample(n).double(), 0)

@@ -9,6 +9,7 @@ from torch import nn
 from benchmark.coordinates import Affine
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
+from benchmark.likelihood import Likelihood
 from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch, PerSample
@@ -21,18 +22,21 @@ class Model(nn.Module):
         super().__init__()
         self.method, self.coordinates, self.tolerance = method, coordinates, tolerance
 
-    def log_prob(self, x: Batch) -> PerSample:
-        """Log-density in nats of rows ``x`` of the prepared data, float64."""
-        return self.solve_log_prob(x, self.tolerance).values
+    def log_prob(self, x: Batch, t: float = 1.0) -> PerSample:
+        """Log-density in nats of rows ``x`` of the prepared data, float64.
+
+        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1.
+        """
+        return self.solve_log_prob(x, self.tolerance, t).values
 
     def sample(self, n: int) -> Batch:
         """``n`` samples in the coordinates of the prepared data, float64."""
         return self.solve_sample(n).values
 
-    def solve_log_prob(self, x: Batch, tolerance: Tolerance) -> Solution:
-        """``log_prob`` at another tolerance, and its NFE."""
-        values, nfe = self.method.log_prob(self.coordinates(x.double()), tolerance)
-        return Solution((values + self.coordinates.log_det()).detach(), nfe)
+    def solve_log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
+        """``log_prob`` at another tolerance, and what it took."""
+        found = self.method.log_prob(self.coordinates(x.double()), tolerance, t)
+        return found._replace(values=(found.values + self.coordinates.log_det()).detach())
 
     def solve_sample(self, n: int) -> Solution:
         """``sample``, and its NFE."""

@@ -1,37 +1,47 @@
-"""Probability flow ODE: transport and log-density for any velocity field.
+"""Solves of the probability flow ODE, by torchdiffeq's adaptive Dormand-Prince method.
 
-The state is held in float64 whatever the precision of the velocity, so that neither the
-trajectory nor the integral of the divergence loses digits in the solver.
+The state is held in float64 whatever the precision of the velocity, so that the trajectory does
+not lose digits in the solver.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torchdiffeq import odeint
 
-from benchmark.shapes import Batch, PerSample, Velocity
+from benchmark.shapes import Batch, Velocity
 
 SOLVER = "dopri5"
 MAX_STEPS = 10_000
+BESIDE = 1e-6
+"""How far beside a jump of the velocity its one-sided value is taken."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Error an adaptive solver may make per step: ``atol + rtol |x|``."""
+    """Error an adaptive solver may make per step, ``atol + rtol |x|``; how exact the divergence is.
+
+    ``probes = 0`` stands for the exact divergence, otherwise it is the number of random probes of
+    Hutchinson's estimate in the likelihood.
+    """
 
     atol: float
     rtol: float
+    probes: int = 0
 
     def __post_init__(self) -> None:
-        if not (self.atol > 0 and self.rtol > 0):
-            raise ValueError(f"Tolerances must be positive: atol={self.atol}, rtol={self.rtol}.")
+        if not (self.atol > 0 and self.rtol > 0 and self.probes >= 0):
+            raise ValueError(
+                f"Tolerances must be positive and probes not negative: atol={self.atol}, "
+                f"rtol={self.rtol}, probes={self.probes}."
+            )
 
     def tightened(self, factor: float) -> "Tolerance":
-        """The tolerance divided by ``factor``."""
-        return Tolerance(self.atol / factor, self.rtol / factor)
+        """The tolerance divided by ``factor``; the same probes."""
+        return replace(self, atol=self.atol / factor, rtol=self.rtol / factor)
 
 
 class Solution(NamedTuple):
@@ -52,58 +62,67 @@ class CountCalls:
         return self.velocity(t, x)
 
 
-def transport(velocity: Velocity, x0: Batch, tolerance: Tolerance) -> Solution:
-    """Samples at ``t = 1`` of the flow that starts from ``x0`` at ``t = 0``."""
-    counted = CountCalls(velocity)
-    return Solution(_solve(counted, x0.double(), 0.0, 1.0, tolerance), counted.nfe)
-
-
-def log_prob(
+def transport(
     velocity: Velocity,
-    divergence: Velocity,
-    base_log_prob: Callable[[Batch], PerSample],
-    x1: Batch,
+    x: Batch,
     tolerance: Tolerance,
+    span: tuple[float, float] = (0.0, 1.0),
+    breaks: Sequence[float] = (),
 ) -> Solution:
-    """Log-density in nats of ``x1`` under the flow of ``velocity``.
+    """Where the flow carries ``x`` from the first time of ``span`` to the second, back or forth.
 
-    Integrates the probability flow ODE from ``t = 1`` to ``t = 0``:
-    ``log p1(x1) = log p0(x0) - int_0^1 div v(t, x_t) dt`` (Chen et al., 2018, theorem 1).
+    ``breaks`` are times at which the velocity jumps: no solver step crosses one.
     """
-    counted = CountCalls(velocity)
-
-    def dynamics(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        x, _ = state
-        return counted(t, x), divergence(t, x)
-
-    start = (x1.double(), x1.new_zeros(len(x1), dtype=torch.float64))
-    x, change = _solve(dynamics, start, 1.0, 0.0, tolerance)
-    return Solution(base_log_prob(x) + change, counted.nfe)
+    counted, x = CountCalls(velocity), x.double()
+    for start, end in pieces(span, breaks):
+        x = solve(counted, x, (start, end), tolerance, breaks)[-1]
+    return Solution(x, counted.nfe)
 
 
-def _solve(dynamics: Any, state: Any, start: float, end: float, tolerance: Tolerance) -> Any:
-    """The state at ``end``; ``step_t`` keeps the solver from stepping beyond, outside [0, 1]."""
-    device = state[0].device
+def pieces(span: tuple[float, float], breaks: Sequence[float]) -> list[tuple[float, float]]:
+    """``span`` cut at the ``breaks`` inside it, in its own direction."""
+    low, high = min(span), max(span)
+    inner = sorted(time for time in breaks if low < time < high)
+    times = [low, *inner, high]
+    found = list(zip(times, times[1:], strict=False))
+    return found if span[0] <= span[1] else [(end, start) for start, end in reversed(found)]
+
+
+def solve(
+    dynamics: Any,
+    state: Any,
+    times: Sequence[float],
+    tolerance: Tolerance,
+    breaks: Sequence[float] = (),
+) -> Any:
+    """States at ``times``, monotone, from ``state`` at the first of them; float64, no gradients.
+
+    ``state`` is a tensor or a tuple of tensors. At an end of ``times`` that is one of ``breaks``
+    the dynamics are those of the side inside. Raises ``FloatingPointError`` where there is no
+    solution within ``MAX_STEPS`` steps.
+    """
+    low, high = min(times[0], times[-1]), max(times[0], times[-1])
+    first, last = low + BESIDE * (low in breaks), high - BESIDE * (high in breaks)
 
     def inside(t: Tensor, state: Any) -> Any:
         # Before its first step the solver probes 0.01 |x| / |v| ahead, which may lie beyond.
-        return dynamics(t.clamp(0, 1), state)
+        return dynamics(t.clamp(first, last), state)
 
-    times = torch.tensor([start, end], dtype=torch.float64, device=device)
+    grid = torch.tensor(times, dtype=torch.float64, device=state[0].device)
     try:
         with torch.no_grad():
-            path = odeint(
+            return odeint(
                 inside,
                 state,
-                times,
+                grid,
                 atol=tolerance.atol,
                 rtol=tolerance.rtol,
                 method=SOLVER,
-                options={"step_t": times[1:], "max_num_steps": MAX_STEPS},
+                # A step that ends there: none goes beyond, outside of [0, 1].
+                options={"step_t": grid[-1:], "max_num_steps": MAX_STEPS},
             )
     except AssertionError as failure:  # torchdiffeq's way to say so
         raise FloatingPointError(
-            f"The ODE from t = {start} to t = {end} has no solution at {tolerance} "
+            f"The ODE from t = {times[0]} to t = {times[-1]} has no solution at {tolerance} "
             f"within {MAX_STEPS} steps: {str(failure)[:200]}"
         ) from failure
-    return tuple(part[-1] for part in path) if isinstance(path, tuple) else path[-1]

@@ -19,8 +19,9 @@ LAYERS = [
         "progress",
     },
     {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log"}
-    | {"networks.mlp", "networks.concatsquash", "networks.potential"}
-    | {"data.dataset", "data.fetch"},
+    | {"networks.potential", "data.dataset", "data.fetch"},
+    {"likelihood", "networks.network"},
+    {"networks.mlp", "networks.concatsquash"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist"},
     {"training", "model", "report"}

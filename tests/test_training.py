@@ -43,7 +43,7 @@ class Sliding(Method):
         self.after(step)
         return self.gradient(step) * self.w
 
-    def log_prob(self, x, tolerance):
+    def log_prob(self, x, tolerance, t=1.0):
         raise NotImplementedError
 
     def sample(self, n, tolerance):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from benchmark.networks.network import Network
 from benchmark.shapes import Batch
 
 
@@ -20,7 +21,7 @@ class ConcatSquash(nn.Module):
         return self.linear(x) * torch.sigmoid(self.gate(t)) + self.shift(t)
 
 
-class ConcatSquashMLP(nn.Module):
+class ConcatSquashMLP(Network):
     """``depth`` hidden layers of ``width`` tanh units; events of any shape are flattened."""
 
     def __init__(self, dim: int, width: int, depth: int) -> None:

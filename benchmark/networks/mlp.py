@@ -5,10 +5,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from benchmark.networks.network import Network
 from benchmark.shapes import Batch
 
 
-class MLP(nn.Module):
+class MLP(Network):
     """``depth`` hidden layers of ``width`` SiLU units; events of any shape are flattened.
 
     Time, one or one per sample, enters as ``t, cos(pi k t), sin(pi k t)``,
