@@ -5,6 +5,7 @@ the other way flips its time inside its own file.
 """
 
 import abc
+import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -28,14 +29,22 @@ class Method(nn.Module, abc.ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     """What it needs of a data set: ``"vectors"`` (events of one axis), ``"plane"`` (events of
     shape (2,)), ``"density"`` (the known target; its dotted path is then passed to ``build``)."""
+    accepts: ClassVar[tuple[str, ...]] = ()
+    """What else it can use: ``"base"`` (a data set with rows of the base; their number is then
+    passed to ``build`` as ``base_rows``, the rows to ``initialise``)."""
 
     @classmethod
     @abc.abstractmethod
     def build(cls, event: tuple[int, ...], *args: Any, **numbers: Any) -> "Method":
         """The method for events of this shape, from the numbers ``model`` of config.yaml."""
 
-    def initialise(self, x1: Batch) -> None:  # noqa: B027 (most methods have nothing to do)
-        """The part of the fit in closed form, on all training rows, before the first step."""
+    def initialise(  # noqa: B027 (most methods have nothing to do)
+        self, x1: Batch, x0: Batch | None = None
+    ) -> None:
+        """The part of the fit in closed form, on all training rows, before the first step.
+
+        ``x0`` are the rows of the base, of a data set that has them.
+        """
 
     @abc.abstractmethod
     def loss(self, x1: Batch) -> Tensor:
@@ -44,6 +53,10 @@ class Method(nn.Module, abc.ABC):
     def diagnostics(self, x1: Batch) -> dict[str, float]:
         """Numbers recorded along the training beside the loss, computed on held-out rows."""
         return {}
+
+    def likelihood_gap(self) -> str | None:
+        """Why the method has no log-density; ``None`` if it has one."""
+        return None
 
     @abc.abstractmethod
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
@@ -101,7 +114,7 @@ class Flow(Method, abc.ABC):
         }
 
     def _in_double(self, function: Any) -> Any:
-        dtype = next(self.base.buffers()).dtype
+        dtype = next(itertools.chain(self.parameters(), self.buffers())).dtype
         return lambda t, x: function(t.to(dtype), x.to(dtype)).double()
 
 

@@ -29,18 +29,21 @@ class Model(nn.Module):
         """
         return self.solve_log_prob(x, self.tolerance, t).values
 
-    def sample(self, n: int) -> Batch:
-        """``n`` samples in the coordinates of the prepared data, float64."""
-        return self.solve_sample(n).values
+    def sample(self, n: int, **options: Any) -> Batch:
+        """``n`` samples in the coordinates of the prepared data, float64.
+
+        ``options`` are those of the method's own ``sample``, e.g. ``epsilon`` of an interpolant.
+        """
+        return self.solve_sample(n, **options).values
 
     def solve_log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         """``log_prob`` at another tolerance, and what it took."""
         found = self.method.log_prob(self.coordinates(x.double()), tolerance, t)
         return found._replace(values=(found.values + self.coordinates.log_det()).detach())
 
-    def solve_sample(self, n: int) -> Solution:
+    def solve_sample(self, n: int, **options: Any) -> Solution:
         """``sample``, and its NFE."""
-        values, nfe = self.method.sample(n, self.tolerance)
+        values, nfe = self.method.sample(n, self.tolerance, **options)
         return Solution(self.coordinates.inverse(values), nfe)
 
 

@@ -20,7 +20,7 @@ LAYERS = [
     },
     {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log"}
     | {"networks.potential", "data.dataset", "data.fetch"},
-    {"likelihood", "networks.network"},
+    {"likelihood", "sde", "networks.network"},
     {"networks.mlp", "networks.concatsquash"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist"},

@@ -33,7 +33,7 @@ class Sliding(Method):
     def build(cls, event):
         return cls()
 
-    def initialise(self, x1):
+    def initialise(self, x1, x0=None):
         self.initial = x1
 
     def loss(self, x1):

@@ -23,7 +23,7 @@ class Gaussian(ClosedForm):
         dim = math.prod(event)
         return cls(GaussianMixture(torch.ones(1), torch.zeros(1, dim), torch.eye(dim)[None]))
 
-    def initialise(self, x1: Batch) -> None:
+    def initialise(self, x1: Batch, x0: Batch | None = None) -> None:
         covariance = torch.cov(x1.double().T, correction=0).reshape(x1.shape[1], -1)
         factor = torch.linalg.cholesky(covariance)
         self.density = GaussianMixture(
