@@ -6,6 +6,8 @@ from torch import Tensor
 
 from benchmark.shapes import Batch, PerSample, Velocity
 
+Probes = Float[Tensor, "batch probes *event"]
+
 
 def exact_divergence(velocity: Velocity, t: Float[Tensor, ""], x: Batch) -> PerSample:
     """Trace of the Jacobian of ``velocity(t, .)`` at each sample of ``x``.
@@ -32,3 +34,26 @@ def hutchinson_divergence(v: Batch, x: Batch, probe: Batch) -> PerSample:
     """
     (product,) = torch.autograd.grad(v, x, probe, create_graph=True)
     return (product * probe).flatten(1).sum(dim=1)
+
+
+def rademacher(x: Batch, count: int) -> Probes:
+    """``count`` probes for each row of ``x``, of independent signs; torch's global generator."""
+    signs = torch.randint(2, (len(x), count, *x.shape[1:]), device=x.device)
+    return (2 * signs - 1).to(x)
+
+
+def hutchinson_estimates(
+    velocity: Velocity, t: Float[Tensor, ""], x: Batch, probes: Probes
+) -> Float[Tensor, "batch probes"]:
+    """``hutchinson_divergence`` by each of several probes, not differentiable.
+
+    Costs one vector-Jacobian product per probe.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        v = velocity(t, x)
+        products = [
+            torch.autograd.grad(v, x, probe, retain_graph=True)[0] * probe
+            for probe in probes.unbind(dim=1)
+        ]
+    return torch.stack([product.flatten(1).sum(dim=1) for product in products], dim=1)

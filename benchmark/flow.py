@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmark import likelihood, ode
 from benchmark.densities import Density
-from benchmark.divergence import exact_divergence
+from benchmark.divergence import exact_divergence, rademacher
 from benchmark.likelihood import Field, Likelihood
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch, PerSample
@@ -91,8 +91,10 @@ class Flow(Method, abc.ABC):
         return exact_divergence(self.velocity, t, x)
 
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
-        velocity, divergence = self._in_double(self.velocity), self._in_double(self.divergence)
-        field = Field(velocity, divergence, self.breaks)
+        velocity = self._in_double(self.velocity)
+        divergence = self._in_double(self.divergence)
+        probes = rademacher(x, tolerance.probes).double() if tolerance.probes else None
+        field = Field(velocity, divergence, self.breaks, probes)
         return likelihood.log_prob(field, self.base.log_prob, x, tolerance, t)
 
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
@@ -106,11 +108,12 @@ class Flow(Method, abc.ABC):
         return ode.transport(velocity, x, tolerance, (start, end), self.breaks)
 
     def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
+        probes = tolerance.probes
         return {
             "solver": ode.SOLVER,
             "atol": tolerance.atol,
             "rtol": tolerance.rtol,
-            "divergence": "exact",
+            "divergence": f"Hutchinson, {probes} Rademacher probes" if probes else "exact",
         }
 
     def _in_double(self, function: Any) -> Any:

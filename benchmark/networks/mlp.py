@@ -9,7 +9,6 @@ from torch.nn import functional
 from benchmark.networks.network import Network
 from benchmark.shapes import Batch, PerSample
 
-
 TANGENTS = 2**20
 """Numbers in the tangents of one block of rows: few enough for the cache of a core."""
 
