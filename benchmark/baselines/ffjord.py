@@ -47,8 +47,9 @@ class _Block(nn.Module):
         """``d/du (x, l) = (v, div v)`` with Hutchinson's estimate from one fixed probe."""
 
         def dynamics(u: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            # The solve forward has no gradients, the adjoint's backward those of its own state.
+            x = state[0] if torch.is_grad_enabled() else state[0].detach().requires_grad_()
             with torch.enable_grad():
-                x = state[0] if state[0].requires_grad else state[0].requires_grad_()
                 v = self(u, x)
                 return v, hutchinson_divergence(v, x, probe)
 
@@ -62,6 +63,7 @@ class FFJORD(Flow):
     ``velocity`` is that of the later one.
     """
 
+    blocks: Any
     edges: Tensor
 
     def __init__(self, networks: Iterable[Network], base: Density, tolerance: Tolerance) -> None:
@@ -102,11 +104,10 @@ class FFJORD(Flow):
         found = torch.bucketize(t, self.edges, right=True)
         u = found + 1 - len(self.blocks) * t
         if not t.ndim:
-            return function(self.blocks[found.item()], u, x)
-        rows = [torch.nonzero(found == k).flatten() for k in range(len(self.blocks))]
-        pairs = zip(self.blocks, rows, strict=True)
-        values = [function(block, u[chosen], x[chosen]) for block, chosen in pairs]
-        return torch.cat(values)[torch.cat(rows).argsort()]
+            return function(self.blocks[int(found)], u, x)
+        rows = {k: torch.nonzero(found == k).flatten() for k in torch.unique(found).tolist()}
+        values = [function(self.blocks[k], u[chosen], x[chosen]) for k, chosen in rows.items()]
+        return torch.cat(values)[torch.cat(list(rows.values())).argsort()]
 
     def loss(self, x1: Batch) -> Tensor:
         """Negative log-likelihood in nats: ``-E[ log p0(x0) + sum_blocks int_0^1 div du ]``."""

@@ -1,6 +1,7 @@
 """The network of FFJORD: layers gated and shifted by time."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,15 @@ from torch.nn import functional
 
 from benchmark.networks.network import Network, by_rows, through
 from benchmark.shapes import Batch, PerSample
+
+Activation = Callable[[Tensor], Tensor]
+
+
+ACTIVATIONS: dict[str, tuple[Activation, Activation]] = {
+    "tanh": (torch.tanh, lambda value: 1 - value.square()),
+    "softplus": (functional.softplus, lambda value: -torch.expm1(-value)),
+}
+"""Name -> (the activation, its derivative as a function of its value)."""
 
 
 class ConcatSquash(nn.Module):
@@ -30,6 +40,8 @@ class ConcatSquash(nn.Module):
 class ConcatSquashMLP(Network):
     """``depth`` hidden layers of ``width`` units; events of any shape are flattened."""
 
+    layers: Any
+
     def __init__(
         self,
         dim: int,
@@ -42,10 +54,7 @@ class ConcatSquashMLP(Network):
         self.layers = nn.ModuleList(
             ConcatSquash(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)
         )
-        self.activation, self.slope = {
-            "tanh": (torch.tanh, _tanh_slope),
-            "softplus": (functional.softplus, torch.sigmoid),
-        }[activation]
+        self.activation, self.slope = ACTIVATIONS[activation]
 
     def forward(self, t: Tensor, x: Batch) -> Batch:
         hidden = x.flatten(1)
@@ -84,9 +93,8 @@ class ConcatSquashMLP(Network):
         """Derivative of each hidden unit by its ``W x``, ``[batch, width]`` of each layer."""
         slopes, hidden = [], x
         for layer in self.layers[:-1]:
-            z = layer(t, hidden)
-            slopes.append(self.slope(z) * layer.opened(t))
-            hidden = self.activation(z)
+            hidden = self.activation(layer(t, hidden))
+            slopes.append(self.slope(hidden) * layer.opened(t))
         return slopes
 
     def _input_tangents(self, t: Tensor) -> Tensor:
@@ -96,7 +104,3 @@ class ConcatSquashMLP(Network):
         that the gate of the one may stand at the other.
         """
         return self.layers[-1].opened(t).unsqueeze(-1) * self.layers[0].linear.weight.T
-
-
-def _tanh_slope(z: Tensor) -> Tensor:
-    return 1 - torch.tanh(z).square()

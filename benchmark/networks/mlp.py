@@ -1,6 +1,7 @@
 """Multilayer perceptron on ``(t, x)`` with Fourier features of time and of space."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,8 @@ class MLP(Network):
         ``[batch * dim, width]``, the first layer needs none and the last one only its diagonal.
         Not differentiable.
         """
-        return by_rows(self._trace, t, x.flatten(1), self.layers[-1].in_features)
+        last: Any = self.layers[-1]
+        return by_rows(self._trace, t, x.flatten(1), last.in_features)
 
     def _trace(self, t: Tensor, x: Tensor) -> PerSample:
         first, *hidden, last = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
@@ -65,7 +67,7 @@ class MLP(Network):
     def _input_tangents(self, weight: Tensor, x: Tensor) -> Tensor:
         """Derivative of the first layer by each coordinate, ``[batch or 1, dim, width]``."""
         dim, waves = x.shape[1], self.space_waves
-        plain, cosine, sine = weight.T[: dim * (1 + 2 * len(waves))].split(
+        plain, cosine, sine = weight.T[: dim * (1 + 2 * len(waves))].split(  # type: ignore[no-untyped-call]
             [dim, dim * len(waves), dim * len(waves)]
         )
         if not len(waves):

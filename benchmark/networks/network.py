@@ -26,9 +26,9 @@ class Network(nn.Module, abc.ABC):
 
 def by_rows(function: Velocity, t: Tensor, x: Batch, width: int) -> Tensor:
     """``function(t, x)``, in blocks of rows whose tangents ``[rows, dim, width]`` are few."""
-    parts = x.split(max(1, TANGENTS // (x.shape[1:].numel() * width)))
-    times = t.split([len(part) for part in parts]) if t.ndim else [t] * len(parts)
-    return torch.cat([function(*part) for part in zip(times, parts, strict=True)])
+    rows = max(1, TANGENTS // (x.shape[1:].numel() * width))
+    parts = [slice(start, start + rows) for start in range(0, len(x), rows)]
+    return torch.cat([function(t[part] if t.ndim else t, x[part]) for part in parts])
 
 
 def through(weight: Tensor, slope: Tensor, tangents: Tensor) -> Tensor:
