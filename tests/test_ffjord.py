@@ -92,6 +92,12 @@ def test_velocity_jumps_from_block_to_block_at_the_breaks():
         assert (before - after).abs().min() > 1e-3
 
 
+def test_end_times_are_one_at_first():
+    # Released code: time_length 1.
+    method = FFJORD.build((2,), width=4, depth=1, atol=1e-3, rtol=1e-3, blocks=2)
+    assert method.end_times.tolist() == [1.0, 1.0]
+
+
 def test_each_row_may_have_its_own_time():
     method, x = flow(), torch.randn(7, 2)
     t = torch.tensor([0.9, 0.0, 0.5, 1.0, 0.1, 2 / 3, 0.4])
