@@ -144,7 +144,7 @@ MISTAKES = {
     "unknown class": (
         "methods/ffjord/class",
         "benchmark.baselines.ffjord.FFJORDD",
-        r"'FFJORDD' is unknown; allowed: FFJORD, _Augmented. Did you mean 'FFJORD'\?",
+        r"'FFJORDD' is unknown; allowed: FFJORD, _Block. Did you mean 'FFJORD'\?",
     ),
     "class that is no method": (
         "methods/ffjord/class",
@@ -154,13 +154,13 @@ MISTAKES = {
     "unknown argument": (
         "methods/ffjord/model/widht",
         5,
-        r"methods.ffjord.model: key 'widht' is unknown; allowed: depth, tolerance, width. "
-        r"Did you mean 'width'\?",
+        r"methods.ffjord.model: key 'widht' is unknown; allowed: activation, atol, blocks, depth, "
+        r"rtol, width. Did you mean 'width'\?",
     ),
     "missing argument": (
         "methods/ffjord/model",
-        {"width": 8, "depth": 1},
-        r"methods.ffjord: model.tolerance is missing; .*build needs it \(PositiveFloat\)",
+        {"width": 8, "depth": 1, "rtol": 1.0e-3},
+        r"methods.ffjord: model.atol is missing; .*build needs it \(PositiveFloat\)",
     ),
     "argument of the wrong type": (
         "methods/ffjord/model/width",
@@ -168,12 +168,12 @@ MISTAKES = {
         r"methods.ffjord.model.width is 8.5; allowed is a whole number of at least 1",
     ),
     "negative argument": (
-        "methods/ffjord/model/tolerance",
+        "methods/ffjord/model/atol",
         -1.0,
-        "model.tolerance is -1.0; allowed is a number above 0",
+        "model.atol is -1.0; allowed is a number above 0",
     ),
     "argument that YAML reads as text": (
-        "methods/ffjord/model/tolerance",
+        "methods/ffjord/model/atol",
         "1e-3",
         "YAML reads it as text: write 0.001",
     ),

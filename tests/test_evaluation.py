@@ -13,7 +13,7 @@ from benchmark.ode import Solution, Tolerance
 
 @pytest.fixture
 def fitted():
-    method = FFJORD.build((2,), width=8, depth=2, tolerance=1e-3)
+    method = FFJORD.build((2,), width=8, depth=2, atol=1e-3, rtol=1e-3)
     with torch.no_grad():
         for weights in method.parameters():
             weights.add_(0.5 * torch.randn_like(weights))
@@ -35,7 +35,7 @@ class Counting(Model):
     """Costs as many evaluations as it has rows, and a second for each; values count rows."""
 
     def __init__(self):
-        method = FFJORD.build((2,), width=1, depth=1, tolerance=1e-3)
+        method = FFJORD.build((2,), width=1, depth=1, atol=1e-3, rtol=1e-3)
         super().__init__(method, Affine.identity((2,)), Tolerance(1.0, 1.0))
         self.now, self.sizes = 0.0, []
 

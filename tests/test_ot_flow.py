@@ -4,17 +4,20 @@ import math
 
 import pytest
 import torch
+import yaml
 from runge_kutta import runge_kutta
 
 from benchmark.baselines.ot_flow import OTFlow
 from benchmark.densities import StandardNormal
+from benchmark.model import parameters
 from benchmark.networks.potential import Derivatives, Potential
 from benchmark.ode import Tolerance, transport
+from benchmark.source import ROOT
 
 TIGHT = Tolerance(1e-10, 1e-10)
 
 
-def flow(solver_steps=8, likelihood=1.0, hamilton_jacobi=1.0, potential=None):
+def flow(solver_steps=8, likelihood=1.0, hamilton_jacobi=1.0, potential=None, clamp=math.inf):
     if potential is None:
         torch.manual_seed(1)
         potential = Potential(2, 8, rank=3)
@@ -22,7 +25,7 @@ def flow(solver_steps=8, likelihood=1.0, hamilton_jacobi=1.0, potential=None):
             for weights in potential.parameters():
                 weights.add_(0.3 * torch.randn_like(weights))
     base = StandardNormal(torch.Size([2]))
-    return OTFlow(potential, base, likelihood, hamilton_jacobi, solver_steps)
+    return OTFlow(potential, base, likelihood, hamilton_jacobi, solver_steps, clamp)
 
 
 def paper(phi, x, steps=32):
@@ -128,3 +131,40 @@ def test_rank_of_the_quadratic_term_is_the_papers():
     # min(10, d + 1).
     assert OTFlow.build((2,), 4, 1.0, 1.0, 2).potential.quadratic.shape == (3, 3)
     assert OTFlow.build((43,), 4, 1.0, 1.0, 2).potential.quadratic.shape == (10, 44)
+
+
+def test_weights_are_clamped_before_each_loss():
+    x1, free, clamped = torch.randn(6, 2), flow(), flow(clamp=0.5)
+    before = [weights.detach().clone() for weights in free.parameters()]
+    assert torch.cat([w.flatten() for w in before]).aminmax().min < -0.5
+    assert torch.cat([w.flatten() for w in before]).aminmax().max > 0.5
+    found = clamped.loss(x1)
+    for weights, one in zip(clamped.parameters(), before, strict=True):
+        assert torch.equal(weights, one.clamp(-0.5, 0.5))
+    free.loss(x1)
+    for weights, one in zip(free.parameters(), before, strict=True):
+        assert torch.equal(weights, one)
+    torch.testing.assert_close(flow(potential=clamped.potential).loss(x1), found)
+
+
+PUBLISHED = yaml.safe_load((ROOT / "benchmark/baselines/published/ot_flow.yaml").read_text())
+SIZES = {
+    "power": (6, 17_721),
+    "gas": (8, 126_791),
+    "hepmass": (21, 72_179),
+    "miniboone": (43, 78_053),
+    "bsds300": (63, 297_153),
+}
+"""Dimension, and number of parameters of the paper's runs."""
+
+
+@pytest.mark.parametrize("dataset", SIZES)
+def test_published_settings_have_the_published_number_of_parameters(dataset):
+    dim, published = SIZES[dataset]
+    found = OTFlow.build((dim,), **PUBLISHED[dataset]["model"])
+    # The paper's constant c has no effect and is left out.
+    assert parameters(found) == published - 1
+
+
+def test_published_settings_are_of_the_five_data_sets():
+    assert set(PUBLISHED) == set(SIZES)

@@ -1,16 +1,14 @@
 """Multilayer perceptron on ``(t, x)`` with Fourier features of time and of space."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.networks.network import Network
+from benchmark.networks.network import Network, by_rows, through
 from benchmark.shapes import Batch, PerSample
-
-TANGENTS = 2**20
-"""Numbers in the tangents of one block of rows: few enough for the cache of a core."""
 
 
 class MLP(Network):
@@ -50,10 +48,8 @@ class MLP(Network):
         ``[batch * dim, width]``, the first layer needs none and the last one only its diagonal.
         Not differentiable.
         """
-        x, t = x.flatten(1), t.expand(len(x))
-        rows = max(1, TANGENTS // (x.shape[1] * self.layers[-1].in_features))
-        parts = zip(t.split(rows), x.split(rows), strict=True)
-        return torch.cat([self._trace(*part) for part in parts])
+        last: Any = self.layers[-1]
+        return by_rows(self._trace, t, x.flatten(1), last.in_features)
 
     def _trace(self, t: Tensor, x: Tensor) -> PerSample:
         first, *hidden, last = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
@@ -61,8 +57,7 @@ class MLP(Network):
         tangents = self._input_tangents(first.weight, x) * _silu_slope(z).unsqueeze(1)
         for layer in hidden:
             z = layer(functional.silu(z))
-            tangents = (tangents.flatten(0, 1) @ layer.weight.T).view_as(tangents)
-            tangents.mul_(_silu_slope(z).unsqueeze(1))
+            tangents = through(layer.weight, _silu_slope(z), tangents)
         return tangents.flatten(1) @ last.weight.flatten()
 
     def _inputs(self, t: Tensor, x: Tensor) -> Tensor:
@@ -72,7 +67,7 @@ class MLP(Network):
     def _input_tangents(self, weight: Tensor, x: Tensor) -> Tensor:
         """Derivative of the first layer by each coordinate, ``[batch or 1, dim, width]``."""
         dim, waves = x.shape[1], self.space_waves
-        plain, cosine, sine = weight.T[: dim * (1 + 2 * len(waves))].split(
+        plain, cosine, sine = weight.T[: dim * (1 + 2 * len(waves))].split(  # type: ignore[no-untyped-call]
             [dim, dim * len(waves), dim * len(waves)]
         )
         if not len(waves):

@@ -1,11 +1,15 @@
-"""What every network of a velocity provides."""
+"""What every network of a velocity provides, and how the exact ones propagate derivatives."""
 
 import abc
 
+import torch
 from torch import Tensor, nn
 
 from benchmark.divergence import exact_divergence
-from benchmark.shapes import Batch, PerSample
+from benchmark.shapes import Batch, PerSample, Velocity
+
+TANGENTS = 2**20
+"""Numbers in the tangents of one block of rows: few enough for the cache of a core."""
 
 
 class Network(nn.Module, abc.ABC):
@@ -18,3 +22,18 @@ class Network(nn.Module, abc.ABC):
     def divergence(self, t: Tensor, x: Batch) -> PerSample:
         """Trace of the Jacobian in ``x``; override where it can be had for less."""
         return exact_divergence(self, t, x)
+
+
+def by_rows(function: Velocity, t: Tensor, x: Batch, width: int) -> Tensor:
+    """``function(t, x)``, in blocks of rows whose tangents ``[rows, dim, width]`` are few."""
+    rows = max(1, TANGENTS // (x.shape[1:].numel() * width))
+    parts = [slice(start, start + rows) for start in range(0, len(x), rows)]
+    return torch.cat([function(t[part] if t.ndim else t, x[part]) for part in parts])
+
+
+def through(weight: Tensor, slope: Tensor, tangents: Tensor) -> Tensor:
+    """Tangents ``[batch, dim, width]`` after a square layer and an activation of this slope.
+
+    One product over ``[batch * dim, width]``; ``slope`` is ``[batch, width]``.
+    """
+    return (tangents.flatten(0, 1) @ weight.T).view_as(tangents).mul_(slope.unsqueeze(1))

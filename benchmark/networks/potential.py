@@ -46,26 +46,43 @@ class Potential(nn.Module):
         quadratic = (s @ self.quadratic.T).square().sum(dim=1) / 2
         return network @ self.readout + quadratic + s @ self.linear
 
+    def gradient(self, t: Tensor, x: Tensor) -> Tensor:
+        """Gradient in ``x``, ``[batch, dim]``: all that the velocity needs."""
+        s = self._joined(t, x)
+        slope0, _, back = self._sweep(s)
+        return self._gradient(s, slope0 * back)[:, : x.shape[1]]
+
     def derivatives(self, t: Tensor, x: Tensor) -> Derivatives:
-        """Gradient and Laplacian, at the cost of a few products per layer and no autograd."""
+        """Gradient and Laplacian, at the cost of a few products per layer and no autograd.
+
+        The largest, over ``[batch * dim, width]``, is the Jacobian of the residual layer.
+        """
         s, dim = self._joined(t, x), x.shape[1]
-        z0 = self.opening(s)
-        slope0 = torch.tanh(z0)
-        slope1 = torch.tanh(self.residual(_sigma(z0)))
-        back1 = self.readout + (slope1 * self.readout) @ self.residual.weight
-        gradient = (slope0 * back1) @ self.opening.weight
-        gradient = gradient + s @ self.quadratic.T @ self.quadratic + self.linear
+        slope0, slope1, back = self._sweep(s)
+        gradient = self._gradient(s, slope0 * back)
 
         weight = self.opening.weight[:, :dim]
-        bend0 = (1 - slope0.square()) * back1
+        bend0 = (1 - slope0.square()) * back
         bend1 = (1 - slope1.square()) * self.readout
-        jacobian = self.residual.weight @ (slope0.unsqueeze(-1) * weight)
+        tangents = slope0.unsqueeze(1) * weight.T
+        jacobian = (tangents.flatten(0, 1) @ self.residual.weight.T).view_as(tangents)
         laplacian = (
             bend0 @ weight.square().sum(dim=1)
-            + (bend1 * jacobian.square().sum(dim=2)).sum(dim=1)
+            + (bend1 * jacobian.square().sum(dim=1)).sum(dim=1)
             + self.quadratic[:, :dim].square().sum()
         )
         return Derivatives(gradient[:, :dim], gradient[:, dim], laplacian)
+
+    def _sweep(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``sigma'`` of the two layers, and the derivative of ``w . N`` by ``u0``."""
+        z0 = self.opening(s)
+        slope0 = torch.tanh(z0)
+        slope1 = torch.tanh(self.residual(_sigma(z0)))
+        return slope0, slope1, self.readout + (slope1 * self.readout) @ self.residual.weight
+
+    def _gradient(self, s: Tensor, back: Tensor) -> Tensor:
+        """Gradient in ``s``, from the derivative ``back`` of ``w . N`` by ``K0 s + b0``."""
+        return back @ self.opening.weight + s @ self.quadratic.T @ self.quadratic + self.linear
 
     def _joined(self, t: Tensor, x: Tensor) -> Tensor:
         return torch.cat([x, t.reshape(-1, 1).expand(len(x), 1)], dim=1)
