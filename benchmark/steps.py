@@ -157,7 +157,7 @@ def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
         _known("training_seconds", seconds, "s", nothing),
         _known("seconds_per_step", None if seconds is None else seconds / steps, "s", nothing),
         Metric("peak_memory", training["peak_memory"], "MiB"),
-        _known("parameters", model.parameters(fitted) or None, "1", nothing),
+        _known("parameters", float(model.parameters(fitted)) or None, "1", nothing),
     ]
 
 

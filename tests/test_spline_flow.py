@@ -98,6 +98,18 @@ def test_single_precision_weights_give_double_values():
     assert drawn.dtype == torch.float64 and not drawn.requires_grad
 
 
+@pytest.mark.parametrize(
+    "changed", [{}, {"transforms": 1}, {"width": 11}, {"depth": 4}, {"bins": 9}]
+)
+def test_networks_have_the_size_that_was_asked_for(changed):
+    size, dim = {**SIZE, **changed}, 4
+    # A spline of K bins has K widths, K heights and K - 1 slopes, for each coordinate.
+    sizes = [dim, *[size["width"]] * size["depth"], dim * (3 * size["bins"] - 1)]
+    each = sum((before + 1) * after for before, after in zip(sizes, sizes[1:], strict=False))
+    found = model.parameters(SplineFlow.build((dim,), **size))
+    assert found == size["transforms"] * each
+
+
 def test_no_ode_is_solved_and_the_protocol_says_so():
     method = SplineFlow.build((2,), **SIZE)
     found = method.log_prob(torch.randn(5, 2), ANY)
