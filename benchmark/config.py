@@ -23,6 +23,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from benchmark.data.fetch import catalogue
+from benchmark.names import module_of
 from benchmark.records import Run, config_hash
 from benchmark.source import ROOT, file_of
 
@@ -359,11 +360,28 @@ def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
         given = dict(dataset["numbers"], **({"source": "."} if "source" in dataset else {}))
         yield from _argument_problems(dataset["class"], "prepare", given, f"{key}datasets.{name}")
     for name, method in _ours(suite):
+        yield from _import_problems(method["class"], f"{key}methods.{name}")
         for dataset in ("", *method.get("per_dataset", {})):
             where = f"{key}methods.{name}" + (f".per_dataset.{dataset}" if dataset else "")
             merged = _merged(method, dataset)
             yield from _argument_problems(merged["class"], "build", merged["model"], where)
             yield from _steps_problems(merged, where)
+
+
+def _import_problems(name: str, where: str) -> Iterator[str]:
+    """What the module of a class imports at its top and is not installed, found without import."""
+    try:
+        body = _tree(module_of(name)).body
+    except LookupError:
+        return  # _argument_problems says it
+    imported = [a.name for node in body if isinstance(node, ast.Import) for a in node.names]
+    imported += [n.module for n in body if isinstance(n, ast.ImportFrom) and n.module]
+    for package in sorted({module.partition(".")[0] for module in imported}):
+        if importlib.util.find_spec(package) is None:
+            yield (
+                f"{where}.class: {name} imports {package!r}, which is not installed. For the "
+                f"optional methods: pip install --constraint constraints.txt --editable '.[extras]'"
+            )
 
 
 def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str) -> Iterator[str]:

@@ -62,7 +62,7 @@ def _mean(name: str, values: np.ndarray, unit: str) -> Metric:
 
 def _solver_metrics(log_prob: np.ndarray, data: Description, solve: dict[str, Any]) -> list[Metric]:
     if solve["nfe"] is None:
-        reason = "closed form: no ODE is solved"
+        reason = f"no ODE is solved, solver {solve['protocol'].get('solver', 'not stated')}"
         return [
             Metric("solver_error", None, data.unit, reason=reason),
             Metric("nfe_likelihood", None, "evaluations", reason=reason),

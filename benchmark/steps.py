@@ -84,9 +84,9 @@ def evaluate(
     x = _rows(data, "test", TEST_NOISE, device)
     chunk = settings["chunk"]
     likelihood = evaluation.log_prob(fitted, x, chunk, tolerance)
-    closed = not likelihood.nfe
+    no_ode = not likelihood.nfe
     tight: list[float | None] | None = None
-    if not closed:
+    if not no_ode:
         few = evaluation.log_prob(
             fitted, x[: settings["tight_rows"]], chunk, tolerance.tightened(10.0)
         )
@@ -107,7 +107,7 @@ def evaluate(
     write_json(
         folder / "likelihood.json",
         {
-            "nfe": None if closed else likelihood.nfe,
+            "nfe": None if no_ode else likelihood.nfe,
             "tight_log_prob": tight,
             "protocol": protocol,
             "provenance": origin,
@@ -115,7 +115,7 @@ def evaluate(
     )
     clocked = {**protocol, "clock": CLOCK}
     trained = _training_metrics(fitted, stored["training"])
-    measured_now = _evaluation_metrics(likelihood, samples)
+    measured_now = _evaluation_metrics(likelihood, samples, protocol["solver"])
     write_json(
         folder / "cost.json",
         records.records(run, trained, clocked, stored["provenance"])
@@ -152,27 +152,28 @@ def _write_history(path: Path, history: list[Row]) -> None:
 
 def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
     seconds, steps = training["seconds"], training["steps"]
+    nothing = "closed form: nothing is trained"
     return [
-        _known("training_seconds", seconds, "s"),
-        _known("seconds_per_step", seconds / steps if seconds is not None else None, "s"),
+        _known("training_seconds", seconds, "s", nothing),
+        _known("seconds_per_step", None if seconds is None else seconds / steps, "s", nothing),
         Metric("peak_memory", training["peak_memory"], "MiB"),
-        _known("parameters", model.parameters(fitted) or None, "1"),
+        _known("parameters", float(model.parameters(fitted)) or None, "1", nothing),
     ]
 
 
-def _evaluation_metrics(likelihood: Measured, samples: Measured) -> list[Metric]:
+def _evaluation_metrics(likelihood: Measured, samples: Measured, solver: str) -> list[Metric]:
+    no_ode = f"no ODE is solved, solver {solver}"
     n, rate = len(samples.values), len(samples.values) / samples.seconds
     return [
         Metric("likelihood_seconds", likelihood.seconds, "s", n=len(likelihood.values)),
         Metric("sampling_seconds", samples.seconds, "s", n=n),
-        _known("nfe_sampling", samples.nfe or None, "evaluations"),
+        _known("nfe_sampling", samples.nfe or None, "evaluations", no_ode),
         Metric("samples_per_second", rate, "1/s", direction="higher", n=n),
     ]
 
 
-def _known(name: str, value: float | None, unit: str) -> Metric:
-    closed = "closed form: nothing is trained and no ODE is solved"
-    return Metric(name, value, unit, reason=closed if value is None else None)
+def _known(name: str, value: float | None, unit: str, otherwise: str) -> Metric:
+    return Metric(name, value, unit, reason=otherwise if value is None else None)
 
 
 def _origin(numbers: dict[str, Any], config: str, device: torch.device) -> dict[str, Any]:

@@ -309,6 +309,19 @@ def test_a_method_of_the_plane_cannot_run_on_images(toy, tmp_path, monkeypatch):
         load(toy)
 
 
+def test_a_package_that_is_not_installed_is_named_before_any_job(toy, tmp_path, monkeypatch):
+    source = (ROOT / "benchmark/baselines/ffjord.py").read_text()
+    for statement in ("import no_package.part", "from no_package.part import thing"):
+        module = f"needy_{statement[:4].strip()}"
+        (tmp_path / f"{module}.py").write_text(
+            source.replace("import torch\n", f"{statement}\n", 1)
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        put(toy["suites"]["toy"], "methods/ffjord/class", f"{module}.FFJORD")
+        with pytest.raises(ConfigError, match=rf"ffjord.class: {module}.* 'no_package', .*extras"):
+            load(toy)
+
+
 def test_a_source_that_a_data_set_needs_is_asked_for(toy):
     toy["suites"]["toy"]["datasets"]["mnist"] = {
         "label": "MNIST",

@@ -33,7 +33,8 @@ def test_conda_asks_for_the_same_ranges_as_pip():
 
 
 def test_everything_that_is_asked_for_is_pinned_within_its_range():
-    asked = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    optional = PROJECT["optional-dependencies"]
+    asked = PROJECT["dependencies"] + optional["dev"] + optional["extras"]
     pinned = pins()
     for name, version in map(split, asked):
         assert name in pinned, f"{name} is not in constraints.txt"
@@ -43,6 +44,13 @@ def test_everything_that_is_asked_for_is_pinned_within_its_range():
                 for text in (pinned[name], version)
             )
             assert found >= least, f"{name}: constraints.txt has {pinned[name]}, asked is {version}"
+
+
+def test_make_installs_every_optional_group():
+    groups = ",".join(PROJECT["optional-dependencies"])
+    assert (
+        f"--constraint constraints.txt --editable '.[{groups}]'" in (ROOT / "Makefile").read_text()
+    )
 
 
 def test_every_pin_is_exact():

@@ -26,7 +26,8 @@ LAYERS = [
     | {"data.synthetic", "data.digits", "data.mnist"},
     {"training", "model", "report"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
-    | {"baselines.gaussian", "baselines.oracle"},
+    | {"baselines.gaussian", "baselines.oracle"}
+    | {"baselines.ot_cfm", "baselines.spline_flow"},
     {"evaluation"},
     {"steps"},
 ]

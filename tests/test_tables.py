@@ -153,7 +153,9 @@ def test_the_best_of_one_protocol_is_bold_and_a_closed_form_never(record):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"atol": 1e-3}, {"rows": 100}, {"data": "d2"}, {"divergence": "hutchinson"}]
+    "changed",
+    [{"atol": 1e-3}, {"rows": 100}, {"data": "d2"}, {"divergence": "hutchinson"}]
+    + [{"solver": "none (discrete flow)"}],
 )
 def test_another_protocol_is_not_ranked_and_said(record, changed):
     files = seeds(record, "interpolant", [3.0]) + seeds(record, "ffjord", [3.5])

@@ -1,0 +1,3 @@
+use rule train as train_ot_cfm with:
+    wildcard_constraints:
+        method=variants("ot_cfm"),
