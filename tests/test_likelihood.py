@@ -153,8 +153,8 @@ def test_a_divergence_that_is_not_smooth_in_time_is_solved_jointly(n):
     found = log_prob(Counted(kinked).field, standard_normal, x, Tolerance(1e-7, 1e-7))
     # What the solver makes of a jump, in the norm of the batch; 128 nodes make 0.02 of it.
     torch.testing.assert_close(found.values, truth, atol=1e-3, rtol=0)
-    # What the joint solve takes, and three series that were tried.
-    assert found.nodes > 0.9 * (found.nfe if n == MANY else found.nfe - 3 * 150)
+    # More than the three series (224 nodes) that were tried in vain.
+    assert found.nodes > 300
 
 
 def test_breaks_make_pieces_smooth():
