@@ -196,6 +196,8 @@ class ScoreSDE(Flow):
         sampler: Sampler = Sampler(),
     ) -> None:
         super().__init__()
+        if not 0 < s_min < 1:
+            raise ValueError(f"model.s_min is {s_min}; allowed is between 0 and 1, e.g. 1.0e-3.")
         self.network, self.base, self.diffusion = network, base, diffusion
         self.s_min, self.weighting, self.sampler = s_min, weighting, sampler
 
