@@ -332,7 +332,7 @@ def test_samplers_draw_from_the_noised_data(sde, kind):
 @pytest.mark.parametrize("kind", ["sde", "predictor_corrector"])
 def test_samplers_have_the_variance_of_their_recursion(sde, kind):
     # N(0, 0.5^2 I) in few, large steps: what every factor of a step does is far above the noise.
-    steps, snr, n, s_min = 20, 0.5, 30_000, 0.4
+    steps, snr, n, s_min = 8, 0.6, 30_000, 0.6
 
     def exact(sde, s):
         factor, variance = MOMENTS[sde](s)

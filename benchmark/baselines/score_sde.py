@@ -182,8 +182,8 @@ class Sampler:
 class ScoreSDE(Flow):
     """Learns the noise ``z`` in ``x_s = mean x + deviation z``; the score is ``-z / deviation``.
 
-    The network sees ``x_s`` divided by its spread for data of unit variance: that is 1 for VP, and
-    keeps the inputs of VE, which reach ``sigma_max``, of order 1.
+    The network sees ``x_s`` divided by its spread for data of unit variance. That is 1 for VP; it
+    is ours, not the paper's, for VE, whose ``x_s`` reach ``sigma_max`` times the data.
     """
 
     def __init__(  # noqa: PLR0913 (a network, its SDE, how to train and how to sample)
@@ -222,8 +222,8 @@ class ScoreSDE(Flow):
     ) -> "ScoreSDE":
         """``beta_*`` are read by VP and sub-VP, ``sigma_*`` by VE; defaults are the paper's.
 
-        The base has the variance, at ``s = 1``, of data of unit variance: 1, or ``sigma_max^2``, to
-        the last digits (the paper's priors).
+        The base has the variance that data of unit variance have at ``s = 1``: 1 for VP, and nearly
+        the paper's 1 and ``sigma_max^2`` for sub-VP and VE.
         """
         preserving = VariancePreserving(beta_min, beta_max)
         diffusions: dict[str, Diffusion] = {
