@@ -43,6 +43,21 @@ class StandardNormal(Density):
         return -0.5 * (x.square() + math.log(2 * math.pi)).flatten(1).sum(dim=1)
 
 
+class Normal(Density):
+    """``N(0, scale^2 I)`` over events of any shape."""
+
+    def __init__(self, event: torch.Size, scale: float) -> None:
+        super().__init__()
+        self.standard, self.scale = StandardNormal(event), scale
+
+    def sample(self, n: int) -> Batch:
+        return self.scale * self.standard.sample(n)
+
+    def log_prob(self, x: Batch) -> PerSample:
+        log_det = x.flatten(1).shape[1] * math.log(self.scale)
+        return self.standard.log_prob(x / self.scale) - log_det
+
+
 class GaussianMixture(Density):
     """``sum_k w_k N(m_k, L_k L_k^T)`` over vectors: weights, means and Cholesky factors."""
 

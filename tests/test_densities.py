@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
-from benchmark.densities import Checkerboard, GaussianMixture, StandardNormal, eight_gaussians
+from benchmark.densities import (
+    Checkerboard,
+    GaussianMixture,
+    Normal,
+    StandardNormal,
+    eight_gaussians,
+)
 
 WEIGHTS = [0.2, 0.5, 0.3]
 MEANS = [[1.0, -2.0], [-1.5, 0.5], [2.0, 2.0]]
@@ -20,6 +26,7 @@ def correlated_mixture():
 DENSITIES = {
     "standard normal": lambda: StandardNormal(torch.Size([2])),
     "standard normal image": lambda: StandardNormal(torch.Size([1, 2, 1])),
+    "scaled normal image": lambda: Normal(torch.Size([1, 2, 1]), 1.4),
     "correlated mixture": correlated_mixture,
     "eight gaussians": eight_gaussians,
     "checkerboard": Checkerboard,
