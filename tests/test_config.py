@@ -180,7 +180,7 @@ MISTAKES = {
     "unknown choice": (
         "methods/interpolant/model/path",
         "trigonometrc",
-        r"'trigonometrc' is unknown; allowed: linear, trigonometric. Did you mean 'trigonometric'",
+        r"'trigonometrc' is unknown; allowed: fourier, linear, trigonometric. Did you mean 'trigonometric'",
     ),
     "unknown data set of a method": (
         "methods/ffjord/datasets",
