@@ -84,7 +84,7 @@ def test_standard_error_is_that_of_the_mean():
     runs = [velocity_error(perturbed, exact(), *exact().draw(200)) for _ in range(200)]
     values, errors = torch.tensor(runs).T
     # The sd of 200 values is known to 1 / sqrt(400) = 5 %, if they are nearly normal.
-    assert values.std() == pytest.approx(errors.mean(), rel=0.2)
+    assert values.std().item() == pytest.approx(errors.mean().item(), rel=0.2)
 
 
 def test_largest_slope_is_the_spectral_norm_of_an_affine_field():

@@ -68,7 +68,7 @@ class InterpolantFlow(Flow):
         time_beta: PositiveFloat,
         terms: PositiveInt = 7,
         base: Literal["normal", "learned"] = "normal",
-        pace: PositiveFloat = 1.0,
+        pace: PositiveFloat = 0.1,
         product_times: PositiveInt | None = None,
         product_bases: PositiveInt | None = None,
         epsilon: PositiveFloat | None = None,
@@ -76,8 +76,9 @@ class InterpolantFlow(Flow):
         base_rows: PositiveInt | None = None,
     ) -> "InterpolantFlow":
         """``terms`` are those of the Fourier path; it and a learned base maximise the loss that the
-        network minimises, at ``pace`` times its learning rate (equation 24). Samples are drawn by
-        the ODE, or by ``sde_steps`` steps of the SDE with ``epsilon``."""
+        network minimises, at ``pace`` times its learning rate (equation 24): slow enough for the
+        network to follow. Samples are drawn by the ODE, or by ``sde_steps`` steps of the SDE with
+        ``epsilon``. Of ``product_times`` and ``product_bases`` one alone means 1 of the other."""
         return cls(
             MLP(math.prod(event), width, depth, time_frequencies, space_frequencies),
             _path(path, terms, pace),
@@ -87,7 +88,7 @@ class InterpolantFlow(Flow):
             Diffusion(epsilon or 0.0, sde_steps),
         )
 
-    def initialise(self, x1: Batch, x0: Batch | None = None) -> None:
+    def initialise(self, x1: Batch, x0: Tensor | None = None) -> None:
         if isinstance(self.base, Empirical):
             self.base.fill(x0)
 
@@ -147,14 +148,14 @@ class InterpolantFlow(Flow):
         used = {"sampler": str(self.sampler)} if self.sampler.epsilon != 0 else {}
         return {**super().protocol(tolerance), **used}
 
-    def _times(self, n: int, like: Batch) -> PerSample:
+    def _times(self, n: int, like: Tensor) -> PerSample:
         alpha, beta = like.new_tensor(self.times)
         return Beta(alpha, beta).sample((n,))
 
     def _paired(self, x1: Batch) -> tuple[PerSample, Batch, Batch]:
         return self._times(len(x1), x1), self.base.sample(len(x1)), x1
 
-    def _crossed(self, x1: Batch, times: int, bases: int) -> tuple[PerSample, Batch, Batch]:
+    def _crossed(self, x1: Batch, times: int, bases: int) -> tuple[Tensor, Tensor, Tensor]:
         """Every time with every base sample with every row."""
         t, x0 = self._times(times, x1), self.base.sample(bases)
         k, i, j = (
