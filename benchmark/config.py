@@ -405,13 +405,14 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
 
 def _steps_problems(merged: dict[str, Any], where: str) -> Iterator[str]:
     try:
-        closed = "ClosedForm" in _declared(merged["class"]).bases
+        declared = _declared(merged["class"])
     except LookupError:
         return  # said already
+    trained = declared.attributes.get("trained", "ClosedForm" not in declared.bases)
     steps = merged["train"]["steps"]
-    if closed and steps:
+    if not trained and steps:
         yield f"{where}.train.steps is {steps}; allowed is 0: {merged['class']} is not trained."
-    if not closed and not steps:
+    if trained and not steps:
         yield f"{where}.train.steps is 0; allowed is at least 1: {merged['class']} is trained."
 
 
@@ -436,6 +437,9 @@ TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def _type_problem(annotation: str, value: Any) -> str | None:
+    if annotation.endswith(" | None"):
+        kind = annotation.removesuffix(" | None")
+        return None if value is None else _type_problem(kind, value)
     if annotation.startswith("Literal["):
         choices = ast.literal_eval(annotation.removeprefix("Literal"))
         return None if value in choices else _unknown("value", value, map(str, choices))

@@ -124,3 +124,64 @@ def eight_gaussians() -> GaussianMixture:
     means = 4 / math.sqrt(2) * torch.stack([angle.cos(), angle.sin()], dim=1)
     factors = (0.5 / math.sqrt(2) * torch.eye(2)).expand(8, 2, 2)
     return GaussianMixture(torch.full((8,), 1 / 8), means.to(factors), factors.clone())
+
+
+class LearnedNormal(Density):
+    """``N(m, L L^T)`` over vectors with learnable mean and factor, ``N(0, I)`` at first.
+
+    Samples ``m + L z`` can be differentiated in both. ``L`` is lower triangular with the
+    diagonal ``exp(log_scales)``.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(dim))
+        self.log_scales = nn.Parameter(torch.zeros(dim))
+        self.lower = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
+
+    @property
+    def factor(self) -> Float[Tensor, "D D"]:
+        """``L``, a Cholesky factor of the covariance."""
+        row, column = torch.tril_indices(len(self.mean), len(self.mean), -1)
+        return torch.diag(self.log_scales.exp()).index_put((row, column), self.lower)
+
+    def sample(self, n: int) -> Batch:
+        return self.mean + self._noise(n) @ self.factor.T
+
+    def log_prob(self, x: Batch) -> PerSample:
+        factor = self.factor.to(x)
+        whitened = torch.linalg.solve_triangular(factor, (x - self.mean).T, upper=False).T
+        normal = -0.5 * (whitened.square() + math.log(2 * math.pi)).sum(dim=1)
+        return normal - self.log_scales.sum()
+
+    def _noise(self, n: int) -> Batch:
+        return torch.randn(n, len(self.mean), dtype=self.mean.dtype, device=self.mean.device)
+
+
+class Empirical(Density):
+    """Known by samples only: ``sample`` draws ``rows`` with replacement."""
+
+    rows: Tensor
+
+    def __init__(self, rows: Batch) -> None:
+        super().__init__()
+        self.register_buffer("rows", rows)
+
+    def fill(self, rows: Batch | None) -> None:
+        """Other rows in the place of these, as many and of the same shape."""
+        if rows is None or rows.shape != self.rows.shape:
+            found = "none" if rows is None else f"rows of shape {tuple(rows.shape)}"
+            raise ValueError(
+                f"The base is to be filled with {found}; allowed is {tuple(self.rows.shape)}, as "
+                f"model.base_rows says. Give x0, the rows of the base, to initialise(x1, x0)."
+            )
+        self.rows = rows.to(self.rows)
+
+    def sample(self, n: int) -> Batch:
+        return self.rows[torch.randint(len(self.rows), (n,), device=self.rows.device)]
+
+    def log_prob(self, x: Batch) -> PerSample:
+        raise TypeError(
+            f"A density known by {len(self.rows)} samples only has no log_prob. Use a base or a "
+            f"target in closed form, e.g. benchmark.densities.StandardNormal."
+        )

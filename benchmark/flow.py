@@ -32,6 +32,8 @@ class Method(nn.Module, abc.ABC):
     accepts: ClassVar[tuple[str, ...]] = ()
     """What else it can use: ``"base"`` (a data set with rows of the base; their number is then
     passed to ``build`` as ``base_rows``, the rows to ``initialise``)."""
+    trained: ClassVar[bool] = True
+    """Whether it is fitted by steps of an optimiser; a class that is not says so itself."""
 
     @classmethod
     @abc.abstractmethod
@@ -124,6 +126,7 @@ class Flow(Method, abc.ABC):
 class ClosedForm(Method, abc.ABC):
     """A method that is a density in closed form: nothing is trained and no ODE is solved."""
 
+    trained = False
     density: Density
 
     def loss(self, x1: Batch) -> Tensor:

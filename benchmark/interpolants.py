@@ -8,11 +8,12 @@ import math
 from typing import Any
 
 import torch
+from torch import nn
 
-from benchmark.shapes import Batch, PerSample, per_sample
+from benchmark.shapes import Batch, PerSample, Time, per_sample
 
 
-class Interpolant(abc.ABC):
+class Interpolant(nn.Module, abc.ABC):
     """A path from ``x0 ~ base`` at ``t = 0`` to ``x1 ~ target`` at ``t = 1``.
 
     A subclass writes ``coefficients`` only; the velocity is its derivative, taken
@@ -20,29 +21,56 @@ class Interpolant(abc.ABC):
     """
 
     @abc.abstractmethod
-    def coefficients(self, t: PerSample) -> tuple[PerSample, PerSample]:
+    def coefficients(self, t: Time) -> tuple[Time, Time]:
         """``(alpha(t), beta(t))``, with ``(1, 0)`` at 0 and ``(0, 1)`` at 1."""
 
-    def __call__(self, t: PerSample, x0: Batch, x1: Batch) -> Batch:
+    def rates(self, t: Time) -> tuple[Time, Time]:
+        """Derivatives in time of ``coefficients``."""
+        derivatives: Any = torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))[1]
+        return derivatives
+
+    def forward(self, t: PerSample, x0: Batch, x1: Batch) -> Batch:
         alpha, beta = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(beta, x1) * x1
 
     def velocity(self, t: PerSample, x0: Batch, x1: Batch) -> Batch:
         """Time derivative of the path: the regression target of the loss."""
-        derivatives: Any = torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))[1]
-        d_alpha, d_beta = derivatives
+        d_alpha, d_beta = self.rates(t)
         return per_sample(d_alpha, x0) * x0 + per_sample(d_beta, x1) * x1
 
 
 class Linear(Interpolant):
     """``alpha = 1 - t``, ``beta = t``: straight lines at constant speed."""
 
-    def coefficients(self, t: PerSample) -> tuple[PerSample, PerSample]:
+    def coefficients(self, t: Time) -> tuple[Time, Time]:
         return 1 - t, t
 
 
 class Trigonometric(Interpolant):
     """``alpha = cos(pi t / 2)``, ``beta = sin(pi t / 2)``: keeps the variance (equation 5)."""
 
-    def coefficients(self, t: PerSample) -> tuple[PerSample, PerSample]:
+    def coefficients(self, t: Time) -> tuple[Time, Time]:
         return torch.cos(math.pi / 2 * t), torch.sin(math.pi / 2 * t)
+
+
+FIXED: dict[str, type[Interpolant]] = {"linear": Linear, "trigonometric": Trigonometric}
+"""Paths with nothing to learn, by the names of the configs."""
+
+
+class Fourier(Trigonometric):
+    """The trigonometric path plus ``terms`` sine waves of learnable amplitudes, zero at first.
+
+    ``alpha = cos(pi t / 2) + sum_m A_m sin(m pi t)``, ``beta = sin(pi t / 2) + sum_m B_m
+    sin(m pi t)``, ``m = 1 .. terms``; ``amplitudes`` holds A and B. The paper optimises such
+    a series with 7 terms (appendix H); that it has no further factor is our choice.
+    """
+
+    def __init__(self, terms: int) -> None:
+        super().__init__()
+        self.amplitudes = nn.Parameter(torch.zeros(2, terms))
+
+    def coefficients(self, t: Time) -> tuple[Time, Time]:
+        alpha, beta = super().coefficients(t)
+        m = torch.arange(1, self.amplitudes.shape[1] + 1, device=t.device)
+        waves = torch.sin(math.pi * m * t.unsqueeze(-1)) @ self.amplitudes.T
+        return alpha + waves[..., 0], beta + waves[..., 1]

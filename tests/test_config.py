@@ -180,7 +180,8 @@ MISTAKES = {
     "unknown choice": (
         "methods/interpolant/model/path",
         "trigonometrc",
-        r"'trigonometrc' is unknown; allowed: linear, trigonometric. Did you mean 'trigonometric'",
+        r"'trigonometrc' is unknown; allowed: fourier, linear, trigonometric. "
+        r"Did you mean 'trigonometric'",
     ),
     "unknown data set of a method": (
         "methods/ffjord/datasets",
@@ -237,6 +238,21 @@ MISTAKES = {
         "methods/ffjord/train/steps",
         0,
         "methods.ffjord.train.steps is 0; allowed is at least 1",
+    ),
+    "known velocity that is trained": (
+        "methods/oracle",
+        {
+            **TOY["suites"]["toy"]["methods"]["oracle"],
+            "class": "benchmark.baselines.oracle.OracleFlow",
+            "model": {"path": "linear"},
+            "train": {**TOY["suites"]["toy"]["methods"]["oracle"]["train"], "steps": 5},
+        },
+        "methods.oracle.train.steps is 5; allowed is 0",
+    ),
+    "optional number of a wrong kind": (
+        "methods/interpolant/model/epsilon",
+        -0.5,
+        "methods.interpolant.model.epsilon is -0.5; allowed is a number above 0",
     ),
     "colour that is none": ("methods/ffjord/colour", "red", "'red' does not match .*#rrggbb"),
     "repeated seeds": ("seeds", [1, 1], "non-unique elements"),

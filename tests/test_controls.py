@@ -1,4 +1,4 @@
-"""The controls: the fitted Gaussian and the true density."""
+"""The controls: the fitted Gaussian, the true density and the true velocity."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmark.baselines.gaussian import Gaussian
-from benchmark.baselines.oracle import Oracle
+from benchmark.baselines.oracle import Oracle, OracleFlow
 from benchmark.densities import Checkerboard, eight_gaussians
 from benchmark.ode import Tolerance
 
@@ -56,3 +56,24 @@ def test_oracle_is_the_density(density):
     drawn = method.sample(10, ANY).values
     torch.manual_seed(2)
     assert torch.equal(drawn, density().sample(10))
+
+
+def test_oracle_flow_draws_from_the_density():
+    flow = OracleFlow.build((2,), "benchmark.densities.eight_gaussians", "trigonometric")
+    truth, n = eight_gaussians(), 2000
+    surprise = -truth.log_prob(flow.sample(n, Tolerance(1e-5, 1e-5)).values)
+    drawn = -truth.log_prob(truth.sample(n))
+    error = math.sqrt((surprise.var() + drawn.var()) / n)
+    assert abs(surprise.mean() - drawn.mean()) < 4 * error
+
+
+def test_oracle_flow_needs_a_mixture():
+    with pytest.raises(ValueError, match="Checkerboard.*on mixtures of Gaussians only; set its"):
+        OracleFlow.build((2,), "benchmark.densities.Checkerboard", "linear")
+
+
+def test_oracle_flow_is_not_trained():
+    flow = OracleFlow.build((2,), "benchmark.densities.eight_gaussians", "linear")
+    assert not OracleFlow.trained and not list(flow.parameters())
+    with pytest.raises(TypeError, match="velocity is known. Set train.steps to 0"):
+        flow.loss(torch.randn(5, 2))

@@ -8,7 +8,9 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from benchmark.densities import (
     Checkerboard,
+    Empirical,
     GaussianMixture,
+    LearnedNormal,
     Normal,
     StandardNormal,
     eight_gaussians,
@@ -23,7 +25,16 @@ def correlated_mixture():
     return GaussianMixture(torch.tensor(WEIGHTS), torch.tensor(MEANS), torch.tensor(FACTORS))
 
 
+def learned_normal(dim=2):
+    density = LearnedNormal(dim).double()
+    with torch.no_grad():
+        for number, weights in enumerate(density.parameters()):
+            weights.copy_(0.4 * torch.cos(torch.arange(1.0 * len(weights)) + number))
+    return density
+
+
 DENSITIES = {
+    "learned normal": learned_normal,
     "standard normal": lambda: StandardNormal(torch.Size([2])),
     "standard normal image": lambda: StandardNormal(torch.Size([1, 2, 1])),
     "scaled normal image": lambda: Normal(torch.Size([1, 2, 1]), 1.4),
@@ -122,3 +133,53 @@ def test_float64_rows_have_float64_densities(make, single_precision):
     # Parameters are float32: six digits of them are right.
     expected = make().double().log_prob(x.double())
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-6)
+
+
+def test_learned_normal_starts_as_the_standard_normal():
+    x = torch.randn(5, 3)
+    expected = StandardNormal(torch.Size([3])).log_prob(x)
+    torch.testing.assert_close(LearnedNormal(3).log_prob(x), expected)
+
+
+@pytest.mark.parametrize("dim", [1, 3])
+def test_learned_normal_agrees_with_torch(dim):
+    density, x = learned_normal(dim), torch.randn(5, dim)
+    reference = MultivariateNormal(density.mean, scale_tril=density.factor)
+    torch.testing.assert_close(density.log_prob(x), reference.log_prob(x))
+
+
+def test_samples_of_the_learned_normal_can_be_differentiated():
+    # E |x|^2 = |m|^2 + |L|^2 has the gradients 2 m and 2 L.
+    density, n = learned_normal(), 200_000
+    x = density.sample(n)
+    weights = (density.mean, density.lower, density.log_scales)
+    found = torch.autograd.grad(x.square().sum(dim=1).mean(), weights)
+    factor = density.factor
+    expected = (2 * density.mean, 2 * factor[1, :1], 2 * factor.diagonal() ** 2)
+    for value, truth in zip(found, expected, strict=True):
+        # The gradients are means of 2 x_i or 2 x_i z_j, of a variance below 20.
+        torch.testing.assert_close(value, truth, atol=4 * math.sqrt(20 / n), rtol=0)
+
+
+def test_empirical_density_draws_every_row_alike():
+    rows, n = torch.arange(10.0).reshape(5, 2), 20_000
+    drawn = Empirical(rows).sample(n)
+    counts = (drawn[:, None] == rows).all(dim=2).double().sum(dim=0)
+    assert counts.sum() == n
+    # Binomial counts: variance n p (1 - p).
+    assert ((counts - n / 5).abs() < 4 * math.sqrt(n * 0.2 * 0.8)).all()
+
+
+def test_empirical_density_has_no_log_prob():
+    with pytest.raises(TypeError, match="known by 5 samples only has no log_prob. Use a base"):
+        Empirical(torch.zeros(5, 2)).log_prob(torch.zeros(1, 2))
+
+
+def test_empirical_density_is_filled_with_as_many_rows():
+    density, rows = Empirical(torch.zeros(5, 2)), torch.randn(5, 2)
+    density.fill(rows)
+    assert torch.equal(density.rows, rows)
+    with pytest.raises(ValueError, match=r"rows of shape \(1, 2\); allowed is \(5, 2\)"):
+        density.fill(rows[:1])
+    with pytest.raises(ValueError, match=r"with none; .*Give x0, the rows of the base"):
+        density.fill(None)

@@ -18,10 +18,10 @@ LAYERS = [
         "locks",
         "progress",
     },
-    {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log"}
+    {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log", "ascent"}
     | {"networks.potential", "data.dataset", "data.fetch"},
-    {"likelihood", "sde", "networks.network"},
-    {"networks.mlp", "networks.concatsquash"},
+    {"likelihood", "sde", "networks.network", "wasserstein"},
+    {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist"},
     {"training", "model", "report"}
