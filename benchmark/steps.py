@@ -176,7 +176,7 @@ def _evaluation_metrics(likelihood: Measured, samples: Measured) -> list[Metric]
     ]
 
 
-def _known(name: str, value: float | None, unit: str) -> Metric:
+def _known(name: str, value: float | int | None, unit: str) -> Metric:
     closed = "closed form: nothing is trained and no ODE is solved"
     return Metric(name, value, unit, reason=closed if value is None else None)
 
