@@ -162,7 +162,7 @@ def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
         _known("training_seconds", seconds, "s"),
         _known("seconds_per_step", seconds / steps if seconds is not None else None, "s"),
         Metric("peak_memory", training["peak_memory"], "MiB"),
-        _known("parameters", model.parameters(fitted) or None, "1"),
+        _known("parameters", float(model.parameters(fitted)) or None, "1"),
     ]
 
 
@@ -176,7 +176,7 @@ def _evaluation_metrics(likelihood: Measured, samples: Measured) -> list[Metric]
     ]
 
 
-def _known(name: str, value: float | int | None, unit: str) -> Metric:
+def _known(name: str, value: float | None, unit: str) -> Metric:
     closed = "closed form: nothing is trained and no ODE is solved"
     return Metric(name, value, unit, reason=closed if value is None else None)
 
