@@ -3,7 +3,8 @@
 Structure and ranges are the schema's (``workflow/schemas``); the arguments of a method or a data
 set are those of its own ``build`` or ``prepare``, read from the source as text, so that checking
 imports neither torch nor the class. A list among ``model`` or ``train`` is a grid: one variant of
-the method for each value. (For an argument that is itself a list, write a list of lists.)
+the method for each value. (For an argument that is itself a list, write a list of lists.) What
+``per_dataset`` says of data sets that the suite does not have is ignored if it lies in a file.
 """
 
 import ast
@@ -111,8 +112,13 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     if config["suite"] not in config["suites"]:
         _refuse(file, [_unknown("suite", config["suite"], config["suites"])])
     file, key, suite = _resolve(config, file)
-    _refuse(file, _grid_problems(suite, key))
-    suite = {**suite, "methods": dict(_expanded(suite["methods"]))}
+    _refuse(file, _section_problems(suite, key))
+    methods = {
+        name: _with_file(method, suite["datasets"], schema, file, f"{key}methods.{name}")
+        for name, method in suite["methods"].items()
+    }
+    _refuse(file, _grid_problems(methods, key))
+    suite = {**suite, "methods": dict(_expanded(methods))}
     definition = {"$ref": "#/$defs/suite", "$defs": schema["$defs"]}
     _refuse(file, _schema_problems(definition, suite, key))
     _refuse(file, _reference_problems(suite, key))
@@ -140,14 +146,21 @@ def _resolve(config: dict[str, Any], file: str) -> tuple[str, str, dict[str, Any
     suite = config["suites"][name]
     if isinstance(suite, dict):
         return file, f"suites.{name}.", suite
-    if not Path(suite).is_file():
-        _refuse(
-            file, [f"suites.{name} is {suite!r}; no such file. Name a YAML file or write it here."]
-        )
-    content = yaml.safe_load(Path(suite).read_text())
-    if not isinstance(content, dict):
-        _refuse(suite, ["found no mapping; a suite has seeds, evaluation, datasets, methods."])
+    content = _content(suite, file, f"suites.{name}")
     return suite, "", content
+
+
+def _content(path: str, file: str, key: str) -> dict[str, Any]:
+    """What the YAML file ``path`` holds, which ``key`` of ``file`` names."""
+    if not Path(path).is_file():
+        _refuse(file, [f"{key} is {path!r}; no such file. Name a YAML file or write it here."])
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(path, [f"is no YAML: {error}"]) from error
+    if not isinstance(content, dict):
+        _refuse(path, [f"found no mapping; allowed is what {key} of {file} may hold."])
+    return content
 
 
 # --- the structure, by the schema -----------------------------------------------------------------
@@ -193,12 +206,14 @@ def _unknown(what: str, found: str, allowed: Iterable[str]) -> str:
 # --- grids and data sets of a method --------------------------------------------------------------
 
 
-def _grid_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
-    """What has to hold before grids can be expanded."""
-    if not isinstance(methods := suite.get("methods"), dict):
-        yield f"{key}methods: found {methods!r}; allowed is a mapping of name to method."
-        return
-    for name, method in methods.items():
+def _section_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """What has to hold before anything is made of the methods."""
+    for part in ("datasets", "methods"):
+        if not isinstance(suite.get(part), dict):
+            found = suite.get(part)
+            yield f"{key}{part}: found {found!r}; allowed is a mapping of name to {part[:-1]}."
+            return
+    for name, method in suite["methods"].items():
         if not isinstance(method, dict):
             yield f"{key}methods.{name}: found {method!r}; allowed is a mapping."
             continue
@@ -209,10 +224,32 @@ def _grid_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
                 f"{key}methods.{name}: there is no file workflow/rules/{name}.smk; write it: "
                 f"five lines like those of ffjord.smk, or a rule of your own."
             )
-        sections = [method.get(part, {}) for part in ("model", "train", "per_dataset")]
+        sections = [method.get(part, {}) for part in ("model", "train")]
+        differs = method.get("per_dataset", {})
         if not all(isinstance(section, dict) for section in sections):
-            yield f"{key}methods.{name}: its model, train and per_dataset are mappings."
-            continue
+            yield f"{key}methods.{name}: its model and train are mappings."
+        if not isinstance(differs, dict | str):
+            yield (
+                f"{key}methods.{name}.per_dataset: found {differs!r}; allowed is a mapping of data "
+                f"set to numbers, or the path of a YAML file that holds it."
+            )
+
+
+def _with_file(
+    method: dict[str, Any], datasets: dict[str, Any], schema: dict[str, Any], file: str, key: str
+) -> dict[str, Any]:
+    """The method, its ``per_dataset`` read for these data sets if it is the path of a file."""
+    path = method.get("per_dataset")
+    if not isinstance(path, str):
+        return method
+    content = _content(path, file, f"{key}.per_dataset")
+    definition = {"$ref": "#/$defs/per_dataset", "$defs": schema["$defs"]}
+    _refuse(path, _schema_problems(definition, content, ""))
+    return {**method, "per_dataset": {name: content[name] for name in datasets if name in content}}
+
+
+def _grid_problems(methods: dict[str, Any], key: str) -> Iterator[str]:
+    for name, method in methods.items():
         yield from _axis_problems(method, f"{key}methods.{name}")
 
 
@@ -242,7 +279,7 @@ def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
         axes = {(part, key): method[part][key] for part, key in _axes(method)}
         for point in itertools.product(*axes.values()):
             chosen = dict(zip(axes, point, strict=True))
-            suffix = "".join(f"-{key}={value}" for (_, key), value in chosen.items())
+            suffix = "".join(f"-{key}={_in_name(value)}" for (_, key), value in chosen.items())
             label = str(method.get("label")) + suffix.replace("-", " ")
             sections = {
                 part: {**method[part], **{k: v for (p, k), v in chosen.items() if p == part}}
@@ -250,6 +287,12 @@ def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
                 if part in method
             }
             yield name + suffix, {**method, **({"label": label} if suffix else {}), **sections}
+
+
+def _in_name(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{key}={value}" for key, value in sorted(value.items()))
+    return str(value)
 
 
 def _merged(method: dict[str, Any], dataset: str) -> dict[str, Any]:

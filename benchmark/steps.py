@@ -19,7 +19,7 @@ from benchmark.flow import Method
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import Metric, Run
-from benchmark.training import Row, Rows, Training, coordinates, fit
+from benchmark.training import Row, Rows, Training, Validation, coordinates, fit
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
@@ -50,9 +50,12 @@ def train(
     def fitted(method: Method) -> Model:
         return Model(method, to_method, tolerance)
 
-    def validate(method: Method) -> float:
+    def validate(method: Method) -> Validation:
+        diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
+        if method.likelihood_gap() is not None:
+            return Validation(None, diagnostics)
         values = fitted(method).log_prob(held_out).cpu().numpy()
-        return float(description.nll(values).mean())
+        return Validation(float(description.nll(values).mean()), diagnostics)
 
     averaged, history = fit(method, rows, to_method, training, validate)
     _write_history(folder / "training.csv", history)
@@ -63,8 +66,9 @@ def train(
         "validation": asdict(tolerance),
         "weights": training.weights,
         "training": {
-            "steps": training.steps,
+            "steps": history[-1].step if history else 0,
             "seconds": history[-1].seconds if history else None,
+            "precision": training.precision,
             "peak_memory": evaluation.peak_memory(),
         },
         "provenance": _origin(numbers, settings["config"], device),
@@ -113,7 +117,8 @@ def evaluate(
             "provenance": origin,
         },
     )
-    clocked = {**protocol, "clock": CLOCK}
+    precision = stored["training"]["precision"]
+    clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
     trained = _training_metrics(fitted, stored["training"])
     measured_now = _evaluation_metrics(likelihood, samples, protocol["solver"])
     write_json(
@@ -144,10 +149,11 @@ def _rows(data: str | Path, split: str, seed: int, device: torch.device) -> torc
 
 
 def _write_history(path: Path, history: list[Row]) -> None:
+    diagnostics = list(dict.fromkeys(name for row in history for name in row.diagnostics))
     with atomic(path) as temporary, temporary.open("w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(Row._fields)
-        lines.writerows(history)
+        lines.writerow([*Row._fields[:-1], *diagnostics])
+        lines.writerows([*row[:-1], *map(row.diagnostics.get, diagnostics)] for row in history)
 
 
 def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:

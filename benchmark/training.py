@@ -1,57 +1,78 @@
 """The training loop every method shares."""
 
+import copy
+import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from benchmark.coordinates import Affine
 from benchmark.flow import Method
 from benchmark.shapes import Batch
 
+log = logging.getLogger(__name__)
+
+OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
 
 @dataclass(frozen=True)
 class Training:
     """The numbers ``train`` of config.yaml.
 
-    ``ema`` is the decay of the average of the weights, ``min(ema, (1 + k) / (10 + k))`` after ``k``
-    steps; the averaged weights are the fitted ones. ``clip`` bounds the norm of the gradient;
-    ``schedule`` is that of the learning rate; ``validations`` counts the times, evenly spaced
-    in the logarithm of the step, at which the validation rows are evaluated.
+    ``weight_decay``: Adam adds that multiple of the weights to their gradient, AdamW shrinks the
+    weights by ``lr x weight_decay`` at each step. ``schedule`` of the learning rate: ``constant``,
+    ``cosine`` to zero, or ``{kind: step, every: N, factor: f}``. ``clip`` bounds the norm of the
+    gradient. ``ema`` is the decay of the average of the weights, ``min(ema, (1 + k) / (10 + k))``
+    after ``k`` steps; the averaged weights are the fitted ones. ``precision`` is that of the loss:
+    bfloat16 by autocast, while weights, optimiser and average stay in float32. ``validations``
+    counts the times at which the validation rows are evaluated, evenly spaced in the logarithm of
+    the step, or in the step with ``early_stopping``, which are the arguments of ``Plateau``.
     """
 
     steps: int
     batch_size: int
+    optimiser: str
     lr: float
-    schedule: str
+    weight_decay: float
+    schedule: Any
     clip: float | None
     ema: float
+    precision: str
     coordinates: str
     validations: int
+    early_stopping: Mapping[str, Any] | None
 
     def validation_steps(self) -> set[int]:
         """Steps after which to validate: the last one is the end."""
         if not self.steps:
             return set()
-        first = max(1, self.steps // 50)
-        return {round(step) for step in np.geomspace(self.steps, first, self.validations)}
+        if self.early_stopping:
+            spaced = np.linspace(self.steps / self.validations, self.steps, self.validations)
+        else:
+            spaced = np.geomspace(self.steps, max(1, self.steps // 50), self.validations)
+        return {max(1, round(step)) for step in spaced}
 
     def learning_rate(self, step: int) -> float:
         """Factor of ``lr`` after ``step`` steps."""
-        cosine = 0.5 * (1 + math.cos(math.pi * step / max(1, self.steps)))
-        return cosine if self.schedule == "cosine" else 1.0
+        match self.schedule:
+            case "cosine":
+                return 0.5 * (1 + math.cos(math.pi * step / max(1, self.steps)))
+            case {"kind": "step", "every": every, "factor": factor}:
+                return float(factor ** (step // every))
+        return 1.0
 
     @property
     def weights(self) -> str:
-        """The averaging in words, for the records."""
-        return f"EMA {self.ema}" if self.ema and self.steps else "last"
+        """Which weights are the fitted ones, in words, for the records."""
+        averaged = f"EMA {self.ema}" if self.ema and self.steps else "last"
+        return f"{averaged}, best validation" if self.early_stopping and self.steps else averaged
 
 
 class Rows:
@@ -96,17 +117,120 @@ class Clock:
         return time.perf_counter()
 
 
+class Validation(NamedTuple):
+    """The NLL of the validation rows in the unit of the data, ``None`` of a method that has none,
+    and the ``diagnostics`` of the method on them."""
+
+    nll: float | None
+    diagnostics: dict[str, float]
+
+
 class Row(NamedTuple):
     """A row of ``training.csv``.
 
     ``seconds`` are those of training steps only, ``loss`` is the mean since the last row, and
-    ``validation_nll`` (in the unit of the data) is there only after some steps.
+    ``validation_nll`` and ``diagnostics`` (a column each) are there only after some steps.
     """
 
     step: int
     seconds: float
     loss: float
     validation_nll: float | None
+    diagnostics: dict[str, float]
+
+
+class Plateau:
+    """Early stopping, and the weights of the best validation.
+
+    After ``patience`` validations in a row without improvement the learning rate is multiplied by
+    ``factor``, at most ``drops`` times; after as many more the training is over. No drops are plain
+    early stopping.
+    """
+
+    def __init__(self, patience: int, drops: int, factor: float) -> None:
+        self.patience, self.drops, self.factor = patience, drops, factor
+        self.best, self.waited, self.dropped = math.inf, 0, 0
+        self.weights: dict[str, Tensor] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        """Factor of the learning rate by now."""
+        return self.factor**self.dropped
+
+    @property
+    def over(self) -> bool:
+        """Whether to stop."""
+        return self.dropped > self.drops
+
+    def see(self, nll: float, method: Method) -> None:
+        """Take note of a validation of ``method``."""
+        self.waited += 1
+        if nll < self.best:
+            self.best, self.waited = nll, 0
+            self.weights = copy.deepcopy(method.state_dict())
+        elif self.waited == self.patience:
+            self.dropped, self.waited = self.dropped + 1, 0
+
+    def restore(self, method: Method) -> None:
+        """Give ``method`` the best weights seen; its own if no validation had a finite NLL."""
+        if self.weights:
+            method.load_state_dict(self.weights)
+
+
+NEVER: Mapping[str, Any] = {"patience": 1, "drops": 0, "factor": 1.0}
+"""A plateau without early stopping: it is shown no validation."""
+
+
+class Descent:
+    """Optimiser steps on the loss of a method, and the average of its weights."""
+
+    def __init__(self, method: Method, numbers: Training, device: torch.device) -> None:
+        self.method, self.numbers, self.device, self.steps = method, numbers, device, 0
+        self.weights: list[Tensor] = list(method.parameters())
+        self.optimiser = OPTIMISERS[numbers.optimiser](
+            self.weights, lr=numbers.lr, weight_decay=numbers.weight_decay, fused=True
+        )
+        self._averaged = copy.deepcopy(method)
+        self._averages: list[Tensor] = list(self._averaged.parameters())
+
+    def step(self, x1: Batch, slowing: float) -> Tensor:
+        """The loss of one step, of ``slowing`` times the learning rate of the schedule."""
+        rate = self.numbers.lr * self.numbers.learning_rate(self.steps) * slowing
+        self.optimiser.param_groups[0]["lr"] = rate
+        self.optimiser.zero_grad()
+        loss = self._differentiated(x1)
+        if self.numbers.clip is not None:
+            nn.utils.clip_grad_norm_(self.weights, self.numbers.clip)
+        self.optimiser.step()
+        self._average()
+        self.steps += 1
+        return loss
+
+    def averaged(self) -> Method:
+        """The method with the averaged weights, and the buffers of now."""
+        for average, buffer in zip(self._averaged.buffers(), self.method.buffers(), strict=True):
+            average.copy_(buffer)
+        return self._averaged
+
+    def _differentiated(self, x1: Batch) -> Tensor:
+        low = self.numbers.precision == "bfloat16"
+        try:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+                loss = self.method.loss(x1)
+            loss.backward()  # type: ignore[no-untyped-call]
+        except AssertionError as failure:  # torchdiffeq's way to say so
+            raise FloatingPointError(
+                f"The ODE of the training loss has no solution any more ({str(failure)[:100]}): "
+                f"the training diverged. Lower train.lr ({self.numbers.lr}) or set train.clip "
+                f"({self.numbers.clip})."
+            ) from failure
+        return loss.detach()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        k = self.steps
+        decay = min(self.numbers.ema, (1 + k) / (10 + k)) if k else 0.0
+        torch._foreach_lerp_(self._averages, self.weights, 1 - decay)
 
 
 def coordinates(kind: str, x: Batch) -> Affine:
@@ -123,59 +247,71 @@ def fit(
     rows: Rows,
     to_method: Affine,
     numbers: Training,
-    validate: Callable[[Method], float],
+    validate: Callable[[Method], Validation],
+    base: Rows | None = None,
 ) -> tuple[Method, list[Row]]:
-    """The method with averaged weights, and the rows of ``training.csv``.
+    """The method with its fitted weights, and the rows of ``training.csv``.
 
-    ``validate`` is called off the clock. Raises ``FloatingPointError`` when the loss is not
-    finite any more, within 1/200 of the training.
+    ``base`` are the rows of the base, in the coordinates of ``rows``, of a data set that has them.
+    ``validate`` is called off the clock, and what it draws does not change the training. Raises
+    ``FloatingPointError`` when the loss is not finite any more, within 1/200 of the training, and
+    ``ValueError`` for early stopping of a method without likelihood.
     """
-    method.initialise(to_method(rows.all()))
+    method.initialise(to_method(rows.all()), None if base is None else to_method(base.all()))
     if not numbers.steps:
         return method, []
-    optimiser = torch.optim.Adam(method.parameters(), lr=numbers.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, numbers.learning_rate)
-    averaged: Any = AveragedModel(method, multi_avg_fn=_average(numbers.ema))
+    device = rows.rows.device
+    _check(method, numbers, device)
+    descent, plateau = Descent(method, numbers, device), Plateau(**numbers.early_stopping or NEVER)
     validations, every = numbers.validation_steps(), max(1, numbers.steps // 200)
-    clock = Clock(rows.rows.device)
+    clock = Clock(device)
     history: list[Row] = []
     losses: list[Tensor] = []
     for step in tqdm(range(1, numbers.steps + 1), unit="step", mininterval=5):
-        losses.append(_step(method, to_method(rows.draw(numbers.batch_size)), optimiser, numbers))
-        schedule.step()
-        averaged.update_parameters(method)
-        if step % every == 0 or step in validations:
-            seconds = clock.pause()
-            loss = _finite(torch.stack(losses).mean().item(), step, numbers)
-            nll = validate(averaged.module) if step in validations else None
-            history.append(Row(step, seconds, loss, nll))
-            losses.clear()
-            clock.resume()
-    return averaged.module, history
+        x1 = to_method(rows.draw(numbers.batch_size))
+        losses.append(descent.step(x1, plateau.learning_rate))
+        if step % every and step not in validations:
+            continue
+        seconds = clock.pause()
+        loss = _finite(torch.stack(losses).mean().item(), step, numbers)
+        found = Validation(None, {})
+        if step in validations:
+            found = _validation(validate, descent.averaged(), device)
+        history.append(Row(step, seconds, loss, *found))
+        if numbers.early_stopping and found.nll is not None:
+            plateau.see(found.nll, descent.averaged())
+        if plateau.over:
+            break
+        losses.clear()
+        clock.resume()
+    fitted = descent.averaged()
+    plateau.restore(fitted)
+    return fitted, history
 
 
-def _step(method: Method, x1: Batch, optimiser: Any, numbers: Training) -> Tensor:
-    optimiser.zero_grad()
-    try:
-        loss = method.loss(x1)
-        loss.backward()  # type: ignore[no-untyped-call]
-    except AssertionError as failure:  # torchdiffeq's way to say so
-        raise FloatingPointError(
-            f"The ODE of the training loss has no solution any more ({str(failure)[:100]}): the "
-            f"training diverged. Lower train.lr ({numbers.lr}) or set train.clip ({numbers.clip})."
-        ) from failure
-    if numbers.clip is not None:
-        nn.utils.clip_grad_norm_(method.parameters(), numbers.clip)
-    optimiser.step()
-    return loss.detach()
+def _check(method: Method, numbers: Training, device: torch.device) -> None:
+    gap = method.likelihood_gap()
+    if numbers.early_stopping and gap is not None:
+        raise ValueError(
+            f"train.early_stopping follows the validation NLL, but {type(method).__name__} has no "
+            f"likelihood ({gap}). Set train.early_stopping to null."
+        )
+    if numbers.precision == "bfloat16" and not _is_native_bfloat16(device):
+        log.warning("This device has no bfloat16 of its own: train.precision float32 is faster.")
 
 
-def _average(decay: float) -> Any:
-    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        k = count.item()
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + k) / (10 + k)))
+def _is_native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
-    return update
+
+def _validation(
+    validate: Callable[[Method], Validation], method: Method, device: torch.device
+) -> Validation:
+    """``validate(method)``, the random generators left as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        return validate(method)
 
 
 def _finite(loss: float, step: int, numbers: Training) -> float:

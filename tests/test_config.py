@@ -80,6 +80,57 @@ def test_a_list_is_a_grid_of_variants(toy):
     assert suite.rules[name] == "rules/interpolant.smk"
 
 
+def test_a_mapping_is_a_value_of_a_grid(toy):
+    train = toy["suites"]["toy"]["methods"]["interpolant"]["train"]
+    steps = {"kind": "step", "every": 5, "factor": 0.5}
+    train["schedule"] = ["cosine", dict(reversed(steps.items()))]
+    train["early_stopping"] = [None, {"patience": 3, "drops": 0, "factor": 1.0}]
+    suite = load(toy)
+    variants = [name for name in suite.methods if name.startswith("interpolant")]
+    assert len(variants) == 4
+    name = "interpolant-schedule=every=5,factor=0.5,kind=step-early_stopping=None"
+    assert name in variants
+    numbers = suite.numbers(Run("toy", "digits", name, 0))
+    assert numbers["train"]["schedule"] == steps
+    assert numbers["train"]["early_stopping"] is None
+
+
+def test_numbers_that_differ_may_lie_in_a_file(toy, tmp_path):
+    entry = toy["suites"]["toy"]["methods"]["interpolant"]
+    differs = {"digits": {"model": {"width": 99}, "train": {"steps": 7}}}
+    entry["per_dataset"] = differs
+    written_here = load(toy)
+    file = tmp_path / "published.yaml"
+    elsewhere = {"power": {"train": {"lr": 5.0}}}
+    file.write_text(yaml.safe_dump({**elsewhere, **differs}))
+    entry["per_dataset"] = str(file)
+    suite = load(toy)
+    for run in written_here.runs:
+        assert suite.numbers(run) == written_here.numbers(run)
+        assert suite.run_hash(run) == written_here.run_hash(run)
+    assert suite.numbers(Run("toy", "digits", "interpolant", 0))["model"]["width"] == 99
+    entry["train"]["steps"] = [3, 4]
+    with pytest.raises(ConfigError, match=r"train.steps: a grid, but per_dataset.digits"):
+        load(toy)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- digits", "found no mapping; allowed is what .*methods.ffjord.per_dataset of config.ya"),
+        ("{digits: ", "is no YAML: "),
+        ("power: {trian: {lr: 1.0}}", "power: key 'trian' is unknown; .*Did you mean 'train'"),
+        ("power: 5", "power: 5 is not of type 'object'"),
+    ],
+)
+def test_a_wrong_file_of_numbers_is_named(toy, tmp_path, content, message):
+    file = tmp_path / "published.yaml"
+    file.write_text(content)
+    put(toy["suites"]["toy"], "methods/ffjord/per_dataset", str(file))
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(file))}: {message}"):
+        load(toy)
+
+
 def test_a_suite_may_lie_in_a_file_of_its_own(toy, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(toy["suites"]["toy"], sort_keys=False))
@@ -122,7 +173,7 @@ MISTAKES = {
         "methods/interpolant/train/stpes",
         5,
         r"config.yaml: suites.toy.methods.interpolant.train: key 'stpes' is unknown; allowed: "
-        r"batch_size, .*steps, validations. Did you mean 'steps'\?",
+        r"batch_size, .*steps, validations, weight_decay. Did you mean 'steps'\?",
     ),
     "missing section": ("evaluation", None, "suites.toy.evaluation: None is not of type 'object'"),
     "negative tolerance": (
@@ -253,6 +304,90 @@ MISTAKES = {
         "methods/interpolant/model/epsilon",
         -0.5,
         "methods.interpolant.model.epsilon is -0.5; allowed is a number above 0",
+    ),
+    "unknown schedule": (
+        "methods/ffjord/train/schedule",
+        "step",
+        r"methods.ffjord.train.schedule: 'step' is not one of \['constant', 'cosine'\] "
+        r"\(of the learning rate; or \{kind: step, every: N, factor: f\}\)",
+    ),
+    "unknown kind of schedule": (
+        "methods/ffjord/train/schedule",
+        {"kind": "cosine", "every": 5, "factor": 0.5},
+        r"methods.ffjord.train.schedule.kind: 'cosine' is not one of \['step'\]",
+    ),
+    "misspelt number of a schedule": (
+        "methods/ffjord/train/schedule",
+        {"kind": "step", "evry": 5, "every": 5, "factor": 0.5},
+        r"methods.ffjord.train.schedule: key 'evry' is unknown; allowed: every, factor, kind. "
+        r"Did you mean 'every'\?",
+    ),
+    "schedule without a number": (
+        "methods/ffjord/train/schedule",
+        {"kind": "step", "every": 5},
+        r"methods.ffjord.train.schedule: the key 'factor' is missing \(of the learning rate at",
+    ),
+    "schedule that never drops": (
+        "methods/ffjord/train/schedule",
+        {"kind": "step", "every": 0, "factor": 0.5},
+        r"methods.ffjord.train.schedule.every: 0 is less than the minimum of 1",
+    ),
+    "misspelt number of early stopping": (
+        "methods/ffjord/train/early_stopping",
+        {"patience": 5, "drop": 1, "factor": 0.1, "drops": 2},
+        r"methods.ffjord.train.early_stopping: key 'drop' is unknown; allowed: drops, factor, "
+        r"patience. Did you mean 'drops'\?",
+    ),
+    "early stopping without a number": (
+        "methods/ffjord/train/early_stopping",
+        {"drops": 1, "factor": 0.1},
+        r"early_stopping: the key 'patience' is missing \(validations in a row",
+    ),
+    "early stopping by a word": (
+        "methods/ffjord/train/early_stopping",
+        True,
+        r"early_stopping: True is not of type 'object', 'null' "
+        r"\(null, or \{patience: P, drops: N, factor: f\}",
+    ),
+    "early stopping on one data set": (
+        "methods/ffjord/per_dataset",
+        {
+            "eight_gaussians": {
+                "train": {"early_stopping": {"patience": 0, "drops": 0, "factor": 1}}
+            }
+        },
+        r"per_dataset.eight_gaussians.train.early_stopping.patience: 0 is less than the minimum",
+    ),
+    "unknown optimiser": (
+        "methods/ffjord/train/optimiser",
+        "sgd",
+        r"train.optimiser: 'sgd' is not one of \['adam', 'adamw'\]",
+    ),
+    "unknown precision": (
+        "methods/ffjord/train/precision",
+        "float16",
+        r"train.precision: 'float16' is not one of \['float32', 'bfloat16'\]",
+    ),
+    "negative decay": (
+        "methods/ffjord/train/weight_decay",
+        -1e-6,
+        r"train.weight_decay: -1e-06 is less than the minimum of 0",
+    ),
+    "numbers of data sets that are none": (
+        "methods/ffjord/per_dataset",
+        [],
+        r"methods.ffjord.per_dataset: found \[\]; allowed is a mapping of data set to numbers, or "
+        r"the path of a YAML file",
+    ),
+    "missing file of numbers": (
+        "methods/ffjord/per_dataset",
+        "nowhere.yaml",
+        r"methods.ffjord.per_dataset is 'nowhere.yaml'; no such file. Name a YAML file or write it",
+    ),
+    "data sets that are none": (
+        "datasets",
+        ["digits"],
+        r"suites.toy.datasets: found \['digits'\]; allowed is a mapping of name to dataset",
     ),
     "colour that is none": ("methods/ffjord/colour", "red", "'red' does not match .*#rrggbb"),
     "repeated seeds": ("seeds", [1, 1], "non-unique elements"),

@@ -12,7 +12,8 @@ from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.flow import Method
-from benchmark.training import Clock, Rows, Training, coordinates, fit
+from benchmark.ode import Tolerance
+from benchmark.training import Clock, Plateau, Rows, Training, Validation, coordinates, fit
 
 CPU = torch.device("cpu")
 
@@ -27,14 +28,17 @@ class Sliding(Method):
         super().__init__()
         self.w = nn.Parameter(torch.zeros(()))
         self.gradient, self.after = gradient, after
-        self.path, self.batches, self.initial = [], [], None
+        self.path, self.batches, self.initial, self.gap = [], [], None, None
 
     @classmethod
     def build(cls, event):
         return cls()
 
     def initialise(self, x1, x0=None):
-        self.initial = x1
+        self.initial = x1, x0
+
+    def likelihood_gap(self):
+        return self.gap
 
     def loss(self, x1):
         self.batches.append(x1)
@@ -55,8 +59,9 @@ class Sliding(Method):
 
 def numbers(**changes):
     usual = {
-        **{"steps": 10, "batch_size": 4, "lr": 0.1, "schedule": "constant", "clip": None},
-        **{"ema": 0.0, "coordinates": "identity", "validations": 1},
+        **{"steps": 10, "batch_size": 4, "optimiser": "adam", "lr": 0.1, "weight_decay": 0.0},
+        **{"schedule": "constant", "clip": None, "ema": 0.0, "precision": "float32"},
+        **{"coordinates": "identity", "validations": 1, "early_stopping": None},
     }
     return Training(**{**usual, **changes})
 
@@ -65,7 +70,11 @@ def plain_rows(n=20):
     return Rows(np.arange(2.0 * n).reshape(n, 2), None, CPU)
 
 
-def fitted(method, validate=lambda method: 0.0, **changes):
+def unseen(method):
+    return Validation(0.0, {})
+
+
+def fitted(method, validate=unseen, **changes):
     rows = plain_rows()
     return fit(method, rows, Affine.identity((2,)), numbers(**changes), validate)
 
@@ -103,10 +112,28 @@ def test_average_has_the_decay_of_the_config_after_its_warm_up():
     assert best.w.item() - method.w.item() == pytest.approx(0.1, rel=1e-3)
 
 
+def test_average_is_of_weights_and_buffers_are_those_of_now():
+    class Counting(Sliding):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("losses", torch.zeros(()))
+
+        def loss(self, x1):
+            self.losses += 1
+            return super().loss(x1)
+
+    best, _ = fitted(Counting(), steps=7, ema=0.9)
+    assert best.losses == 7 and best.w != -0.7
+
+
 def test_average_is_in_words_for_the_records():
     assert numbers(ema=0.999).weights == "EMA 0.999"
     assert numbers(ema=0.0).weights == "last"
     assert numbers(ema=0.999, steps=0).weights == "last"
+    stopping = {"patience": 1, "drops": 0, "factor": 1.0}
+    assert numbers(ema=0.9, early_stopping=stopping).weights == "EMA 0.9, best validation"
+    assert numbers(early_stopping=stopping).weights == "last, best validation"
+    assert numbers(early_stopping=stopping, steps=0).weights == "last"
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -118,6 +145,35 @@ def test_cosine_schedule_goes_from_one_to_zero():
     assert found[0] == 1 and found[50] == pytest.approx(0.5) and found[100] == pytest.approx(0)
     assert found == sorted(found, reverse=True)
     assert found[25] == pytest.approx((1 + math.sqrt(0.5)) / 2)
+
+
+def test_step_schedule_falls_after_every_so_many_steps():
+    falling = numbers(schedule={"kind": "step", "every": 3, "factor": 0.5})
+    assert [falling.learning_rate(step) for step in range(7)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+
+
+def test_step_schedule_moves_the_weights():
+    best, _ = fitted(Sliding(), steps=7, schedule={"kind": "step", "every": 3, "factor": 0.5})
+    close(best.w.item(), -(3 * 0.1 + 3 * 0.05 + 0.025))
+
+
+def test_adamw_shrinks_the_weights():
+    # w <- (1 - lr d) w - lr: a geometric series towards -1 / d.
+    best, _ = fitted(Sliding(), steps=6, optimiser="adamw", weight_decay=2.0)
+    close(best.w.item(), -(1 - (1 - 0.1 * 2.0) ** 6) / 2.0)
+    best, _ = fitted(Sliding(), steps=6, optimiser="adamw", weight_decay=0.0)
+    close(best.w.item(), -0.6)
+
+
+def test_decay_of_adam_is_a_quadratic_penalty():
+    class Penalised(Sliding):
+        def loss(self, x1):
+            return super().loss(x1) + 2.0 * self.w.square() / 2
+
+    penalised, _ = fitted(Penalised(), steps=6)
+    decayed, _ = fitted(Sliding(), steps=6, weight_decay=2.0)
+    close(decayed.w.item(), penalised.w.item())
+    assert abs(decayed.w + 0.6) > 0.01
 
 
 def test_schedule_moves_the_weights():
@@ -139,13 +195,22 @@ def test_clip_bounds_the_gradient():
 def test_batches_are_rows_in_the_coordinates_of_the_method():
     method, rows = Sliding(), plain_rows()
     to_method = Affine(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
-    fit(method, rows, to_method, numbers(batch_size=7), lambda method: 0.0)
+    fit(method, rows, to_method, numbers(batch_size=7), unseen)
     allowed = (rows.all() - torch.tensor([1.0, 2.0])) / torch.tensor([2.0, 4.0])
-    assert torch.equal(method.initial, allowed)
+    assert torch.equal(method.initial[0], allowed) and method.initial[1] is None
     for batch in method.batches:
         assert batch.shape == (7, 2)
         assert (batch[:, None] == allowed).all(dim=2).any(dim=1).all()
     assert not torch.equal(method.batches[0], method.batches[1])
+
+
+def test_rows_of_the_base_are_in_the_coordinates_of_the_method():
+    method, rows = Sliding(), plain_rows()
+    base = Rows(np.full((3, 2), 5.0), None, CPU)
+    to_method = Affine(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
+    fit(method, rows, to_method, numbers(), unseen, base)
+    assert torch.equal(method.initial[0], to_method(rows.all()))
+    assert torch.equal(method.initial[1], torch.tensor([[2.0, 0.75]]).expand(3, 2))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -192,6 +257,16 @@ def test_validation_steps_are_even_in_the_logarithm():
     assert found[0] == 100 and ratios == pytest.approx([50**0.2] * 5, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("steps", "validations", "expected"),
+    [(20, 5, [4, 8, 12, 16, 20]), (3, 3, [1, 2, 3]), (2, 9, [1, 2]), (7, 1, [7]), (0, 3, [])],
+)
+def test_validation_steps_are_even_with_early_stopping(steps, validations, expected):
+    stopping = {"patience": 1, "drops": 0, "factor": 1.0}
+    found = numbers(steps=steps, validations=validations, early_stopping=stopping)
+    assert sorted(found.validation_steps()) == expected
+
+
 def test_nothing_to_validate_without_steps():
     assert numbers(steps=0).validation_steps() == set()
 
@@ -201,12 +276,14 @@ def test_history_has_losses_and_validations_of_the_averaged_weights():
 
     def validate(method):
         seen.append(method.w.item())
-        return float(len(seen))
+        return Validation(float(len(seen)), {"w": method.w.item()} if len(seen) > 1 else {})
 
     best, history = fitted(Sliding(), validate, steps=400, lr=1e-3, ema=0.9, validations=3)
     validated = [row for row in history if row.validation_nll is not None]
     assert {row.step for row in validated} == numbers(steps=400, validations=3).validation_steps()
     assert [row.validation_nll for row in validated] == [1.0, 2.0, 3.0]
+    assert [row.diagnostics for row in validated] == [{}, {"w": seen[1]}, {"w": seen[2]}]
+    assert not any(row.diagnostics for row in history if row not in validated)
     assert seen[-1] == best.w.item()
     # Before step k the weight is -(k - 1) lr; a row averages the steps since the last one.
     last = 0
@@ -227,7 +304,7 @@ def test_clock_counts_training_only(monkeypatch):
 
     def validate(method):
         spend(1000.0)
-        return 0.0
+        return unseen(method)
 
     method = Sliding(after=lambda step: spend(2.0))
     _, history = fitted(method, validate, steps=300, validations=5)
@@ -244,6 +321,203 @@ def test_clock_can_be_paused(monkeypatch):
     clock.resume()
     now[0] = 101.0
     assert clock.pause() == 4.0
+
+
+def test_what_a_validation_draws_does_not_change_the_training():
+    def drawing(method):
+        torch.rand(5)
+        return Validation(0.0, {})
+
+    first, second = Sliding(), Sliding()
+    for method, validate in ((first, unseen), (second, drawing)):
+        torch.manual_seed(3)
+        fitted(method, validate, validations=4)
+    assert all(torch.equal(a, b) for a, b in zip(first.batches, second.batches, strict=True))
+
+
+# --- early stopping -------------------------------------------------------------------------------
+
+
+class Script:
+    """Validations that read ``nlls`` one by one, and the weight seen at each."""
+
+    def __init__(self, nlls):
+        self.nlls, self.weights = iter(nlls), []
+
+    def __call__(self, method):
+        self.weights.append(method.w.item())
+        return Validation(next(self.nlls), {})
+
+
+STOPPING = {"steps": 20, "validations": 10}
+"""A validation after every second step."""
+
+
+def test_learning_rate_drops_the_training_stops_and_the_best_weights_stay():
+    # Patience 2: the third and fourth do not improve (a draw is none), so the rate drops after
+    # step 8; the fifth is the best; the sixth and seventh end the training, after step 14.
+    script = Script([5.0, 4.0, 4.0, 4.5, 3.0, 3.5, 3.2])
+    stopping = {"patience": 2, "drops": 1, "factor": 0.5}
+    method = Sliding()
+    best, history = fitted(method, script, early_stopping=stopping, **STOPPING)
+    assert history[-1].step == 14 and len(method.path) == 14
+    close(best.w.item(), -(8 * 0.1 + 2 * 0.05))
+    close(method.w.item(), -(8 * 0.1 + 6 * 0.05))
+
+
+def test_drops_multiply_the_rate_of_the_schedule():
+    schedule = {"kind": "step", "every": 6, "factor": 0.1}
+    stopping = {"patience": 1, "drops": 9, "factor": 0.5}
+    method = Sliding()
+    script = Script([5.0, 6.0, 4.0, 6.0, *[3.0 - k for k in range(6)]])
+    fitted(method, script, schedule=schedule, early_stopping=stopping, **STOPPING)
+    rates = [1.0] * 4 + [0.5] * 2 + [0.05] * 2 + [0.025] * 4 + [0.0025] * 6 + [0.00025] * 2
+    found = np.diff([*method.path, method.w.item()])
+    np.testing.assert_allclose(found, -0.1 * np.array(rates), rtol=1e-5)
+
+
+def test_best_weights_are_those_of_the_average():
+    script = Script([5.0, 4.0, 6.0, 7.0])
+    stopping = {"patience": 2, "drops": 0, "factor": 1.0}
+    best, _ = fitted(Sliding(), script, early_stopping=stopping, ema=0.9, **STOPPING)
+    assert best.w.item() == script.weights[1] != script.weights[3]
+
+
+def test_training_that_improves_to_its_end_is_not_stopped():
+    script = Script([10.0 - k for k in range(10)])
+    stopping = {"patience": 1, "drops": 0, "factor": 1.0}
+    best, history = fitted(Sliding(), script, early_stopping=stopping, **STOPPING)
+    assert history[-1].step == 20
+    close(best.w.item(), -2.0)
+
+
+def test_training_without_early_stopping_keeps_its_last_weights():
+    best, history = fitted(Sliding(), Script([0.0, *[1.0] * 9]), **STOPPING)
+    assert history[-1].step == 20
+    close(best.w.item(), -2.0)
+
+
+def test_nothing_is_best_where_no_validation_is_finite():
+    stopping = {"patience": 3, "drops": 0, "factor": 1.0}
+    script = Script([math.nan, math.inf, math.nan])
+    best, history = fitted(Sliding(), script, early_stopping=stopping, **STOPPING)
+    assert history[-1].step == 6
+    close(best.w.item(), -0.6)
+
+
+def factors(plateau, nlls):
+    """Factors of the learning rate before each validation that takes place."""
+    method, found = Sliding(), []
+    for nll in nlls:
+        if plateau.over:
+            return found
+        found.append(plateau.learning_rate)
+        plateau.see(nll, method)
+    return found
+
+
+def test_plateau_recipe_of_ffjord():
+    # A tenth after 10 validations without improvement, a hundredth after 20, stop after 30.
+    found = factors(Plateau(patience=10, drops=2, factor=0.1), [0.0] * 99)
+    assert found == pytest.approx([1.0] * 11 + [0.1] * 10 + [0.01] * 10)
+
+
+def test_plateau_recipe_of_ot_flow():
+    # A drop after 15 validations without improvement, three of them, then stop.
+    found = factors(Plateau(patience=15, drops=3, factor=0.1), [0.0] * 99)
+    assert found == pytest.approx([1.0] * 16 + [0.1] * 15 + [0.01] * 15 + [0.001] * 15)
+
+
+def test_improvement_starts_the_patience_anew():
+    nlls = [5.0, 6.0, 6.0, 4.0, 6.0, 6.0, 3.9, 6.0, 6.0, 6.0, 1.0]
+    found = factors(Plateau(patience=3, drops=0, factor=1.0), nlls)
+    assert len(found) == 10
+
+
+def test_early_stopping_without_a_likelihood_is_refused_before_the_first_step():
+    method = Sliding()
+    method.gap = "its base has no density"
+    stopping = {"patience": 3, "drops": 0, "factor": 1.0}
+    with pytest.raises(ValueError, match=r"Sliding has no likelihood \(its base has no density\)"):
+        fitted(method, early_stopping=stopping)
+    assert not method.path
+
+    _, history = fitted(method, lambda method: Validation(None, {"a": 1.0}))
+    assert [row.validation_nll for row in history] == [None] * 10
+    assert history[-1].diagnostics == {"a": 1.0}
+
+
+# --- precision ------------------------------------------------------------------------------------
+
+
+class Watched(Sliding):
+    """A linear layer that notes the precision of its products and of its gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.products, self.backward = nn.Linear(2, 2), set(), set()
+
+    def loss(self, x1):
+        product = self.layer(x1)
+        self.products.add(product.dtype)
+        loss = product.float().square().sum()
+        loss.register_hook(lambda _: self.backward.add(torch.is_autocast_enabled("cpu")))
+        return loss + self.w.square()
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
+def test_precision_is_that_of_the_loss_only(single_precision, precision, dtype):
+    method = Watched()
+    best, _ = fitted(method, precision=precision, ema=0.9)
+    assert method.products == {dtype} and method.backward == {False}
+    for weights in (*method.parameters(), *best.parameters()):
+        assert weights.dtype == torch.float32
+    assert all(weights.grad.dtype == torch.float32 for weights in method.parameters())
+    # Small steps of float32 weights are not rounded away: bfloat16 has steps of 1/256 near 1.
+    assert not torch.equal(method.layer.weight, method.layer.weight.bfloat16().float())
+
+
+def test_bfloat16_trains_as_well_as_float32(single_precision):
+    rows = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
+    rows[:, 1] += rows[:, 0].square()
+    train, held_out = rows[:1500], rows[1500:]
+
+    def validate(method):
+        return Validation(
+            -method.log_prob(held_out, Tolerance(1e-4, 1e-4)).values.mean().item(), {}
+        )
+
+    def nll(seed, precision):
+        torch.manual_seed(seed)
+        method = InterpolantFlow.build((2,), "trigonometric", 32, 2, 2, 0, 1.0, 1.0)
+        given = {"steps": 300, "batch_size": 128, "lr": 5e-3, "ema": 0.95, "schedule": "cosine"}
+        training = numbers(**given, precision=precision)
+        data = Rows(train.numpy(), None, CPU)
+        _, history = fit(method, data, Affine.identity((2,)), training, validate)
+        return history[-1].validation_nll
+
+    plain, low = (
+        np.array([nll(seed, precision) for seed in range(4)])
+        for precision in ("float32", "bfloat16")
+    )
+    # The spread of the seeds in float32 is the measure: 4 standard errors of a difference of means.
+    error = plain.std(ddof=1) * math.sqrt(2 / len(plain))
+    assert abs(low.mean() - plain.mean()) < 4 * error
+    assert not np.array_equal(low, plain)
+
+
+@pytest.mark.parametrize(
+    ("precision", "native", "lines"),
+    [("bfloat16", False, 1), ("bfloat16", True, 0)] + [("float32", False, 0)],
+)
+def test_slow_bfloat16_is_said_once(monkeypatch, caplog, precision, native, lines):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    fitted(Sliding(), precision=precision)
+    assert len(caplog.messages) == lines
+    assert all("no bfloat16 of its own" in message for message in caplog.messages)
 
 
 # --- rows -----------------------------------------------------------------------------------------

@@ -1,0 +1,112 @@
+"""The step that trains, files in and files out, and what reads its training.csv."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from benchmark import config, prepare, records, report, steps
+from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.data import dataset
+from benchmark.files import read_json
+from benchmark.source import ROOT
+
+TOY = (ROOT / "tests/toy.yaml").read_text()
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch, single_precision):
+    """The toy suite's interpolant in the plane, its rows prepared in the folder of the test."""
+    toy = yaml.safe_load(TOY)
+    section = toy["suites"]["toy"]
+    section["datasets"].pop("digits")
+    section["methods"] = {"interpolant": section["methods"]["interpolant"]}
+    section["methods"]["interpolant"]["train"]["validations"] = 3
+    found = config.load(toy, ROOT / "workflow/schemas/config.schema.yaml")
+    monkeypatch.chdir(tmp_path)
+    for name, entry in found.datasets.items():
+        folder = records.data_folder("toy", name)
+        folder.parent.mkdir(parents=True)
+        prepare.prepare(entry, tmp_path, folder)
+    return found
+
+
+def train(suite, run, **changes):
+    numbers = suite.numbers(run)
+    settings = {**suite.validation, "config": suite.train_hash(run)}
+    run.folder.mkdir(parents=True)
+    changed = {**numbers, "train": {**numbers["train"], **changes}}
+    steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder)
+    with (run.folder / "training.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_diagnostics_are_columns_on_the_held_out_rows_of_the_method(suite, monkeypatch):
+    seen = []
+
+    def diagnostics(self, x1):
+        seen.append(x1)
+        return {"mean": x1.mean().item(), **({"late": 7.0} if len(seen) > 1 else {})}
+
+    monkeypatch.setattr(InterpolantFlow, "diagnostics", diagnostics)
+    rows = train(suite, suite.runs[0])
+    assert list(rows[0]) == ["step", "seconds", "loss", "validation_nll", "mean", "late"]
+    data = records.data_folder("toy", "eight_gaussians")
+    known, held_out = dataset.rows(data, "train"), dataset.rows(data, "validation")
+    expected = ((held_out - known.mean(axis=0)) / known.std(axis=0)).mean()
+    validated = [row for row in rows if row["validation_nll"]]
+    assert len(validated) == 3
+    for row in validated:
+        # float32 sums of 20 rows of order 1.
+        assert float(row["mean"]) == pytest.approx(expected, abs=1e-6)
+    assert [row["late"] for row in validated] == ["", "7.0", "7.0"]
+    assert all(row["mean"] == row["late"] == "" for row in rows if row not in validated)
+
+
+def test_a_method_without_likelihood_is_trained_with_its_diagnostics(suite, monkeypatch):
+    monkeypatch.setattr(InterpolantFlow, "likelihood_gap", lambda self: "no density")
+    monkeypatch.setattr(InterpolantFlow, "log_prob", None)
+    monkeypatch.setattr(InterpolantFlow, "diagnostics", lambda self, x1: {"rows": float(len(x1))})
+    rows = train(suite, suite.runs[0])
+    assert not any(row["validation_nll"] for row in rows)
+    assert [row["rows"] for row in rows].count("20.0") == 3
+
+
+def test_learning_curves_read_histories_with_and_without_diagnostics(suite, monkeypatch):
+    given, draw = [], report.plots.learning_curves
+    monkeypatch.setattr(report, "gap", lambda suite, run: None)
+    monkeypatch.setattr(report.plots, "learning_curves", lambda *a: (given.append(a), draw(*a))[1])
+    first, second = suite.runs
+    histories = {first.seed: train(suite, first)}
+    monkeypatch.setattr(InterpolantFlow, "diagnostics", lambda self, x1: {"energy": 2.0})
+    histories[second.seed] = train(suite, second)
+    report.write_learning_curves(suite)
+    frame: pd.DataFrame = given[0][0]
+    for seed, history in histories.items():
+        found = frame[frame.seed == seed].validation_nll
+        expected = [float(row["validation_nll"] or "nan") for row in history]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypatch):
+    # All validations are equal: the first stays the best.
+    monkeypatch.setattr(dataset.Description, "nll", lambda self, values: np.zeros_like(values))
+    stopping = {"patience": 2, "drops": 0, "factor": 1.0}
+    run = suite.runs[0]
+    rows = train(suite, run, precision="bfloat16", early_stopping=stopping, validations=5)
+    stored = read_json(run.folder / "model.json")
+    # Validations at 4, 8, 12 of 20 steps; the second and third do not improve.
+    assert (rows[-1]["step"], stored["training"]["steps"]) == ("12", 12)
+    assert stored["training"]["precision"] == "bfloat16"
+    assert stored["weights"] == "EMA 0.9, best validation"
+
+    settings = {**suite.evaluation, "config": suite.run_hash(run)}
+    steps.evaluate(
+        run, suite.numbers(run), settings, "results/toy/eight_gaussians/data", run.folder
+    )
+    costs = {record["metric"]: record for record in records.read(run.folder / "cost.json")}
+    seconds = float(rows[-1]["seconds"])
+    assert costs["seconds_per_step"]["value"] == pytest.approx(seconds / 12)
+    assert {cost["protocol"]["training_precision"] for cost in costs.values()} == {"bfloat16"}
