@@ -27,6 +27,8 @@ from benchmark.records import Run, config_hash
 from benchmark.source import ROOT, file_of
 
 NAME = "[A-Za-z0-9_]+"
+IMAGES = ("grid", "frames", "frame_grid")
+"""Keys of ``evaluation`` on which only figures depend."""
 RULES = ROOT / "workflow" / "rules"
 
 
@@ -75,7 +77,7 @@ class Suite:
 
     def measured(self) -> dict[str, Any]:
         """What the records of a fit depend on."""
-        return _ordered({key: value for key, value in self.evaluation.items() if key != "grid"})
+        return _ordered({k: value for k, value in self.evaluation.items() if k not in IMAGES})
 
     def event(self, dataset: str) -> tuple[int, ...] | None:
         """Shape of a row of a data set; ``None`` if only its file tells."""

@@ -80,8 +80,10 @@ def transport(
 
 
 def pieces(span: tuple[float, float], breaks: Sequence[float]) -> list[tuple[float, float]]:
-    """``span`` cut at the ``breaks`` inside it, in its own direction."""
+    """``span`` cut at the ``breaks`` inside it, in its own direction; none of an empty span."""
     low, high = min(span), max(span)
+    if low == high:
+        return []
     inner = sorted(time for time in breaks if low < time < high)
     times = [low, *inner, high]
     found = list(zip(times, times[1:], strict=False))

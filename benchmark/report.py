@@ -1,6 +1,7 @@
 """The report of a suite: which runs are whole, its tables and its figures, from files alone."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,18 +93,37 @@ def write_densities(suite: Suite) -> None:
             continue
         found[name] = {}
         for run in (run for run in first_runs(suite) if run.dataset == name):
-            key = TARGET if _is_oracle(suite, run) else run.method
+            key = TARGET if is_oracle(suite, run) else run.method
             if run in gaps or not (run.folder / "density.npz").exists():
                 missing[name, key] = gaps.get(run, "its density was not evaluated")
                 continue
-            stored = np.load(run.folder / "density.npz")
-            left, right, bottom, top = stored["extent"].tolist()
-            extents[name] = (left, right, bottom, top)
+            stored = _arrays(run.folder / "density.npz")
+            extents[name] = stored["extent"]
             found[name][key] = stored["log_density"]
             captions[name, key] = _caption(run)
     labels = _labels(suite)
     figure = plots.densities(extents, found, suite.methods, labels, captions, missing)
     plots.save(figure, suite_folder(suite.name) / "figures" / "density")
+
+
+def write_path(suite: Suite, name: str) -> None:
+    """Figure and animation of the path from base to data of every flow's first seed."""
+    gaps = _gaps(suite)
+    found: dict[str, plots.Frames] = {}
+    missing: dict[str, str] = {}
+    for run in (run for run in first_runs(suite) if run.dataset == name):
+        if is_oracle(suite, run) and run not in gaps:
+            truth = _arrays(run.folder / "density.npz")
+            found[TARGET] = plots.Frames(truth["log_density"][None], np.ones(1), truth["extent"])
+        elif not is_trained(suite, run):
+            continue
+        elif run in gaps or not (run.folder / "path.npz").exists():
+            missing[run.method] = gaps.get(run, "its path was not evaluated")
+        else:
+            found[run.method] = plots.Frames(**_arrays(run.folder / "path.npz"))
+    stem = suite_folder(suite.name) / "figures" / f"path_{name}"
+    plots.save(plots.path(found, suite.methods, missing), stem)
+    plots.save_film(plots.path_film(found, suite.methods, missing), f"{stem}.gif")
 
 
 def write_learning_curves(suite: Suite) -> None:
@@ -137,6 +157,11 @@ def is_trained(suite: Suite, run: Run) -> bool:
     return suite.is_ours(run.method) and bool(suite.numbers(run)["train"]["steps"])
 
 
+def is_oracle(suite: Suite, run: Run) -> bool:
+    """Whether a run is the true density of its data set."""
+    return bool(suite.methods[run.method].get("class") == ORACLE)
+
+
 def _gaps(suite: Suite) -> dict[Run, str]:
     found = {run: gap(suite, run) for run in suite.runs}
     return {run: reason for run, reason in found.items() if reason is not None}
@@ -146,8 +171,10 @@ def _labels(suite: Suite) -> dict[str, str]:
     return {name: entry["label"] for name, entry in suite.datasets.items()}
 
 
-def _is_oracle(suite: Suite, run: Run) -> bool:
-    return bool(suite.methods[run.method].get("class") == ORACLE)
+def _arrays(file: Path) -> dict[str, Any]:
+    """What an ``npz`` holds, its ``extent`` as a tuple."""
+    with np.load(file) as stored:
+        return {**stored, "extent": tuple(stored["extent"].tolist())}
 
 
 def _records(run: Run) -> Mapping[str, dict[str, Any]]:

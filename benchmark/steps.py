@@ -138,6 +138,35 @@ def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
         np.savez(temporary, log_density=values.reshape(points, points), extent=extent)
 
 
+def path(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Write ``path.npz``: the densities of a flow from base to data, on a grid that covers both.
+
+    ``log_density`` in nats (time, y, x), lowest y first, its ``times`` and its ``extent``.
+    """
+    torch.manual_seed(0)
+    device = _device()
+    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    fitted, points = model.load(folder, tolerance).to(device), settings["frame_grid"]
+    lower, upper = _square(fitted, dataset.rows(data, "train"))
+    x = torch.tensor(evaluation.grid(lower, upper, points), device=device)
+    chunks, times = torch.split(x, settings["chunk"]), np.linspace(0, 1, settings["frames"])
+    frames = [torch.cat([fitted.log_prob(part, float(t)) for part in chunks]) for t in times]
+    log_density = torch.stack(frames).reshape(-1, points, points).cpu().numpy()
+    extent = [lower[0], upper[0], lower[1], upper[1]]
+    with atomic(folder / "path.npz") as temporary:
+        np.savez(temporary, log_density=log_density, times=times, extent=extent)
+
+
+def _square(fitted: Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of a square over all rows and, on each axis, 99 % of the base."""
+    base = fitted.coordinates.inverse(fitted.flow.base.sample(10_000)).cpu().numpy()
+    margin = 0.05 * np.ptp(rows, axis=0)
+    lower = np.minimum(rows.min(axis=0) - margin, np.quantile(base, 0.005, axis=0))
+    upper = np.maximum(rows.max(axis=0) + margin, np.quantile(base, 0.995, axis=0))
+    half = (upper - lower).max() / 2
+    return (lower + upper) / 2 - half, (lower + upper) / 2 + half
+
+
 def _rows(data: str | Path, split: str, seed: int, device: torch.device) -> torch.Tensor:
     levels = dataset.describe(data).levels
     return torch.tensor(dataset.dequantise(dataset.rows(data, split), levels, seed), device=device)

@@ -100,6 +100,8 @@ def test_the_hash_of_a_run_changes_with_what_its_records_depend_on_and_with_noth
         ("methods/interpolant/colour", "#123456"),
         ("methods/ffjord/train/lr", 0.5),
         ("evaluation/grid", 9),
+        ("evaluation/frames", 9),
+        ("evaluation/frame_grid", 9),
         ("datasets/eight_gaussians/numbers/test", 61),
     ):
         changed = copy.deepcopy(toy)

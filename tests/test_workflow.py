@@ -148,7 +148,9 @@ def test_everything_is_made(finished):
             assert (results / f"tables/{name}.{suffix}").stat().st_size
     figures = {path.stem for path in (results / "figures").glob("*.png")}
     samples = {"samples_eight_gaussians", "samples_digits"}
-    assert figures == {"density", "learning_curves", "nll_time", *samples}
+    paths = {"path_eight_gaussians"}
+    assert figures == {"density", "learning_curves", "nll_time", *samples, *paths}
+    assert {path.stem for path in (results / "figures").glob("*.gif")} == paths
     frame = pd.read_csv(results / "metrics.csv")
     assert len(frame[frame.metric == "nll"]) == RUNS
     assert frame[frame.metric == "nll"].value.notna().all()
@@ -189,6 +191,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 FIGURES = {
     "samples_figure": 2,
     "density_figure": 1,
+    "path_figure": 1,
     "learning_curves_figure": 1,
     "nll_time_figure": 1,
 }
@@ -217,6 +220,7 @@ def test_a_learning_rate_reruns_its_method_only(changed):
         "train_ffjord": 1,
         "evaluate": 1,
         "density": 1,
+        "path": 1,
         "nll": 1,
         "tables": 1,
         **FIGURES,
@@ -267,6 +271,7 @@ def test_a_run_that_diverges_is_a_named_gap_and_the_rest_is_made(tmp_path):
     assert "FloatingPointError" in nll.reason["interpolant"]
     assert nll.value[["ffjord", "gaussian", "oracle"]].notna().all()
     assert (results / "figures/density.png").exists()
+    assert (results / "figures/path_eight_gaussians.gif").exists()
 
     checkout.configure(
         edited(

@@ -10,6 +10,7 @@ PLANE = [
     if SUITE.event(run.dataset) == (2,) and SUITE.is_ours(run.method)
 ]
 TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
+FLOWS = [run for run in PLANE if report.is_trained(SUITE, run)]
 
 
 rule tables:
@@ -90,6 +91,33 @@ use rule figure as density_figure with:
         labels=LABELS,
 
 
+use rule figure as path_figure with:
+    input:
+        paths=lambda wildcards: runs(
+            *("path.npz", "nll.json"),
+            of=[run for run in FLOWS if run.dataset == wildcards.dataset],
+        ),
+        truth=lambda wildcards: runs(
+            *("density.npz", "nll.json"),
+            of=[
+                run
+                for run in PLANE
+                if run.dataset == wildcards.dataset and report.is_oracle(SUITE, run)
+            ],
+        ),
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/path_{{dataset}}", ".png", ".pdf", ".gif"),
+    log:
+        f"{FOLDER}/figures/path_{{dataset}}.log",
+    params:
+        part="path",
+        arguments=lambda wildcards: [wildcards.dataset],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
 use rule figure as learning_curves_figure with:
     input:
         histories=runs("training.csv", of=TRAINED),
@@ -132,6 +160,10 @@ rule report:
             if prepared(name)
         ],
         density=[f"{FOLDER}/figures/density.png"] if PLANE else [],
+        paths=[
+            f"{FOLDER}/figures/path_{name}.gif"
+            for name in dict.fromkeys(run.dataset for run in FLOWS)
+        ],
         curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
         time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],
     localrule: True
