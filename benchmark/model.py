@@ -36,6 +36,14 @@ class Model(nn.Module):
         """
         return self.solve_sample(n, **options).values
 
+    def transport(self, x: Batch, start: float = 0.0, end: float = 1.0) -> Batch:
+        """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward.
+
+        In the coordinates of the prepared data throughout, float64.
+        """
+        z = self.coordinates(x.double())
+        return self.coordinates.inverse(self.flow.transport(z, self.tolerance, start, end).values)
+
     @property
     def flow(self) -> Flow:
         """The method, a flow. Raises ``TypeError`` where it is none."""

@@ -108,17 +108,51 @@ def samples_2d(
     figure, panels = _panels(1 + len(methods), columns=4, size=(2.2, 2.3))
     points = {TARGET: target, **samples}
     edges = _edges(target, bins=_bins(min(len(found) for found in points.values())))
-    heights = {name: _histogram(found, edges) for name, found in points.items()}
-    scale = _scale(float(np.quantile(heights[TARGET][heights[TARGET] > 0], 0.98)))
+    scale = _histogram_scale([target], edges)
     for name, axes in zip([TARGET, *methods], panels, strict=False):
         _title(axes, name, styles)
         if name in points:
-            axes.pcolormesh(*edges, heights[name].T, cmap=DENSITY, norm=scale, rasterized=True)
-            _outside(axes, points[name], edges)
+            _points_histogram(axes, points[name], edges, scale)
         else:
             _missing(axes, gaps[name])
-        _bare(axes)
+            _bare(axes)
     _colourbar(figure, scale, panels, "density [1 / unit area]")
+    return figure
+
+
+@style()
+def samples_between(
+    ends: tuple[np.ndarray, np.ndarray],
+    forward: Mapping[str, np.ndarray],
+    backward: Mapping[str, np.ndarray],
+    styles: Styles,
+    gaps: Mapping[str, str],
+) -> Figure:
+    """Points of the plane on their way between two data sets, on one grid and colour scale.
+
+    ``ends`` are rows of the base and of the target. Above, ``forward`` from the base has to look
+    like the target, on its right; below, ``backward`` from the target like the base.
+    """
+    methods = _shown(styles, [*forward, *backward, *gaps])
+    figure, grid = _grid(2, 2 + len(methods), size=(1.9, 2.0))
+    figure.set_layout_engine("compressed")
+    shown = [*ends, *forward.values(), *backward.values()]
+    edges = _edges(np.concatenate(ends), bins=_bins(min(map(len, shown))))
+    scale = _histogram_scale(ends, edges)
+    names = ("Base", "Target")
+    for line, (start, end), found in zip(grid, [(0, 1), (1, 0)], [forward, backward], strict=True):
+        line[0].set_ylabel(f"$t$: {start} → {end}", fontweight="bold")
+        for axes, side in ((line[0], start), (line[-1], end)):
+            axes.set_title(names[side], color="black")
+            _points_histogram(axes, ends[side], edges, scale)
+        for name, axes in zip(methods, line[1:-1], strict=True):
+            _title(axes, name, styles)
+            if name in found:
+                _points_histogram(axes, found[name], edges, scale)
+            else:
+                _missing(axes, gaps[name])
+                _bare(axes)
+    _colourbar(figure, scale, list(grid.flat), "density [1 / unit area]")
     return figure
 
 
@@ -230,7 +264,7 @@ def path_film(
         if name in gaps:
             _missing(axes, gaps[name])
     clock = figure.suptitle(_clock(0.0))
-    canvas.draw()
+    canvas.draw()  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # else the panels move with the text
     pictures = []
     for moment in max((frames.times for frames in paths.values()), key=len, default=[1.0]):
@@ -238,8 +272,9 @@ def path_film(
         for name, axes in zip(names, panels, strict=False):
             for image in axes.images:
                 image.set_data(_at(paths[name], moment))
-        canvas.draw()
-        pictures.append(np.array(canvas.buffer_rgba())[..., :3])
+        canvas.draw()  # type: ignore[no-untyped-call]
+        picture = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        pictures.append(np.array(picture)[..., :3])
     return pictures
 
 
@@ -390,6 +425,23 @@ def _histogram(points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.n
     area = (edges[0][1] - edges[0][0]) * (edges[1][1] - edges[1][0])
     density: np.ndarray = counts / (len(points) * area)
     return density
+
+
+def _histogram_scale(
+    targets: Sequence[np.ndarray], edges: tuple[np.ndarray, np.ndarray]
+) -> Normalize:
+    """Up to nearly the highest bin of any of the targets."""
+    heights = [_histogram(target, edges) for target in targets]
+    return _scale(max(float(np.quantile(found[found > 0], 0.98)) for found in heights))
+
+
+def _points_histogram(
+    axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray], scale: Normalize
+) -> None:
+    heights = _histogram(points, edges)
+    axes.pcolormesh(*edges, heights.T, cmap=DENSITY, norm=scale, rasterized=True)
+    _outside(axes, points, edges)
+    _bare(axes)
 
 
 def _outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from benchmark import plots, records, tables
 from benchmark.config import Suite
@@ -73,12 +74,28 @@ def write_samples(suite: Suite, name: str) -> None:
     samples = {run.method: np.load(run.folder / "samples.npy") for run in runs if run not in gaps}
     missing = {run.method: gaps[run] for run in runs if run in gaps}
     description = dataset.describe(data_folder(suite.name, name))
-    if description.picture is not None:
+    if description.base is not None and suite.event(name) == (2,):
+        figure = _samples_between(suite, name, samples, missing)
+    elif description.picture is not None:
         real = dataset.dequantise(target, description.levels, seed=0)
         figure = plots.samples_images(real, samples, description.picture, suite.methods, missing)
     else:
         figure = plots.samples_2d(target, samples, suite.methods, missing)
     plots.save(figure, suite_folder(suite.name) / "figures" / f"samples_{name}")
+
+
+def _samples_between(
+    suite: Suite, name: str, forward: Mapping[str, np.ndarray], gaps: dict[str, str]
+) -> Figure:
+    """``forward`` beside what flows the other way, of a data set with rows of the base."""
+    runs = {run.method: run for run in first_runs(suite) if run.dataset == name}
+    files = {method: runs[method].folder / "samples_base.npy" for method in forward}
+    backward = {method: np.load(file) for method, file in files.items() if file.exists()}
+    gaps |= {m: "its backward samples were not drawn" for m in forward if m not in backward}
+    base, target = (
+        dataset.rows(data_folder(suite.name, name), split) for split in ("base_test", "test")
+    )
+    return plots.samples_between((base, target), forward, backward, suite.methods, gaps)
 
 
 def write_densities(suite: Suite) -> None:
@@ -89,7 +106,7 @@ def write_densities(suite: Suite) -> None:
     captions: dict[tuple[str, str], str] = {}
     missing: dict[tuple[str, str], str] = {}
     for name in suite.datasets:
-        if suite.event(name) != (2,):
+        if suite.event(name) != (2,) or suite.has_base(name):
             continue
         found[name] = {}
         for run in (run for run in first_runs(suite) if run.dataset == name):
@@ -115,7 +132,7 @@ def write_path(suite: Suite, name: str) -> None:
         if is_oracle(suite, run) and run not in gaps:
             truth = _arrays(run.folder / "density.npz")
             found[TARGET] = plots.Frames(truth["log_density"][None], np.ones(1), truth["extent"])
-        elif not is_trained(suite, run):
+        elif not suite.is_flow(run.method):
             continue
         elif run in gaps or not (run.folder / "path.npz").exists():
             missing[run.method] = gaps.get(run, "its path was not evaluated")
@@ -143,7 +160,8 @@ def write_learning_curves(suite: Suite) -> None:
 def write_nll_time(suite: Suite) -> None:
     """Figure of the test NLL against training seconds."""
     frame = tables.read_metrics(suite_folder(suite.name) / "metrics.parquet")
-    figure = plots.nll_against_time(frame, suite.methods, _labels(suite))
+    known = {name: label for name, label in _labels(suite).items() if not suite.has_base(name)}
+    figure = plots.nll_against_time(frame, suite.methods, known)
     plots.save(figure, suite_folder(suite.name) / "figures" / "nll_time")
 
 

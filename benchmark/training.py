@@ -123,14 +123,16 @@ def fit(
     rows: Rows,
     to_method: Affine,
     numbers: Training,
-    validate: Callable[[Method], float],
+    validate: Callable[[Method], float | None],
+    base: Rows | None = None,
 ) -> tuple[Method, list[Row]]:
     """The method with averaged weights, and the rows of ``training.csv``.
 
+    ``base`` are the rows of the base, in the coordinates of ``rows``, of a data set that has them.
     ``validate`` is called off the clock. Raises ``FloatingPointError`` when the loss is not
     finite any more, within 1/200 of the training.
     """
-    method.initialise(to_method(rows.all()))
+    method.initialise(to_method(rows.all()), None if base is None else to_method(base.all()))
     if not numbers.steps:
         return method, []
     optimiser = torch.optim.Adam(method.parameters(), lr=numbers.lr, fused=True)

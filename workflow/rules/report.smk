@@ -7,10 +7,17 @@ STYLES = {
 PLANE = [
     run
     for run in report.first_runs(SUITE)
-    if SUITE.event(run.dataset) == (2,) and SUITE.is_ours(run.method)
+    if SUITE.event(run.dataset) == (2,)
+    and SUITE.is_ours(run.method)
+    and not SUITE.has_base(run.dataset)
 ]
 TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
-FLOWS = [run for run in PLANE if report.is_trained(SUITE, run)]
+FLOWS = [run for run in PLANE if SUITE.is_flow(run.method)]
+BETWEEN = [
+    run
+    for run in report.first_runs(SUITE)
+    if SUITE.has_base(run.dataset) and SUITE.is_flow(run.method)
+]
 
 
 rule tables:
@@ -59,6 +66,10 @@ use rule figure as samples_figure with:
         samples=lambda wildcards: runs(
             *("samples.npy", "nll.json"),
             of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset],
+        ),
+        backward=lambda wildcards: runs(
+            "samples_base.npy",
+            of=[run for run in BETWEEN if run.dataset == wildcards.dataset],
         ),
         data=DATA,
         code=files_of("benchmark.plots", "benchmark.report"),
