@@ -60,7 +60,8 @@ class Suite:
 
     def is_flow(self, method: str) -> bool:
         """Whether a method is a flow of this library, which has a path from base to data."""
-        return self.is_ours(method) and not _is_closed(_declared(self.methods[method]["class"]))
+        known = self.methods[method].get("class")
+        return known is not None and "ClosedForm" not in _declared(known).bases
 
     def has_base(self, dataset: str) -> bool:
         """Whether a data set has rows of its base, whose density is then not known."""
@@ -406,7 +407,7 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
 
 def _steps_problems(merged: dict[str, Any], where: str) -> Iterator[str]:
     try:
-        closed = _is_closed(_declared(merged["class"]))
+        closed = "ClosedForm" in _declared(merged["class"]).bases
     except LookupError:
         return  # said already
     steps = merged["train"]["steps"]
@@ -414,10 +415,6 @@ def _steps_problems(merged: dict[str, Any], where: str) -> Iterator[str]:
         yield f"{where}.train.steps is {steps}; allowed is 0: {merged['class']} is not trained."
     if not closed and not steps:
         yield f"{where}.train.steps is 0; allowed is at least 1: {merged['class']} is trained."
-
-
-def _is_closed(declared: _Declared) -> bool:
-    return "ClosedForm" in declared.bases
 
 
 def _whole(value: Any) -> bool:
