@@ -212,7 +212,7 @@ def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
         _known("training_seconds", seconds, "s"),
         _known("seconds_per_step", seconds / steps if seconds is not None else None, "s"),
         Metric("peak_memory", training["peak_memory"], "MiB"),
-        _known("parameters", model.parameters(fitted) or None, "1"),
+        _known("parameters", float(model.parameters(fitted)) or None, "1"),
     ]
 
 

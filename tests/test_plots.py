@@ -237,6 +237,34 @@ def test_histograms_are_densities_on_one_scale():
     assert len({mesh.get_clim() for mesh in meshes.values()}) == 1
 
 
+def test_samples_between_two_data_sets_stand_beside_where_they_should_arrive():
+    base, target = np.random.default_rng(0).normal(size=(2, 1000, 2)) + [
+        [[3.0, 0.0]],
+        [[-3.0, 0.0]],
+    ]
+    forward, backward = {"ffjord": target + 0.5}, {"ffjord": base - 0.5}
+    gaps = {"ot_flow": "diverged at step 312"}
+    figure = plots.samples_between((base, target), forward, backward, STYLES, gaps)
+    above, below = figure.axes[:4], figure.axes[4:8]
+    titles = [[axes.title.get_text() for axes in line] for line in (above, below)]
+    assert titles == [
+        ["Base", "FFJORD", "OT-Flow", "Target"],
+        ["Target", "FFJORD", "OT-Flow", "Base"],
+    ]
+
+    def centre(axes):
+        mesh = axes.collections[0]
+        x = mesh.get_coordinates()[0, :, 0]
+        return np.average((x[1:] + x[:-1]) / 2, weights=mesh.get_array().sum(axis=0))
+
+    # Bins are 0.4 wide, and what lies outside is not counted.
+    found = [centre(axes) for axes in (above[0], above[1], above[3], below[0], below[1], below[3])]
+    np.testing.assert_allclose(found, [3, -2.5, -3, -3, 2.5, 3], atol=0.2)
+    meshes = [axes.collections[0] for axes in [*above, *below] if axes.collections]
+    assert len(meshes) == 6 and len({mesh.get_clim() for mesh in meshes}) == 1
+    assert texts(figure).count("diverged at step 312") == 2
+
+
 def test_a_histogram_has_x_to_the_right_and_y_upward():
     target = np.concatenate([np.zeros((99, 2)), [[10.0, 2.0]]])
     axes = plots.samples_2d(target, {}, STYLES, {}).axes[0]

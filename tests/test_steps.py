@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmark import model, steps
 from benchmark.baselines.gaussian import Gaussian
@@ -10,8 +11,13 @@ from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
+from benchmark.densities import Density
+from benchmark.files import read_json
+from benchmark.flow import Flow
+from benchmark.metrics import write_nll
 from benchmark.model import Model
 from benchmark.ode import Tolerance
+from benchmark.records import Run
 
 NUMBERS = {
     **{"path": "linear", "width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0},
@@ -98,3 +104,110 @@ def test_a_closed_form_has_no_path(run):
     with pytest.raises(TypeError, match="Gaussian is no flow: it has no path"):
         steps.path(data, folder, SETTINGS)
     assert not (folder / "path.npz").exists()
+
+
+# --- between two data sets ------------------------------------------------------------------------
+
+
+class Drawn(Density):
+    """Known by its rows only."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.register_buffer("rows", rows)
+
+    def sample(self, n):
+        return self.rows[torch.randint(len(self.rows), (n,))]
+
+    def log_prob(self, x):
+        raise AssertionError("has no density")
+
+
+class Between(Flow):
+    """Moves the mean of the base to that of the data."""
+
+    accepts = ("base",)
+
+    def __init__(self, rows, event):
+        super().__init__()
+        self.base, self.speed = Drawn(torch.zeros(rows, *event)), nn.Parameter(torch.zeros(event))
+
+    @classmethod
+    def build(cls, event, base_rows):
+        return cls(base_rows, event)
+
+    def initialise(self, x1, x0=None):
+        self.base.rows.copy_(x0)
+        self.speed.data.copy_(x1.mean(dim=0) - x0.mean(dim=0))
+
+    def likelihood_gap(self):
+        return "its base is known by samples only"
+
+    def velocity(self, t, x):
+        return self.speed.expand_as(x)
+
+    def loss(self, x1):
+        return 0 * self.speed.sum()
+
+
+TRAINING = {
+    **{"steps": 2, "batch_size": 4, "lr": 1.0, "schedule": "constant", "clip": None, "ema": 0.0},
+    **{"coordinates": "standardised", "validations": 1},
+}
+RUN = Run("toy", "points", "between", 0)
+
+
+@pytest.fixture
+def between(tmp_path):
+    """Folders of the data (base around (9, 9), target around (0, 3)) and of a fit between them."""
+    target, base = torch.tensor([2.0, 0.5]) * torch.randn(400, 2) + torch.tensor([0.0, 3.0]), 9
+    base = 0.1 * torch.randn(60, 2) + 9
+    rows = Splits(target[:300].numpy(), target[300:350].numpy(), target[350:].numpy())
+    ends = Splits(base[:40].numpy(), base[40:50].numpy(), base[50:].numpy())
+    dataset.write(tmp_path / "data", Points, rows, {"test": np.zeros(50)}, ends)
+    numbers = {"class": f"{__name__}.Between", "model": {}, "train": TRAINING}
+    settings = {"atol": 1e-6, "rtol": 1e-6, "config": "hash"}
+    steps.train(RUN, numbers, settings, tmp_path / "data", tmp_path)
+    measured = {**settings, "chunk": 30, "tight_rows": 5, "samples": 70}
+    steps.evaluate(RUN, numbers, measured, tmp_path / "data", tmp_path)
+    steps.backward(tmp_path / "data", tmp_path, measured)
+    return tmp_path / "data", tmp_path
+
+
+def shift(data):
+    means = [dataset.rows(data, split).mean(axis=0) for split in ("base", "train")]
+    return means[1] - means[0]
+
+
+def test_samples_are_rows_of_the_base_carried_forward_and_test_rows_carried_back(between):
+    data, folder = between
+    base, samples = dataset.rows(data, "base"), np.load(folder / "samples.npy")
+    origin = samples - shift(data)
+    nearest = np.abs(origin[:, None] - base[None]).max(axis=2).min(axis=1)
+    assert samples.shape == (70, 2) and nearest.max() < 1e-5  # samples are float32
+    back = np.load(folder / "samples_base.npy")
+    np.testing.assert_allclose(back, dataset.rows(data, "test") - shift(data), atol=1e-5)
+
+
+def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
+    data, folder = between
+    assert np.isnan(np.load(folder / "log_prob.npy")).all()
+    assert len(np.load(folder / "log_prob.npy")) == 50
+    write_nll(RUN, data, folder)
+    reason = "its base is known by samples only"
+    found = {record["metric"]: record for record in read_json(folder / "nll.json")}
+    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood"}
+    assert all(r["value"] is None and r["reason"] == reason for r in found.values())
+    costs = {record["metric"]: record for record in read_json(folder / "cost.json")}
+    assert costs["likelihood_seconds"]["reason"] == reason
+    assert costs["sampling_seconds"]["value"] > 0 and costs["nfe_sampling"]["value"] > 0
+    curve = (folder / "training.csv").read_text().splitlines()
+    assert [line.split(",")[3] for line in curve] == ["validation_nll", "", ""]
+
+
+def test_a_user_carries_points_both_ways(between):
+    data, folder = between
+    flow, x = model.load(folder), torch.tensor([[9.0, 9.0], [8.0, 7.0]])
+    forward = flow.transport(x)
+    np.testing.assert_allclose(forward, x + shift(data), atol=1e-5)
+    np.testing.assert_allclose(flow.transport(forward, 1.0, 0.5), x + shift(data) / 2, atol=1e-5)
