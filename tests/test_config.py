@@ -322,6 +322,7 @@ def two_sided(toy, tmp_path, monkeypatch):
     """The toy suite with rows of the base, which FFJORD is made to accept, on the first set."""
     source = (ROOT / "benchmark/baselines/ffjord.py").read_text()
     source = source.replace("    def __init__", '    accepts = ("base",)\n\n    def __init__')
+    source = source.replace("width: PositiveInt", "base_rows: PositiveInt, width: PositiveInt")
     (tmp_path / "accepting.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     suite = toy["suites"]["toy"]
@@ -336,6 +337,10 @@ def two_sided(toy, tmp_path, monkeypatch):
 def test_rows_of_the_base_are_for_methods_that_accept_them(two_sided):
     suite = load(two_sided)
     assert suite.has_base("eight_gaussians") and not suite.has_base("digits")
+    put(two_sided["suites"]["toy"], "methods/ffjord/model/base_rows", 50)
+    with pytest.raises(ConfigError, match=r"methods.ffjord.model: key 'base_rows' is unknown"):
+        load(two_sided)
+    del two_sided["suites"]["toy"]["methods"]["ffjord"]["model"]["base_rows"]
     put(two_sided["suites"]["toy"], "methods/gaussian/datasets", ["eight_gaussians", "digits"])
     with pytest.raises(
         ConfigError,
