@@ -29,6 +29,8 @@ from benchmark.records import Run, config_hash
 from benchmark.source import ROOT, file_of
 
 NAME = "[A-Za-z0-9_]+"
+IMAGES = ("grid", "frames", "frame_grid")
+"""Keys of ``evaluation`` on which only figures depend."""
 RULES = ROOT / "workflow" / "rules"
 
 
@@ -58,6 +60,15 @@ class Suite:
         """Whether a method is a class of this library: other programs bring their own rules."""
         return "class" in self.methods[method]
 
+    def is_flow(self, method: str) -> bool:
+        """Whether a method is a flow of this library, which has a path from base to data."""
+        known = self.methods[method].get("class")
+        return known is not None and "ClosedForm" not in _declared(known).bases
+
+    def has_base(self, dataset: str) -> bool:
+        """Whether a data set has rows of its base, whose density is then not known."""
+        return "base" in self.datasets[dataset]
+
     def run_hash(self, run: Run) -> str:
         """Identifies everything in the config that the records of ``run`` depend on."""
         return config_hash({"fit": self.train_hash(run), "evaluation": self.measured()})
@@ -71,13 +82,13 @@ class Suite:
         """What the rows of a data set depend on."""
         entry = self.datasets[dataset]
         given: dict[str, Any] = {
-            key: entry[key] for key in ("class", "source", "numbers") if key in entry
+            key: entry[key] for key in ("class", "source", "numbers", "base") if key in entry
         }
         return _ordered(given)
 
     def measured(self) -> dict[str, Any]:
         """What the records of a fit depend on."""
-        return _ordered({key: value for key, value in self.evaluation.items() if key != "grid"})
+        return _ordered({k: value for k, value in self.evaluation.items() if k not in IMAGES})
 
     def event(self, dataset: str) -> tuple[int, ...] | None:
         """Shape of a row of a data set; ``None`` if only its file tells."""
@@ -124,6 +135,7 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     _refuse(file, _reference_problems(suite, key))
     _refuse(file, _merged_train_problems(schema, suite, key))
     _refuse(file, _class_problems(suite, key))
+    _refuse(file, _base_problems(suite, key))
     _refuse(file, _pair_problems(suite, key))
     return Suite(
         name=config["suite"],
@@ -320,9 +332,17 @@ def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             for dataset in method.get(part, ()):
                 if dataset not in suite["datasets"]:
                     yield _unknown(f"{key}methods.{name}.{part}:", dataset, suite["datasets"])
+    for where, entry in _made_from(suite, key):
+        if "source" in entry and entry["source"] not in catalogue():
+            yield _unknown(f"{where}.source:", entry["source"], catalogue())
+
+
+def _made_from(suite: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every data set and, where it is given, the data set of its base, each with its key."""
     for name, dataset in suite["datasets"].items():
-        if "source" in dataset and dataset["source"] not in catalogue():
-            yield _unknown(f"{key}datasets.{name}.source:", dataset["source"], catalogue())
+        yield f"{key}datasets.{name}", dataset
+        if "base" in dataset:
+            yield f"{key}datasets.{name}.base", dataset["base"]
 
 
 def _merged_train_problems(
@@ -399,9 +419,9 @@ def _literals(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Any]]:
 
 
 def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
-    for name, dataset in suite["datasets"].items():
-        given = dict(dataset["numbers"], **({"source": "."} if "source" in dataset else {}))
-        yield from _argument_problems(dataset["class"], "prepare", given, f"{key}datasets.{name}")
+    for where, entry in _made_from(suite, key):
+        given = dict(entry["numbers"], **({"source": "."} if "source" in entry else {}))
+        yield from _argument_problems(entry["class"], "prepare", given, where)
     for name, method in _ours(suite):
         yield from _import_problems(method["class"], f"{key}methods.{name}")
         for dataset in ("", *method.get("per_dataset", {})):
@@ -434,7 +454,7 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
     except LookupError as missing:
         yield f"{where}.class: {missing.args[0]}"
         return
-    supplied = {"event", *_requires(declared)}
+    supplied = {"event", *_requires(declared), "base_rows"}
     allowed = {a: t for a, t in declared.arguments.items() if a not in supplied}
     for argument in sorted(set(allowed) - set(given) - declared.optional):
         need = "key 'source'" if argument == "source" else f"{section}.{argument}"
@@ -494,9 +514,23 @@ def _requires(declared: _Declared) -> tuple[str, ...]:
     return tuple(declared.attributes.get("requires", ()))
 
 
+def _base_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """Rows of the base have to be like those of the data."""
+    for name, dataset in suite["datasets"].items():
+        if "base" in dataset:
+            base, data = _declared(dataset["base"]["class"]), _declared(dataset["class"])
+            for attribute in ("event", "levels"):
+                found, needed = base.attributes.get(attribute), data.attributes.get(attribute)
+                if found != needed:
+                    yield (
+                        f"{key}datasets.{name}.base: the {attribute} of {dataset['base']['class']} "
+                        f"is {found}; allowed is {needed}, that of {dataset['class']}."
+                    )
+
+
 def _pair_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
     for run in {(run.dataset, run.method): run for run in _runs("", suite)}.values():
-        dataset = _declared(suite["datasets"][run.dataset]["class"]).attributes
+        dataset = _attributes(suite, run.dataset)
         for need in _needs(suite["methods"][run.method]):
             if not NEEDS[need][1](dataset):
                 able = [d for d in suite["datasets"] if NEEDS[need][1](_attributes(suite, d))]
@@ -511,11 +545,16 @@ def _ours(suite: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _needs(method: dict[str, Any]) -> tuple[str, ...]:
-    return _requires(_declared(method["class"])) if "class" in method else ()
+    if "class" not in method:
+        return ()
+    declared = _declared(method["class"])
+    accepts = declared.attributes.get("accepts", ())
+    return (*_requires(declared), *(("normal base",) if "base" not in accepts else ()))
 
 
 def _attributes(suite: dict[str, Any], dataset: str) -> dict[str, Any]:
-    return _declared(suite["datasets"][dataset]["class"]).attributes
+    entry = suite["datasets"][dataset]
+    return {**_declared(entry["class"]).attributes, "base": entry.get("base")}
 
 
 NEEDS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
@@ -528,5 +567,10 @@ NEEDS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
         "points of the plane (events of shape (2,))",
         lambda d: d.get("event") in (None, (2,)),
     ),
+    "normal base": (
+        "a data set without 'base', as it does not accept rows of the base",
+        lambda d: d.get("base") is None,
+    ),
 }
-"""What ``Method.requires`` may name -> (in words, whether a data set has it)."""
+"""What ``Method.requires`` may name, or what a method does not accept -> (in words, whether a data
+set has it)."""

@@ -37,17 +37,30 @@ def likelihood_metrics(
 
     ``log_prob`` and ``true_log_prob`` are nats, one value per test row. ``solve`` is
     ``likelihood.json``: ``nfe``, and ``tight_rows`` test rows' log-density at a 10x tighter
-    tolerance (both ``None`` where no ODE is solved). Raises ``ValueError`` if rows are missing.
+    tolerance (both ``None`` where no ODE is solved); and a ``reason`` where the method has no
+    log-density, which every metric then has in the place of a value. Raises ``ValueError`` if rows
+    are missing.
     """
     if log_prob.shape != (data.rows["test"],):
         raise ValueError(
             f"log_prob has shape {log_prob.shape}; the data set has {data.rows['test']} test "
             f"rows, and each needs one value, in their order."
         )
+    if reason := solve.get("reason"):
+        return _missing(reason, true_log_prob is not None, data.unit)
     metrics = [_mean("nll", data.nll(log_prob), data.unit)]
     if true_log_prob is not None:
         metrics.append(_mean("kl", true_log_prob - log_prob, "nats"))
     return [*metrics, *_solver_metrics(log_prob, data, solve)]
+
+
+def _missing(reason: str, truth: bool, unit: str) -> list[Metric]:
+    return [
+        Metric("nll", None, unit, reason=reason),
+        *([Metric("kl", None, "nats", reason=reason)] if truth else []),
+        Metric("solver_error", None, unit, reason=reason),
+        Metric("nfe_likelihood", None, "evaluations", reason=reason),
+    ]
 
 
 def _mean(name: str, values: np.ndarray, unit: str) -> Metric:

@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmark.coordinates import Affine
 from benchmark.files import atomic, read_json, write_json
-from benchmark.flow import Method
+from benchmark.flow import Flow, Method
 from benchmark.likelihood import Likelihood
 from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
@@ -35,6 +35,21 @@ class Model(nn.Module):
         ``options`` are those of the method's own ``sample``, e.g. ``epsilon`` of an interpolant.
         """
         return self.solve_sample(n, **options).values
+
+    def transport(self, x: Batch, start: float = 0.0, end: float = 1.0) -> Batch:
+        """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward.
+
+        In the coordinates of the prepared data throughout, float64.
+        """
+        z = self.coordinates(x.double())
+        return self.coordinates.inverse(self.flow.transport(z, self.tolerance, start, end).values)
+
+    @property
+    def flow(self) -> Flow:
+        """The method, a flow. Raises ``TypeError`` where it is none."""
+        if not isinstance(self.method, Flow):
+            raise TypeError(f"{type(self.method).__name__} is no flow: it has no path to a base.")
+        return self.method
 
     def solve_log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         """``log_prob`` at another tolerance, and what it took."""

@@ -8,18 +8,21 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from PIL import Image
 
 from benchmark.files import atomic
 from benchmark.records import Run
@@ -32,8 +35,22 @@ Extent = tuple[float, float, float, float]
 TARGET = "target"
 """Name of the true density among those of the methods."""
 
-GREY = "#6b6b6b"
+MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Times of a path that the still figure shows, or those nearest to them."""
+
+FRAME, PAUSE = 80, 1500
+"""Milliseconds that a film shows a picture, and its first and its last."""
+
+GREY, PALE = "#6b6b6b", "#f4f4f4"
 DENSITY = "mako"
+
+
+class Frames(NamedTuple):
+    """Log-densities in nats on a grid at ``times``: (time, height, width), lowest row first."""
+
+    log_density: np.ndarray
+    times: np.ndarray
+    extent: Extent
 
 
 @contextmanager
@@ -64,6 +81,20 @@ def save(figure: Figure, stem: str | Path) -> None:
             figure.savefig(temporary, dpi=150, bbox_inches="tight")
 
 
+def save_film(pictures: Sequence[np.ndarray], file: str | Path) -> None:
+    """Pictures (height, width, RGB) as a GIF that loops, with a pause at both ends."""
+    frames = [Image.fromarray(picture) for picture in pictures]
+    # One palette: colours chosen picture by picture would flicker.
+    sheet = Image.fromarray(np.concatenate(pictures[:: max(1, len(pictures) // 8)]))
+    palette = sheet.quantize(method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    durations = [PAUSE, *[FRAME] * (len(frames) - 2), PAUSE]
+    with atomic(file) as temporary:
+        frames[0].save(
+            temporary, save_all=True, append_images=frames[1:], duration=durations, loop=0
+        )
+
+
 @style()
 def samples_2d(
     target: np.ndarray, samples: Mapping[str, np.ndarray], styles: Styles, gaps: Mapping[str, str]
@@ -77,17 +108,51 @@ def samples_2d(
     figure, panels = _panels(1 + len(methods), columns=4, size=(2.2, 2.3))
     points = {TARGET: target, **samples}
     edges = _edges(target, bins=_bins(min(len(found) for found in points.values())))
-    heights = {name: _histogram(found, edges) for name, found in points.items()}
-    scale = _scale(float(np.quantile(heights[TARGET][heights[TARGET] > 0], 0.98)))
+    scale = _histogram_scale([target], edges)
     for name, axes in zip([TARGET, *methods], panels, strict=False):
         _title(axes, name, styles)
         if name in points:
-            axes.pcolormesh(*edges, heights[name].T, cmap=DENSITY, norm=scale, rasterized=True)
-            _outside(axes, points[name], edges)
+            _points_histogram(axes, points[name], edges, scale)
         else:
             _missing(axes, gaps[name])
-        _bare(axes)
+            _bare(axes)
     _colourbar(figure, scale, panels, "density [1 / unit area]")
+    return figure
+
+
+@style()
+def samples_between(
+    ends: tuple[np.ndarray, np.ndarray],
+    forward: Mapping[str, np.ndarray],
+    backward: Mapping[str, np.ndarray],
+    styles: Styles,
+    gaps: Mapping[str, str],
+) -> Figure:
+    """Points of the plane on their way between two data sets, on one grid and colour scale.
+
+    ``ends`` are rows of the base and of the target. Above, ``forward`` from the base has to look
+    like the target, on its right; below, ``backward`` from the target like the base.
+    """
+    methods = _shown(styles, [*forward, *backward, *gaps])
+    figure, grid = _grid(2, 2 + len(methods), size=(1.9, 2.0))
+    figure.set_layout_engine("compressed")
+    shown = [*ends, *forward.values(), *backward.values()]
+    edges = _edges(np.concatenate(ends), bins=_bins(min(map(len, shown))))
+    scale = _histogram_scale(ends, edges)
+    names = ("Base", "Target")
+    for line, (start, end), found in zip(grid, [(0, 1), (1, 0)], [forward, backward], strict=True):
+        line[0].set_ylabel(f"$t$: {start} → {end}", fontweight="bold")
+        for axes, side in ((line[0], start), (line[-1], end)):
+            axes.set_title(names[side], color="black")
+            _points_histogram(axes, ends[side], edges, scale)
+        for name, axes in zip(methods, line[1:-1], strict=True):
+            _title(axes, name, styles)
+            if name in found:
+                _points_histogram(axes, found[name], edges, scale)
+            else:
+                _missing(axes, gaps[name])
+                _bare(axes)
+    _colourbar(figure, scale, list(grid.flat), "density [1 / unit area]")
     return figure
 
 
@@ -153,6 +218,64 @@ def densities(
     for name, axes in zip([TARGET, *methods], grid[0], strict=True):
         _title(axes, name, styles)
     return figure
+
+
+@style()
+def path(paths: Mapping[str, Frames], styles: Styles, gaps: Mapping[str, str]) -> Figure:
+    """Densities of flows on their way from base to data: a row for each, one colour scale.
+
+    ``paths`` maps flows to their frames, and ``TARGET``, where known, to a single frame; ``gaps``
+    maps a flow without frames to the reason.
+    """
+    methods = _shown(styles, [*paths, *gaps])
+    known = [TARGET] if TARGET in paths else []
+    figure, grid = _grid(len(methods), len(MOMENTS) + len(known), size=(1.5, 1.5))
+    figure.set_layout_engine("compressed")
+    scale = _path_scale(paths)
+    for name, line in zip(methods, grid, strict=False):
+        moving, still = line[: len(MOMENTS)], line[len(MOMENTS) :]
+        for axes, moment in zip(moving, MOMENTS, strict=True):
+            _frame(axes, paths.get(name), moment, scale, _window(paths))
+        for axes in still:
+            _frame(axes, paths[TARGET], 1.0, scale, _window(paths))
+        if name in gaps:
+            _missing_line(list(moving), gaps[name])
+        line[0].set_ylabel(styles[name]["label"], color=styles[name]["colour"], fontweight="bold")
+    for axes, moment in zip(grid[0], MOMENTS, strict=False):
+        axes.set_title(f"$t$ = {moment:g}", fontweight="normal")
+    for axes in grid[0, len(MOMENTS) :]:
+        _title(axes, TARGET, styles)
+    _colourbar(figure, scale, list(grid.flat), "density [1 / unit area]")
+    return figure
+
+
+@style()
+def path_film(
+    paths: Mapping[str, Frames], styles: Styles, gaps: Mapping[str, str]
+) -> list[np.ndarray]:
+    """The pictures (height, width, RGB) of ``path`` at every time, its flows side by side."""
+    names = [*_shown(styles, [*paths, *gaps]), *([TARGET] if TARGET in paths else [])]
+    figure, panels = _panels(len(names), columns=6, size=(1.9, 2.3))
+    figure.set_dpi(100)
+    canvas, scale = FigureCanvasAgg(figure), _path_scale(paths)
+    for name, axes in zip(names, panels, strict=False):
+        _title(axes, name, styles)
+        _frame(axes, paths.get(name), 0.0, scale, _window(paths))
+        if name in gaps:
+            _missing(axes, gaps[name])
+    clock = figure.suptitle(_clock(0.0))
+    canvas.draw()  # type: ignore[no-untyped-call]
+    figure.set_layout_engine("none")  # else the panels move with the text
+    pictures = []
+    for moment in max((frames.times for frames in paths.values()), key=len, default=[1.0]):
+        clock.set_text(_clock(moment))
+        for name, axes in zip(names, panels, strict=False):
+            for image in axes.images:
+                image.set_data(_at(paths[name], moment))
+        canvas.draw()  # type: ignore[no-untyped-call]
+        picture = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        pictures.append(np.array(picture)[..., :3])
+    return pictures
 
 
 @style()
@@ -254,17 +377,17 @@ def _bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _missing(axes: Axes, reason: str) -> None:
-    text = f"missing:\n{textwrap.fill(reason, 22)}"
-    axes.text(
-        *(0.5, 0.5, text),
+def _missing(axes: Axes, reason: str, width: int = 22, x: float = 0.5) -> None:
+    text = axes.text(
+        *(x, 0.5, f"missing:\n{textwrap.fill(reason, width)}"),
         transform=axes.transAxes,
         ha="center",
         va="center",
         color=GREY,
         fontsize="small",
     )
-    axes.set_facecolor("#f4f4f4")
+    text.set_in_layout(False)  # it may be wider than its panel
+    axes.set_facecolor(PALE)
 
 
 def _scale(top: float) -> Normalize:
@@ -304,6 +427,23 @@ def _histogram(points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.n
     return density
 
 
+def _histogram_scale(
+    targets: Sequence[np.ndarray], edges: tuple[np.ndarray, np.ndarray]
+) -> Normalize:
+    """Up to nearly the highest bin of any of the targets."""
+    heights = [_histogram(target, edges) for target in targets]
+    return _scale(max(float(np.quantile(found[found > 0], 0.98)) for found in heights))
+
+
+def _points_histogram(
+    axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray], scale: Normalize
+) -> None:
+    heights = _histogram(points, edges)
+    axes.pcolormesh(*edges, heights.T, cmap=DENSITY, norm=scale, rasterized=True)
+    _outside(axes, points, edges)
+    _bare(axes)
+
+
 def _outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> None:
     low, high = (np.array([edge[end] for edge in edges]) for end in (0, -1))
     share = 1 - np.mean(np.all((points >= low) & (points <= high), axis=1))
@@ -331,7 +471,61 @@ def _peak(log_densities: Mapping[str, np.ndarray]) -> float:
     """Top of the colour scale: the peak of the truth, else the median peak of the methods."""
     if TARGET in log_densities:
         return float(np.exp(log_densities[TARGET].max()))
-    return float(np.median([np.exp(found.max()) for found in log_densities.values()]))
+    peaks = [np.exp(found.max()) for found in log_densities.values()]
+    return float(np.median(peaks)) if peaks else 1.0
+
+
+# Paths
+
+
+def _at(frames: Frames, moment: float) -> np.ndarray:
+    """The density (height, width) at the time nearest to ``moment``."""
+    density: np.ndarray = np.exp(frames.log_density[np.abs(frames.times - moment).argmin()])
+    return density
+
+
+def _frame(
+    axes: Axes, frames: Frames | None, moment: float, scale: Normalize, window: Extent
+) -> None:
+    """The density nearest to ``moment``, nothing without frames."""
+    if frames is not None:
+        axes.imshow(
+            _at(frames, moment),
+            origin="lower",
+            extent=frames.extent,
+            cmap=DENSITY,
+            norm=scale,
+            interpolation="bilinear",
+        )
+    axes.set(xlim=window[:2], ylim=window[2:], facecolor=colormaps[DENSITY](0))
+    _bare(axes)
+
+
+def _missing_line(line: Sequence[Axes], reason: str) -> None:
+    """The reason across all panels of a line."""
+    for axes in line:
+        axes.set_facecolor(PALE)
+    middle = line[len(line) // 2]
+    middle.set_zorder(1)  # its text lies over its neighbours
+    _missing(middle, reason, width=80, x=0.0)
+
+
+def _path_scale(paths: Mapping[str, Frames]) -> Normalize:
+    """The scale of the densities at the end of the paths."""
+    return _scale(_peak({name: frames.log_density[-1] for name, frames in paths.items()}))
+
+
+def _window(paths: Mapping[str, Frames]) -> Extent:
+    """The least window that shows every extent."""
+    extents = [frames.extent for frames in paths.values()] or [(0.0, 1.0, 0.0, 1.0)]
+    lefts, rights, bottoms, tops = zip(*extents, strict=True)
+    return min(lefts), max(rights), min(bottoms), max(tops)
+
+
+def _clock(moment: float) -> str:
+    """A bar from base to data that fills up, and the time."""
+    done = round(30 * moment)
+    return f"base {'━' * done}●{'─' * (30 - done)} data    $t$ = {moment:.2f}"
 
 
 # Learning curves

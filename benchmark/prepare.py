@@ -13,14 +13,19 @@ from benchmark.data.dataset import Splits
 
 def prepare(entry: dict[str, Any], downloads: Path, folder: str | Path) -> None:
     """Write the prepared folder of one data set of the config; refuses damaged downloads."""
-    kind = names.load(entry["class"])
+    kind, splits = names.load(entry["class"]), _splits(entry, downloads)
+    base = _splits(entry["base"], downloads) if "base" in entry else None
+    dataset.write(folder, kind, splits, _truth(kind.density, splits), base)
+
+
+def _splits(entry: dict[str, Any], downloads: Path) -> Splits:
     source = {}
     if "source" in entry:
         for file in fetch.source(entry["source"]).files:
             fetch.verify(file, downloads / file.path)
         source = {"source": downloads / entry["source"]}
-    splits = kind.prepare(**entry["numbers"], **source)
-    dataset.write(folder, kind, splits, _truth(kind.density, splits))
+    found: Splits = names.load(entry["class"]).prepare(**entry["numbers"], **source)
+    return found
 
 
 def _truth(density: str | None, splits: Splits) -> dict[str, np.ndarray]:

@@ -1,10 +1,12 @@
 """The report of a suite: which runs are whole, its tables and its figures, from files alone."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from benchmark import plots, records, tables
 from benchmark.config import Suite
@@ -72,12 +74,28 @@ def write_samples(suite: Suite, name: str) -> None:
     samples = {run.method: np.load(run.folder / "samples.npy") for run in runs if run not in gaps}
     missing = {run.method: gaps[run] for run in runs if run in gaps}
     description = dataset.describe(data_folder(suite.name, name))
-    if description.picture is not None:
+    if description.base is not None and suite.event(name) == (2,):
+        figure = _samples_between(suite, name, samples, missing)
+    elif description.picture is not None:
         real = dataset.dequantise(target, description.levels, seed=0)
         figure = plots.samples_images(real, samples, description.picture, suite.methods, missing)
     else:
         figure = plots.samples_2d(target, samples, suite.methods, missing)
     plots.save(figure, suite_folder(suite.name) / "figures" / f"samples_{name}")
+
+
+def _samples_between(
+    suite: Suite, name: str, forward: Mapping[str, np.ndarray], gaps: dict[str, str]
+) -> Figure:
+    """``forward`` beside what flows the other way, of a data set with rows of the base."""
+    runs = {run.method: run for run in first_runs(suite) if run.dataset == name}
+    files = {method: runs[method].folder / "samples_base.npy" for method in forward}
+    backward = {method: np.load(file) for method, file in files.items() if file.exists()}
+    gaps |= {m: "its backward samples were not drawn" for m in forward if m not in backward}
+    base, target = (
+        dataset.rows(data_folder(suite.name, name), split) for split in ("base_test", "test")
+    )
+    return plots.samples_between((base, target), forward, backward, suite.methods, gaps)
 
 
 def write_densities(suite: Suite) -> None:
@@ -88,22 +106,41 @@ def write_densities(suite: Suite) -> None:
     captions: dict[tuple[str, str], str] = {}
     missing: dict[tuple[str, str], str] = {}
     for name in suite.datasets:
-        if suite.event(name) != (2,):
+        if suite.event(name) != (2,) or suite.has_base(name):
             continue
         found[name] = {}
         for run in (run for run in first_runs(suite) if run.dataset == name):
-            key = TARGET if _is_oracle(suite, run) else run.method
+            key = TARGET if is_oracle(suite, run) else run.method
             if run in gaps or not (run.folder / "density.npz").exists():
                 missing[name, key] = gaps.get(run, "its density was not evaluated")
                 continue
-            stored = np.load(run.folder / "density.npz")
-            left, right, bottom, top = stored["extent"].tolist()
-            extents[name] = (left, right, bottom, top)
+            stored = _arrays(run.folder / "density.npz")
+            extents[name] = stored["extent"]
             found[name][key] = stored["log_density"]
             captions[name, key] = _caption(run)
     labels = _labels(suite)
     figure = plots.densities(extents, found, suite.methods, labels, captions, missing)
     plots.save(figure, suite_folder(suite.name) / "figures" / "density")
+
+
+def write_path(suite: Suite, name: str) -> None:
+    """Figure and animation of the path from base to data of every flow's first seed."""
+    gaps = _gaps(suite)
+    found: dict[str, plots.Frames] = {}
+    missing: dict[str, str] = {}
+    for run in (run for run in first_runs(suite) if run.dataset == name):
+        if is_oracle(suite, run) and run not in gaps:
+            truth = _arrays(run.folder / "density.npz")
+            found[TARGET] = plots.Frames(truth["log_density"][None], np.ones(1), truth["extent"])
+        elif not suite.is_flow(run.method):
+            continue
+        elif run in gaps or not (run.folder / "path.npz").exists():
+            missing[run.method] = gaps.get(run, "its path was not evaluated")
+        else:
+            found[run.method] = plots.Frames(**_arrays(run.folder / "path.npz"))
+    stem = suite_folder(suite.name) / "figures" / f"path_{name}"
+    plots.save(plots.path(found, suite.methods, missing), stem)
+    plots.save_film(plots.path_film(found, suite.methods, missing), f"{stem}.gif")
 
 
 def write_learning_curves(suite: Suite) -> None:
@@ -123,7 +160,8 @@ def write_learning_curves(suite: Suite) -> None:
 def write_nll_time(suite: Suite) -> None:
     """Figure of the test NLL against training seconds."""
     frame = tables.read_metrics(suite_folder(suite.name) / "metrics.parquet")
-    figure = plots.nll_against_time(frame, suite.methods, _labels(suite))
+    known = {name: label for name, label in _labels(suite).items() if not suite.has_base(name)}
+    figure = plots.nll_against_time(frame, suite.methods, known)
     plots.save(figure, suite_folder(suite.name) / "figures" / "nll_time")
 
 
@@ -137,6 +175,11 @@ def is_trained(suite: Suite, run: Run) -> bool:
     return suite.is_ours(run.method) and bool(suite.numbers(run)["train"]["steps"])
 
 
+def is_oracle(suite: Suite, run: Run) -> bool:
+    """Whether a run is the true density of its data set."""
+    return bool(suite.methods[run.method].get("class") == ORACLE)
+
+
 def _gaps(suite: Suite) -> dict[Run, str]:
     found = {run: gap(suite, run) for run in suite.runs}
     return {run: reason for run, reason in found.items() if reason is not None}
@@ -146,8 +189,10 @@ def _labels(suite: Suite) -> dict[str, str]:
     return {name: entry["label"] for name, entry in suite.datasets.items()}
 
 
-def _is_oracle(suite: Suite, run: Run) -> bool:
-    return bool(suite.methods[run.method].get("class") == ORACLE)
+def _arrays(file: Path) -> dict[str, Any]:
+    """What an ``npz`` holds, its ``extent`` as a tuple."""
+    with np.load(file) as stored:
+        return {**stored, "extent": tuple(stored["extent"].tolist())}
 
 
 def _records(run: Run) -> Mapping[str, dict[str, Any]]:

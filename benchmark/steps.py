@@ -40,7 +40,8 @@ def train(
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
     kind = names.load(numbers["class"])
     given = {"density": description.density} if "density" in kind.requires else {}
-    arguments = {**numbers["model"], **given}
+    known = {} if description.base is None else {"base_rows": description.base}
+    arguments = {**numbers["model"], **given, **known}
     method = model.build(numbers["class"], description.event, arguments).to(device)
     to_method = coordinates(training.coordinates, rows.all())
     held_out = _rows(data, "validation", VALIDATION_NOISE, device)
@@ -57,7 +58,10 @@ def train(
         values = fitted(method).log_prob(held_out).cpu().numpy()
         return Validation(float(description.nll(values).mean()), diagnostics)
 
-    averaged, history = fit(method, rows, to_method, training, validate)
+    base = None
+    if description.base is not None:
+        base = Rows(dataset.rows(data, "base"), description.levels, device)
+    averaged, history = fit(method, rows, to_method, training, validate, base)
     _write_history(folder / "training.csv", history)
     stored = {
         "class": numbers["class"],
@@ -86,46 +90,65 @@ def evaluate(
     fitted = model.load(folder, tolerance).to(device)
     stored = read_json(folder / "model.json")
     x = _rows(data, "test", TEST_NOISE, device)
-    chunk = settings["chunk"]
-    likelihood = evaluation.log_prob(fitted, x, chunk, tolerance)
-    no_ode = not likelihood.nfe
-    tight: list[float | None] | None = None
-    if not no_ode:
-        few = evaluation.log_prob(
-            fitted, x[: settings["tight_rows"]], chunk, tolerance.tightened(10.0)
-        )
-        tight = [value if np.isfinite(value) else None for value in few.values.tolist()]
-    samples = evaluation.sample(fitted, settings["samples"], chunk)
+    reason = fitted.method.likelihood_gap()
+    likelihood = None
+    if reason is None:
+        likelihood = evaluation.log_prob(fitted, x, settings["chunk"], tolerance)
+    samples = evaluation.sample(fitted, settings["samples"], settings["chunk"])
     protocol = {
         **fitted.method.protocol(tolerance),
-        "chunk": chunk,
+        "chunk": settings["chunk"],
         "weights": stored["weights"],
         "rows": len(x),
         "data": description.hash,
         **({"dequantisation": f"uniform, seed {TEST_NOISE}, 1 pass"} if description.levels else {}),
     }
     origin = _origin(numbers, settings["config"], device)
-    for name, measured in (("log_prob", likelihood), ("samples", samples)):
-        with atomic(folder / f"{name}.npy") as temporary:
-            np.save(temporary, measured.values)
-    write_json(
-        folder / "likelihood.json",
-        {
-            "nfe": None if no_ode else likelihood.nfe,
-            "tight_log_prob": tight,
-            "protocol": protocol,
-            "provenance": origin,
-        },
+    _write_rows(folder / "samples.npy", samples.values)
+    _write_rows(
+        folder / "log_prob.npy",
+        np.full(len(x), np.nan) if likelihood is None else likelihood.values,
     )
+    solve = {
+        **_solve(fitted, likelihood, x[: settings["tight_rows"]], settings["chunk"]),
+        **({} if reason is None else {"reason": reason}),
+        "protocol": protocol,
+        "provenance": origin,
+    }
+    write_json(folder / "likelihood.json", solve)
     precision = stored["training"]["precision"]
     clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
     trained = _training_metrics(fitted, stored["training"])
-    measured_now = _evaluation_metrics(likelihood, samples, protocol["solver"])
+    measured_now = [
+        *_likelihood_metrics(likelihood, reason),
+        *_sampling_metrics(samples, protocol["solver"]),
+    ]
     write_json(
         folder / "cost.json",
         records.records(run, trained, clocked, stored["provenance"])
         + records.records(run, measured_now, clocked, origin),
     )
+
+
+def _solve(
+    fitted: Model, likelihood: Measured | None, few: torch.Tensor, chunk: int
+) -> dict[str, Any]:
+    """NFE of a likelihood, and ``few`` of its rows at a 10x tighter tolerance."""
+    if likelihood is None or not likelihood.nfe:
+        return {"nfe": None, "tight_log_prob": None}
+    tight = evaluation.log_prob(fitted, few, chunk, fitted.tolerance.tightened(10.0))
+    values = [value if np.isfinite(value) else None for value in tight.values.tolist()]
+    return {"nfe": likelihood.nfe, "tight_log_prob": values}
+
+
+def backward(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Write ``samples_base.npy``: the test rows, carried back by a flow to ``t = 0``."""
+    device = _device()
+    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    fitted = model.load(folder, tolerance).to(device)
+    x = _rows(data, "test", TEST_NOISE, device)
+    found = [fitted.transport(part, 1.0, 0.0) for part in torch.split(x, settings["chunk"])]
+    _write_rows(folder / "samples_base.npy", torch.cat(found).float().cpu().numpy())
 
 
 def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
@@ -143,9 +166,43 @@ def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
         np.savez(temporary, log_density=values.reshape(points, points), extent=extent)
 
 
+def path(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Write ``path.npz``: the densities of a flow from base to data, on a grid that covers both.
+
+    ``log_density`` in nats (time, y, x), lowest y first, its ``times`` and its ``extent``.
+    """
+    torch.manual_seed(0)
+    device = _device()
+    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    fitted, points = model.load(folder, tolerance).to(device), settings["frame_grid"]
+    lower, upper = _square(fitted, dataset.rows(data, "train"))
+    x = torch.tensor(evaluation.grid(lower, upper, points), device=device)
+    chunks, times = torch.split(x, settings["chunk"]), np.linspace(0, 1, settings["frames"])
+    frames = [torch.cat([fitted.log_prob(part, float(t)) for part in chunks]) for t in times]
+    log_density = torch.stack(frames).reshape(-1, points, points).cpu().numpy()
+    extent = [lower[0], upper[0], lower[1], upper[1]]
+    with atomic(folder / "path.npz") as temporary:
+        np.savez(temporary, log_density=log_density, times=times, extent=extent)
+
+
+def _square(fitted: Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of a square over all rows and, on each axis, 99 % of the base."""
+    base = fitted.coordinates.inverse(fitted.flow.base.sample(10_000)).detach().cpu().numpy()
+    margin = 0.05 * np.ptp(rows, axis=0)
+    lower = np.minimum(rows.min(axis=0) - margin, np.quantile(base, 0.005, axis=0))
+    upper = np.maximum(rows.max(axis=0) + margin, np.quantile(base, 0.995, axis=0))
+    half = (upper - lower).max() / 2
+    return (lower + upper) / 2 - half, (lower + upper) / 2 + half
+
+
 def _rows(data: str | Path, split: str, seed: int, device: torch.device) -> torch.Tensor:
     levels = dataset.describe(data).levels
     return torch.tensor(dataset.dequantise(dataset.rows(data, split), levels, seed), device=device)
+
+
+def _write_rows(path: Path, rows: np.ndarray) -> None:
+    with atomic(path) as temporary:
+        np.save(temporary, rows)
 
 
 def _write_history(path: Path, history: list[Row]) -> None:
@@ -167,11 +224,16 @@ def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
     ]
 
 
-def _evaluation_metrics(likelihood: Measured, samples: Measured, solver: str) -> list[Metric]:
+def _likelihood_metrics(likelihood: Measured | None, reason: str | None) -> list[Metric]:
+    if likelihood is None:
+        return [Metric("likelihood_seconds", None, "s", reason=reason)]
+    return [Metric("likelihood_seconds", likelihood.seconds, "s", n=len(likelihood.values))]
+
+
+def _sampling_metrics(samples: Measured, solver: str) -> list[Metric]:
     no_ode = f"no ODE is solved, solver {solver}"
     n, rate = len(samples.values), len(samples.values) / samples.seconds
     return [
-        Metric("likelihood_seconds", likelihood.seconds, "s", n=len(likelihood.values)),
         Metric("sampling_seconds", samples.seconds, "s", n=n),
         _known("nfe_sampling", samples.nfe or None, "evaluations", no_ode),
         Metric("samples_per_second", rate, "1/s", direction="higher", n=n),

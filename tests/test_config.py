@@ -151,6 +151,8 @@ def test_the_hash_of_a_run_changes_with_what_its_records_depend_on_and_with_noth
         ("methods/interpolant/colour", "#123456"),
         ("methods/ffjord/train/lr", 0.5),
         ("evaluation/grid", 9),
+        ("evaluation/frames", 9),
+        ("evaluation/frame_grid", 9),
         ("datasets/eight_gaussians/numbers/test", 61),
     ):
         changed = copy.deepcopy(toy)
@@ -471,6 +473,88 @@ def test_a_package_that_is_not_installed_is_named_before_any_job(toy, tmp_path, 
         put(toy["suites"]["toy"], "methods/ffjord/class", f"{module}.FFJORD")
         with pytest.raises(ConfigError, match=rf"ffjord.class: {module}.* 'no_package', .*extras"):
             load(toy)
+
+
+MOONS = {
+    "class": "benchmark.data.synthetic.TwoMoons",
+    "numbers": {"train": 50, "validation": 5, "test": 20},
+}
+
+
+@pytest.fixture
+def two_sided(toy, tmp_path, monkeypatch):
+    """The toy suite with rows of the base, which FFJORD is made to accept, on the first set."""
+    source = (ROOT / "benchmark/baselines/ffjord.py").read_text()
+    source = source.replace("    def __init__", '    accepts = ("base",)\n\n    def __init__')
+    source = source.replace("width: PositiveInt", "base_rows: PositiveInt, width: PositiveInt")
+    (tmp_path / "accepting.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    suite = toy["suites"]["toy"]
+    suite["datasets"]["eight_gaussians"]["base"] = copy.deepcopy(MOONS)
+    put(suite, "methods/ffjord/class", "accepting.FFJORD")
+    for name in ("interpolant", "gaussian"):
+        suite["methods"][name]["datasets"] = ["digits"]
+    del suite["methods"]["oracle"]
+    return toy
+
+
+def test_rows_of_the_base_are_for_methods_that_accept_them(two_sided):
+    suite = load(two_sided)
+    assert suite.has_base("eight_gaussians") and not suite.has_base("digits")
+    put(two_sided["suites"]["toy"], "methods/ffjord/model/base_rows", 50)
+    with pytest.raises(ConfigError, match=r"methods.ffjord.model: key 'base_rows' is unknown"):
+        load(two_sided)
+    del two_sided["suites"]["toy"]["methods"]["ffjord"]["model"]["base_rows"]
+    put(two_sided["suites"]["toy"], "methods/gaussian/datasets", ["eight_gaussians", "digits"])
+    with pytest.raises(
+        ConfigError,
+        match=r"methods.gaussian: cannot run on eight_gaussians: it needs a data set without "
+        r"'base', as it does not accept rows of the base. Set its 'datasets' to some of: digits",
+    ):
+        load(two_sided)
+
+
+def test_what_is_fitted_depends_on_the_rows_of_the_base(two_sided):
+    run = Run("toy", "eight_gaussians", "ffjord", 0)
+    assert load(two_sided).prepared("eight_gaussians")["base"] == MOONS
+    before = load(two_sided).train_hash(run)
+    put(two_sided["suites"]["toy"], "datasets/eight_gaussians/base/numbers/train", 51)
+    assert load(two_sided).train_hash(run) != before
+
+
+BASES = {
+    "other shape": (
+        {"class": "benchmark.data.digits.Digits", "numbers": {"validation": 10, "test": 20}},
+        r"datasets.eight_gaussians.base: the event of benchmark.data.digits.Digits is \(64,\); "
+        r"allowed is \(2,\), that of benchmark.data.synthetic.EightGaussians",
+    ),
+    "unknown number": (
+        {**MOONS, "numbers": {**MOONS["numbers"], "noise": 1}},
+        "datasets.eight_gaussians.base.numbers: key 'noise' is unknown",
+    ),
+    "unknown class": (
+        {**MOONS, "class": "benchmark.data.synthetic.TwoMoon"},
+        "datasets.eight_gaussians.base.class: .*Did you mean 'TwoMoons'",
+    ),
+    "unknown source": (
+        {**MOONS, "source": "mnits"},
+        "datasets.eight_gaussians.base.source: 'mnits' is unknown",
+    ),
+    "misspelt key": ({**MOONS, "number": {}}, "eight_gaussians.base: key 'number' is unknown"),
+}
+
+
+@pytest.mark.parametrize(("base", "message"), BASES.values(), ids=BASES.keys())
+def test_a_mistake_in_the_base_is_named(two_sided, base, message):
+    two_sided["suites"]["toy"]["datasets"]["eight_gaussians"]["base"] = base
+    with pytest.raises(ConfigError, match=message):
+        load(two_sided)
+
+
+def test_flows_are_told_from_closed_forms(toy):
+    suite = load(toy)
+    flows = {name: suite.is_flow(name) for name in suite.methods}
+    assert flows == {"interpolant": True, "ffjord": True, "gaussian": False, "oracle": False}
 
 
 def test_a_source_that_a_data_set_needs_is_asked_for(toy):

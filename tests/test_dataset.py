@@ -9,7 +9,8 @@ import torch
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
 from benchmark.data.digits import Digits
-from benchmark.data.synthetic import Checkerboard, EightGaussians
+from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
+from benchmark.prepare import prepare
 
 
 class Pixels(Dataset):
@@ -58,6 +59,48 @@ def test_what_is_written_is_read(tmp_path, kind, splits):
         assert rows.dtype == getattr(splits, name).dtype
         assert np.array_equal(rows, getattr(splits, name))
     assert dataset.true_log_prob(folder, "test").tolist() == [1.5, -math.inf]
+
+
+def test_rows_of_the_base_lie_beside_those_of_the_data(tmp_path):
+    base = points(seed=7, n=(4, 1, 6))
+    dataset.write(tmp_path / "data", Points, points(), {}, base)
+    found = dataset.describe(tmp_path / "data")
+    assert found.base == 4 and found.rows == {"train": 5, "validation": 3, "test": 2}
+    assert np.array_equal(dataset.rows(tmp_path / "data", "base"), base.train)
+    assert np.array_equal(dataset.rows(tmp_path / "data", "base_test"), base.test)
+    assert described(tmp_path / "other", Points, points()).base is None
+
+
+def test_hash_covers_the_rows_of_the_base(tmp_path):
+    hashes = {described(tmp_path / "data", Points, points()).hash}
+    for part in ("none", "train", "test"):
+        base = points(seed=7)
+        if part != "none":
+            getattr(base, part)[0, 0] += 1
+        dataset.write(tmp_path / "data", Points, points(), {}, base)
+        hashes.add(dataset.describe(tmp_path / "data").hash)
+    assert len(hashes) == 4
+
+
+def test_rows_of_the_base_are_checked_too(tmp_path):
+    base = changed(points(), "train", lambda x: x * np.nan)
+    with pytest.raises(ValueError, match="base has values that are not finite"):
+        dataset.write(tmp_path / "data", Points, points(), {}, base)
+
+
+def test_a_data_set_of_the_config_is_prepared_with_its_base(tmp_path):
+    moons = {"class": "benchmark.data.synthetic.TwoMoons"}
+    entry = {
+        **{"class": "benchmark.data.synthetic.Checkerboard"},
+        "numbers": {"train": 9, "validation": 2, "test": 3},
+        "base": {**moons, "numbers": {"train": 8, "validation": 1, "test": 4}},
+    }
+    prepare(entry, tmp_path, tmp_path / "data")
+    made = TwoMoons.prepare(8, 1, 4)
+    assert np.array_equal(dataset.rows(tmp_path / "data", "base"), made.train)
+    assert np.array_equal(dataset.rows(tmp_path / "data", "base_test"), made.test)
+    assert len(dataset.rows(tmp_path / "data", "train")) == 9
+    assert np.isfinite(dataset.true_log_prob(tmp_path / "data", "test")).all()
 
 
 def test_an_unknown_truth_is_none_even_where_one_was(tmp_path):
@@ -182,7 +225,7 @@ def test_digits_refuse_to_leave_nothing_for_training():
         Digits.prepare(validation=797, test=1000)
 
 
-@pytest.mark.parametrize("kind", [Checkerboard, EightGaussians])
+@pytest.mark.parametrize("kind", [Checkerboard, EightGaussians, TwoMoons])
 def test_synthetic_rows_are_the_same_at_every_call(tmp_path, kind, single_precision):
     def hashed():
         return described(tmp_path / "data", kind, kind.prepare(50, 20, 30)).hash
@@ -196,3 +239,23 @@ def test_synthetic_rows_are_the_same_at_every_call(tmp_path, kind, single_precis
     splits = kind.prepare(50, 20, 30)
     assert [len(x) for x in vars(splits).values()] == [50, 20, 30]
     assert len(np.unique(np.concatenate([*vars(splits).values()]), axis=0)) == 100
+
+
+def test_two_moons_are_half_ellipses_with_noise_in_the_square():
+    rows = TwoMoons.prepare(4000, 500, 500).train.astype(float)
+    # Noiseless, the upper moon is the upper half of an ellipse around (-4/3, -4/3), the lower
+    # one its half turn about the origin; both span [-4, 4] together.
+    angle = np.linspace(0, np.pi, 2000)
+    upper = np.stack([8 / 3 * np.cos(angle) - 4 / 3, 16 / 3 * np.sin(angle) - 4 / 3], axis=1)
+    arcs = np.stack([upper, -upper])
+    assert np.abs(arcs).max(axis=(0, 1)) == pytest.approx([4, 4], abs=1e-3)
+    distance = np.sqrt(((rows[:, None, None] - arcs[None, :, ::10]) ** 2).sum(axis=3)).min(axis=2)
+    nearest = distance.min(axis=1)
+    # Across an arc the noise is one-dimensional: E d^2 = 0.2^2, less a little at its curves.
+    spread = np.sqrt((nearest**2).mean())
+    assert abs(spread - 0.2) < 0.02
+    share = (distance[:, 0] < distance[:, 1]).mean()
+    assert abs(share - 0.5) < 4 * 0.5 / math.sqrt(len(rows))
+    # Training and test rows are of one distribution: the moons are shuffled before the split.
+    first, last = rows[:500].mean(axis=0), rows[-500:].mean(axis=0)
+    assert (np.abs(first - last) < 4 * rows.std(axis=0) * math.sqrt(2 / 500)).all()

@@ -90,6 +90,16 @@ def test_rows_without_density_are_a_reason_not_a_number(bad):
     assert found["nfe_likelihood"].value == 14.0
 
 
+def test_a_method_without_likelihood_says_why():
+    solve = {**CLOSED, "reason": "the base is known by samples only"}
+    found = measured([math.nan] * 3, truth=[-1.0] * 3, solve=solve)
+    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood"}
+    for metric in found.values():
+        assert metric.value is None and metric.reason == "the base is known by samples only"
+    assert (found["nll"].unit, found["kl"].unit) == ("nats", "nats")
+    assert "kl" not in measured([math.nan], solve=solve)
+
+
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, 1)])
 def test_every_test_row_has_one_value(shape):
     with pytest.raises(ValueError, match="3 test rows, and each needs one value"):

@@ -177,3 +177,10 @@ def test_state_is_float64_whatever_the_rows_are():
     exact = pendulum_log_prob(x1.double())
     torch.testing.assert_close(found, exact, atol=1e-8, rtol=0)
     assert transport(pendulum, x1, TIGHT).values.dtype == torch.float64
+
+
+def test_nothing_moves_in_no_time():
+    x = torch.randn(3, 2)
+    for t in (0.0, 0.4, 1.0):
+        found = ode.transport(lambda t, x: x, x, Tolerance(1e-6, 1e-6), (t, t), breaks=(0.4,))
+        assert torch.equal(found.values, x) and found.nfe == 0

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 
 from benchmark import plots, tables
 from benchmark.files import write_json
@@ -236,6 +237,34 @@ def test_histograms_are_densities_on_one_scale():
     assert len({mesh.get_clim() for mesh in meshes.values()}) == 1
 
 
+def test_samples_between_two_data_sets_stand_beside_where_they_should_arrive():
+    base, target = np.random.default_rng(0).normal(size=(2, 1000, 2)) + [
+        [[3.0, 0.0]],
+        [[-3.0, 0.0]],
+    ]
+    forward, backward = {"ffjord": target + 0.5}, {"ffjord": base - 0.5}
+    gaps = {"ot_flow": "diverged at step 312"}
+    figure = plots.samples_between((base, target), forward, backward, STYLES, gaps)
+    above, below = figure.axes[:4], figure.axes[4:8]
+    titles = [[axes.title.get_text() for axes in line] for line in (above, below)]
+    assert titles == [
+        ["Base", "FFJORD", "OT-Flow", "Target"],
+        ["Target", "FFJORD", "OT-Flow", "Base"],
+    ]
+
+    def centre(axes):
+        mesh = axes.collections[0]
+        x = mesh.get_coordinates()[0, :, 0]
+        return np.average((x[1:] + x[:-1]) / 2, weights=mesh.get_array().sum(axis=0))
+
+    # Bins are 0.4 wide, and what lies outside is not counted.
+    found = [centre(axes) for axes in (above[0], above[1], above[3], below[0], below[1], below[3])]
+    np.testing.assert_allclose(found, [3, -2.5, -3, -3, 2.5, 3], atol=0.2)
+    meshes = [axes.collections[0] for axes in [*above, *below] if axes.collections]
+    assert len(meshes) == 6 and len({mesh.get_clim() for mesh in meshes}) == 1
+    assert texts(figure).count("diverged at step 312") == 2
+
+
 def test_a_histogram_has_x_to_the_right_and_y_upward():
     target = np.concatenate([np.zeros((99, 2)), [[10.0, 2.0]]])
     axes = plots.samples_2d(target, {}, STYLES, {}).axes[0]
@@ -269,6 +298,92 @@ def test_densities_share_a_scale_within_a_data_set():
     assert truth.get_extent() == [-4, 4, -3, 3] and truth.origin == "lower"
     np.testing.assert_allclose(learned.get_array(), np.exp(found["ffjord"]))
     assert "KL 0.012 nats" in texts(figure)
+
+
+def fake_path(spread, extent=(-4.0, 4.0, -4.0, 4.0)):
+    """A Gaussian that narrows to ``spread`` in five frames."""
+    axis = np.linspace(-4, 4, 8)
+    squares = np.add.outer(axis**2, axis**2)
+    times = np.linspace(0, 1, 5)
+    widths = 1 + times * (spread - 1)
+    frames = [-squares / (2 * w**2) - np.log(2 * np.pi * w**2) for w in widths]
+    return plots.Frames(np.stack(frames), times, extent)
+
+
+def fake_paths():
+    truth = fake_path(0.5, (-2.0, 2.0, -2.0, 2.0))
+    truth = plots.Frames(truth.log_density[-1:], np.ones(1), truth.extent)
+    wide = (-9.0, 4.0, -4.0, 5.0)
+    return {
+        "ffjord": fake_path(0.7),
+        "interpolant": fake_path(0.5, wide),
+        plots.TARGET: truth,
+    }
+
+
+def test_a_path_shows_a_flow_in_a_row_from_base_to_data_and_the_target():
+    paths = fake_paths()
+    figure = plots.path(paths, STYLES, {})
+    lines = np.array(figure.axes[:14]).reshape(2, 7)
+    for method, line in zip(("interpolant", "ffjord"), lines, strict=True):
+        assert line[0].get_ylabel() == STYLES[method]["label"]
+        assert to_hex(line[0].yaxis.label.get_color()) == STYLES[method]["colour"]
+        # Of the frames at 0, 1/4, ..., 1 those nearest to 0, 0.2, ..., 1.
+        for axes, frame in zip(line, [0, 1, 2, 2, 3, 4], strict=False):
+            shown = axes.images[0].get_array()
+            np.testing.assert_allclose(shown, np.exp(paths[method].log_density[frame]))
+            assert tuple(axes.images[0].get_extent()) == paths[method].extent
+        truth = line[6].images[0]
+        np.testing.assert_allclose(truth.get_array(), np.exp(paths[plots.TARGET].log_density[0]))
+    assert [axes.title.get_text() for axes in lines[0]][-2:] == ["$t$ = 1", "Target"]
+    clims = {axes.images[0].get_clim() for axes in lines.flat}
+    assert clims == {(0, np.exp(paths[plots.TARGET].log_density.max()))}
+    assert {(*axes.get_xlim(), *axes.get_ylim()) for axes in lines.flat} == {(-9, 4, -4, 5)}
+
+
+def test_a_path_that_is_missing_says_why_once():
+    gaps = {"ot_flow": "diverged at step 312"}
+    figure = plots.path(fake_paths(), STYLES, gaps)
+    assert texts(figure).count("missing: diverged at step 312") == 1
+    assert len(plots.path_film(fake_paths(), STYLES, gaps)) == 5
+
+
+def test_a_path_without_a_known_target_or_without_any_flow_can_be_drawn():
+    paths = fake_paths()
+    truth = paths.pop(plots.TARGET)
+    figure = plots.path(paths, STYLES, {})
+    assert "Target" not in texts(figure)
+    gaps = {"ffjord": "was not run"}
+    for known in ({}, {plots.TARGET: truth}):
+        plots.path(known, STYLES, gaps).draw_without_rendering()
+        assert len(plots.path_film(known, STYLES, gaps)) == 1
+
+
+def test_a_film_moves_with_time_and_its_target_and_panels_stand_still():
+    pictures = plots.path_film({**fake_paths(), "interpolant": fake_path(1.0)}, STYLES, {})
+    assert len(pictures) == 5
+    height, width, channels = pictures[0].shape
+    assert channels == 3
+    change = np.abs(pictures[0].astype(int) - pictures[-1]).sum(axis=2)[height // 4 :]
+    thirds = [change[:, width * k // 3 : width * (k + 1) // 3] for k in range(3)]
+    # The interpolant of this film stays N(0, 1), FFJORD narrows, the target is one frame.
+    assert [bool(third.any()) for third in thirds] == [False, True, False]
+    clock = np.abs(pictures[0].astype(int) - pictures[2]).sum(axis=2)[: height // 8]
+    assert clock.any()
+
+
+def test_a_film_pauses_at_both_ends_and_loops(tmp_path):
+    pictures = [np.full((30, 40, 3), level, dtype=np.uint8) for level in (0, 60, 120, 250)]
+    plots.save_film(pictures, tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert (film.n_frames, film.size, film.info["loop"]) == (4, (40, 30), 0)
+        durations, levels = [], []
+        for index in range(4):
+            film.seek(index)
+            durations.append(film.info["duration"])
+            levels.append(film.convert("RGB").getpixel((20, 15))[0])
+    assert durations == [plots.PAUSE, plots.FRAME, plots.FRAME, plots.PAUSE]
+    assert np.abs(np.subtract(levels, [0, 60, 120, 250])).max() < 8  # 256 colours
 
 
 def test_one_seed_one_data_set_or_none_at_all_can_be_drawn(fake_metrics, tmp_path):

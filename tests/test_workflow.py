@@ -58,6 +58,54 @@ solve = {"nfe": None, "tight_log_prob": None, "protocol": protocol, "provenance"
 (run / "cost.json").write_text("[]")
 """
 
+BETWEEN = '''
+"""Moves the mean of the base, known by its rows, to that of the data."""
+
+import torch
+from torch import nn
+
+from benchmark.densities import Density
+from benchmark.flow import Flow
+from benchmark.shapes import PositiveInt
+
+
+class Rows(Density):
+    def __init__(self, rows):
+        super().__init__()
+        self.register_buffer("rows", rows)
+
+    def sample(self, n):
+        return self.rows[torch.randint(len(self.rows), (n,))]
+
+    def log_prob(self, x):
+        raise TypeError("not known")
+
+
+class Between(Flow):
+    accepts = ("base",)
+
+    def __init__(self, rows, event):
+        super().__init__()
+        self.base, self.speed = Rows(torch.zeros(rows, *event)), nn.Parameter(torch.zeros(event))
+
+    @classmethod
+    def build(cls, event: tuple[int, ...], base_rows: PositiveInt):
+        return cls(base_rows, event)
+
+    def initialise(self, x1, x0=None):
+        self.base.rows.copy_(x0)
+        self.speed.data.copy_(x1.mean(dim=0) - x0.mean(dim=0))
+
+    def likelihood_gap(self):
+        return "the base is known by samples only"
+
+    def velocity(self, t, x):
+        return self.speed.expand_as(x)
+
+    def loss(self, x1):
+        return 0 * self.speed.sum()
+'''
+
 
 class Checkout:
     """A copy of the project in which Snakemake runs, as a user's clone."""
@@ -148,7 +196,9 @@ def test_everything_is_made(finished):
             assert (results / f"tables/{name}.{suffix}").stat().st_size
     figures = {path.stem for path in (results / "figures").glob("*.png")}
     samples = {"samples_eight_gaussians", "samples_digits"}
-    assert figures == {"density", "learning_curves", "nll_time", *samples}
+    paths = {"path_eight_gaussians"}
+    assert figures == {"density", "learning_curves", "nll_time", *samples, *paths}
+    assert {path.stem for path in (results / "figures").glob("*.gif")} == paths
     frame = pd.read_csv(results / "metrics.csv")
     assert len(frame[frame.metric == "nll"]) == RUNS
     assert frame[frame.metric == "nll"].value.notna().all()
@@ -189,6 +239,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 FIGURES = {
     "samples_figure": 2,
     "density_figure": 1,
+    "path_figure": 1,
     "learning_curves_figure": 1,
     "nll_time_figure": 1,
 }
@@ -217,6 +268,7 @@ def test_a_learning_rate_reruns_its_method_only(changed):
         "train_ffjord": 1,
         "evaluate": 1,
         "density": 1,
+        "path": 1,
         "nll": 1,
         "tables": 1,
         **FIGURES,
@@ -267,6 +319,7 @@ def test_a_run_that_diverges_is_a_named_gap_and_the_rest_is_made(tmp_path):
     assert "FloatingPointError" in nll.reason["interpolant"]
     assert nll.value[["ffjord", "gaussian", "oracle"]].notna().all()
     assert (results / "figures/density.png").exists()
+    assert (results / "figures/path_eight_gaussians.gif").exists()
 
     checkout.configure(
         edited(
@@ -318,6 +371,45 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
     assert kl["metric"] == "kl"
     assert kl["value"] > 0
     assert "Kernel density" in (checkout.folder / "results/toy/tables/nll.md").read_text()
+
+
+def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_path):
+    checkout = Checkout(tmp_path)
+    (checkout.folder / "benchmark/baselines/between.py").write_text(BETWEEN)
+    rules = (checkout.folder / "workflow/rules/interpolant.smk").read_text()
+    rules = rules.replace("interpolant", "between")
+    (checkout.folder / "workflow/rules/between.smk").write_text(rules)
+    toy = TOY["suites"]["toy"]
+    moons = {
+        "class": "benchmark.data.synthetic.TwoMoons",
+        "numbers": {"train": 100, "validation": 10, "test": 50},
+    }
+    checkout.configure(
+        edited(
+            datasets={"both": {**toy["datasets"]["eight_gaussians"], "base": moons}},
+            methods={
+                "between": {
+                    **toy["methods"]["interpolant"],
+                    "class": "benchmark.baselines.between.Between",
+                    "model": {},
+                }
+            },
+        )
+    )
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    results = checkout.folder / "results/toy"
+    frame = pd.read_csv(results / "metrics.csv")
+    missing = frame[frame.metric == "nll"]
+    assert set(missing.reason) == {"the base is known by samples only"} and len(missing) == 2
+    assert frame[frame.metric == "samples_per_second"].value.notna().all()
+    assert "the base is known by samples only" in (results / "tables/nll.md").read_text()
+    figures = {path.stem for path in (results / "figures").glob("*.png")}
+    assert figures == {"samples_both", "learning_curves", "nll_time"}
+    assert np.load(results / "both/between/seed0/samples_base.npy").shape == (60, 2)
+    assert not (results / "both/between/seed1/samples_base.npy").exists()
+    assert describe(results / "both/data").base == 100
+    assert checkout.planned() == {}
 
 
 def test_the_method_that_the_readme_adds_runs(tmp_path):

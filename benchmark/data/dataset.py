@@ -2,7 +2,8 @@
 
 A prepared folder holds ``train.npy``, ``validation.npy``, ``test.npy`` (rows of shape ``event``,
 float or unsigned integer) and ``data.json``, the ``Description``. Integer rows are dequantised
-when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``.
+when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``. A data set whose base is
+known by samples has them in ``base.npy`` (to fit) and ``base_test.npy`` (to look at).
 """
 
 import abc
@@ -47,7 +48,10 @@ class Dataset(abc.ABC):
 
 @dataclass(frozen=True)
 class Description:
-    """What the rows of a prepared folder are; ``hash`` identifies their content."""
+    """What the rows of a prepared folder are; ``hash`` identifies their content.
+
+    ``base`` is the number of rows of the base to fit with, ``None`` where there are none.
+    """
 
     event: tuple[int, ...]
     levels: int | None
@@ -55,6 +59,7 @@ class Description:
     density: str | None
     rows: dict[str, int]
     hash: str
+    base: int | None = None
 
     @property
     def unit(self) -> str:
@@ -77,12 +82,16 @@ def write(
     dataset: type[Dataset],
     splits: Splits,
     truth: Mapping[str, np.ndarray],
+    base: Splits | None = None,
 ) -> None:
     """Write a prepared folder; refuses rows that are empty, misshapen or not finite.
 
-    ``truth`` maps a split to the true log-density in nats of its rows, where it is known.
+    ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
+    ``base`` are rows of the base, of the same kind.
     """
     arrays = asdict(splits)
+    if base is not None:
+        arrays |= {"base": base.train, "base_test": base.test}
     for name, rows in arrays.items():
         _check(dataset, name, rows)
     description = Description(
@@ -90,8 +99,9 @@ def write(
         levels=dataset.levels,
         picture=dataset.picture,
         density=dataset.density,
-        rows={name: len(rows) for name, rows in arrays.items()},
+        rows={name: len(rows) for name, rows in asdict(splits).items()},
         hash=_hash(arrays),
+        base=None if base is None else len(base.train),
     )
     with atomic(folder) as temporary:
         temporary.mkdir()

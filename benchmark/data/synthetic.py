@@ -1,6 +1,8 @@
-"""Synthetic data sets: samples of densities that are known."""
+"""Synthetic data sets: samples of densities that are known, and two moons."""
 
+import numpy as np
 import torch
+from sklearn.datasets import make_moons
 
 from benchmark.data.dataset import Dataset, Splits
 from benchmark.densities import Checkerboard as CheckerboardDensity
@@ -30,6 +32,24 @@ class EightGaussians(Dataset):
     def prepare(train: PositiveInt, validation: PositiveInt, test: PositiveInt) -> Splits:
         """Independent samples, the same at every call."""
         return _sample(eight_gaussians(), train, validation, test)
+
+
+class TwoMoons(Dataset):
+    """Two half circles that interlock, stretched to the square ``[-4, 4]^2``, with normal noise.
+
+    The noise has standard deviation 0.2 on both axes. The density is not known.
+    """
+
+    event = (2,)
+
+    @staticmethod
+    def prepare(train: PositiveInt, validation: PositiveInt, test: PositiveInt) -> Splits:
+        """Points at even distances along the half circles, in one fixed random order."""
+        arcs, _ = make_moons(train + validation + test, random_state=0)
+        stretched = (arcs - [0.5, 0.25]) * [8 / 3, 16 / 3]
+        noise = np.random.default_rng(0).normal(scale=0.2, size=arcs.shape)
+        rows = (stretched + noise).astype(np.float32)
+        return Splits(*np.split(rows, [train, train + validation]))
 
 
 def _sample(density: Density, train: int, validation: int, test: int) -> Splits:

@@ -52,11 +52,17 @@ def prepared(dataset: str) -> bool:
     return not GAPS or (data_folder(SUITE.name, dataset) / "data.json").exists()
 
 
+def made_from(dataset: str) -> list[dict]:
+    """The entry of a data set and, where it has one, that of its base."""
+    entry = SUITE.datasets[dataset]
+    return [entry, entry["base"]] if "base" in entry else [entry]
+
+
 def raw_files(dataset: str) -> list[str]:
     """Files that have to be fetched before a data set can be prepared."""
-    source = SUITE.datasets[dataset].get("source")
-    return (
-        [f"{DOWNLOADS}/{file.path}" for file in fetch.source(source).files]
-        if source
-        else []
-    )
+    sources = [entry["source"] for entry in made_from(dataset) if "source" in entry]
+    return [
+        f"{DOWNLOADS}/{file.path}"
+        for source in dict.fromkeys(sources)
+        for file in fetch.source(source).files
+    ]

@@ -54,6 +54,57 @@ rule density:
         "../scripts/density.py"
 
 
+# Of flows only: a density in closed form has no path.
+rule path:
+    input:
+        data=DATA,
+        model=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+        ),
+    output:
+        path=f"{RUN}/path.npz",
+    log:
+        f"{RUN}/path.log",
+    wildcard_constraints:
+        method=OURS,
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        settings={
+            key: SUITE.evaluation[key]
+            for key in ("atol", "rtol", "chunk", "frames", "frame_grid")
+        },
+    script:
+        "../scripts/path.py"
+
+
+# Of data sets with rows of the base only.
+rule backward:
+    input:
+        data=DATA,
+        model=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+        ),
+    output:
+        samples=f"{RUN}/samples_base.npy",
+    log:
+        f"{RUN}/backward.log",
+    wildcard_constraints:
+        method=OURS,
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        settings={key: SUITE.evaluation[key] for key in ("atol", "rtol", "chunk")},
+    script:
+        "../scripts/backward.py"
+
+
 rule nll:
     input:
         data=DATA,

@@ -2,7 +2,8 @@ rule prepare:
     input:
         raw=lambda wildcards: raw_files(wildcards.dataset),
         code=lambda wildcards: files_of(
-            module_of(SUITE.datasets[wildcards.dataset]["class"]), "benchmark.prepare"
+            *(module_of(entry["class"]) for entry in made_from(wildcards.dataset)),
+            "benchmark.prepare",
         ),
     output:
         data=directory(DATA),

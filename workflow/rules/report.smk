@@ -7,9 +7,17 @@ STYLES = {
 PLANE = [
     run
     for run in report.first_runs(SUITE)
-    if SUITE.event(run.dataset) == (2,) and SUITE.is_ours(run.method)
+    if SUITE.event(run.dataset) == (2,)
+    and SUITE.is_ours(run.method)
+    and not SUITE.has_base(run.dataset)
 ]
 TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
+FLOWS = [run for run in PLANE if SUITE.is_flow(run.method)]
+BETWEEN = [
+    run
+    for run in report.first_runs(SUITE)
+    if SUITE.has_base(run.dataset) and SUITE.is_flow(run.method)
+]
 
 
 rule tables:
@@ -59,6 +67,10 @@ use rule figure as samples_figure with:
             *("samples.npy", "nll.json"),
             of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset],
         ),
+        backward=lambda wildcards: runs(
+            "samples_base.npy",
+            of=[run for run in BETWEEN if run.dataset == wildcards.dataset],
+        ),
         data=DATA,
         code=files_of("benchmark.plots", "benchmark.report"),
     output:
@@ -85,6 +97,33 @@ use rule figure as density_figure with:
     params:
         part="densities",
         arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
+use rule figure as path_figure with:
+    input:
+        paths=lambda wildcards: runs(
+            *("path.npz", "nll.json"),
+            of=[run for run in FLOWS if run.dataset == wildcards.dataset],
+        ),
+        truth=lambda wildcards: runs(
+            *("density.npz", "nll.json"),
+            of=[
+                run
+                for run in PLANE
+                if run.dataset == wildcards.dataset and report.is_oracle(SUITE, run)
+            ],
+        ),
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/path_{{dataset}}", ".png", ".pdf", ".gif"),
+    log:
+        f"{FOLDER}/figures/path_{{dataset}}.log",
+    params:
+        part="path",
+        arguments=lambda wildcards: [wildcards.dataset],
         schema=SCHEMA,
         styles=STYLES,
         labels=LABELS,
@@ -132,6 +171,10 @@ rule report:
             if prepared(name)
         ],
         density=[f"{FOLDER}/figures/density.png"] if PLANE else [],
+        paths=[
+            f"{FOLDER}/figures/path_{name}.gif"
+            for name in dict.fromkeys(run.dataset for run in FLOWS)
+        ],
         curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
         time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],
     localrule: True

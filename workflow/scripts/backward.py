@@ -1,0 +1,14 @@
+from pathlib import Path
+
+import torch
+
+from benchmark import steps
+from benchmark.log import logged
+
+torch.set_num_threads(snakemake.threads)
+with logged(snakemake.log[0]):
+    steps.backward(
+        snakemake.input.data,
+        Path(snakemake.output.samples).parent,
+        snakemake.params.settings,
+    )
