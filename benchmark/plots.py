@@ -265,7 +265,7 @@ def path_film(
             _missing(axes, gaps[name])
     clock = figure.suptitle(_clock(0.0))
     canvas.draw()  # type: ignore[no-untyped-call]
-    figure.set_layout_engine("none")  # else the panels move with the text
+    figure.set_layout_engine("none")  # laid out once, for all pictures
     pictures = []
     for moment in max((frames.times for frames in paths.values()), key=len, default=[1.0]):
         clock.set_text(_clock(moment))

@@ -353,6 +353,8 @@ def test_a_path_without_a_known_target_or_without_any_flow_can_be_drawn():
     truth = paths.pop(plots.TARGET)
     figure = plots.path(paths, STYLES, {})
     assert "Target" not in texts(figure)
+    peaks = [np.exp(frames.log_density[-1].max()) for frames in paths.values()]
+    assert figure.axes[0].images[0].get_clim() == (0, pytest.approx(np.median(peaks)))
     gaps = {"ffjord": "was not run"}
     for known in ({}, {plots.TARGET: truth}):
         plots.path(known, STYLES, gaps).draw_without_rendering()
