@@ -73,7 +73,7 @@ def test_weak_order_is_one():
 
 
 def test_noise_is_that_of_the_start_of_a_step_and_new_at_each():
-    # No drift: the variance is the sum of noise(t)^2 h at 0, 1/4, 1/2, 3/4, on unequal steps too.
+    # No drift: the variance is the sum of noise(t)^2 h over the starts 0, 0.1, 0.5 of the steps.
     n, times = 100_000, torch.tensor([0.0, 0.1, 0.5, 1.0])
     x = euler_maruyama(lambda t, x: 0 * x, lambda t: 1 + t, torch.zeros(n, 1), times).values
     expected = 1.0**2 * 0.1 + 1.1**2 * 0.4 + 1.5**2 * 0.5
