@@ -42,7 +42,7 @@ STEPS = 5
 PATH = 10.0
 """How many times as tightly as asked the trajectory is solved, to leave the error to the nodes."""
 
-ROUGH = 4.0
+ROUGH = 2.0
 """How many times as rough as the roughest pilot a row is that gets a series of its own."""
 
 

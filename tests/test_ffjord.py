@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 import yaml
+from plan import plan, unvalidated
 from runge_kutta import runge_kutta
 
 from benchmark.baselines.ffjord import FFJORD
@@ -15,7 +16,7 @@ from benchmark.coordinates import Affine
 from benchmark.model import parameters
 from benchmark.ode import Tolerance, transport
 from benchmark.source import ROOT
-from benchmark.training import Rows, Training, fit
+from benchmark.training import Rows, fit
 
 TIGHT = Tolerance(1e-9, 1e-9)
 
@@ -166,10 +167,10 @@ def test_weights_that_are_not_finite_are_a_divergence_in_words():
     with torch.no_grad():
         for weights in flow.parameters():
             weights.fill_(torch.nan)
-    numbers = Training(5, 8, 0.1, "constant", None, 0.0, "identity", 1)
+    numbers = plan(5, 8, 0.1, schedule="constant", clip=None, ema=0.0)
     rows = Rows(torch.randn(20, 2).numpy(), None, torch.device("cpu"))
     with pytest.raises(FloatingPointError, match=r"training diverged. Lower train.lr \(0.1\)"):
-        fit(flow, rows, Affine.identity((2,)), numbers, lambda _: 0.0)
+        fit(flow, rows, Affine.identity((2,)), numbers, unvalidated)
 
 
 PUBLISHED = yaml.safe_load((ROOT / "benchmark/baselines/published/ffjord.yaml").read_text())

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from plan import plan, unvalidated
 from torch import nn
 from torch.distributions import Beta
 
@@ -19,7 +20,7 @@ from benchmark.model import Model
 from benchmark.networks.network import Network
 from benchmark.ode import Tolerance
 from benchmark.oracles import MixtureVelocity
-from benchmark.training import Rows, Training, fit
+from benchmark.training import Rows, fit
 from tests.test_diffusion import problem, same_distribution
 from tests.test_diffusion import target as mixture
 from tests.test_interpolants import bent
@@ -297,8 +298,8 @@ def test_learned_path_and_base_survive_averaging_and_a_file(tmp_path, single_pre
     numbers |= {"space_frequencies": 0, "time_alpha": 1.0, "time_beta": 1.0, "base": "learned"}
     method = InterpolantFlow.build((2,), **numbers)
     rows = Rows(target(500).float().numpy(), None, torch.device("cpu"))
-    plan = Training(20, 64, 0.1, "constant", 1.0, 0.9, "identity", 1)
-    averaged, _ = fit(method, rows, Affine.identity((2,)), plan, lambda method: 0.0)
+    short = plan(20, 64, 0.1, schedule="constant", ema=0.9)
+    averaged, _ = fit(method, rows, Affine.identity((2,)), short, unvalidated)
     fitted = Model(averaged, Affine.identity((2,)), Tolerance(1e-4, 1e-4))
     kind = "benchmark.baselines.interpolant.InterpolantFlow"
     stored = {"class": kind, "numbers": numbers, "event": (2,)}
@@ -434,8 +435,8 @@ def test_training_recovers_a_mixture_of_gaussians(single_precision):
     truth = GaussianMixture(torch.tensor([0.5, 0.25, 0.25]), means, factors)
     method = InterpolantFlow.build((2,), "trigonometric", 64, 3, 4, 0, 1.0, 0.5)
     rows = Rows(truth.sample(20_000).numpy(), None, torch.device("cpu"))
-    numbers = Training(1500, 512, 5e-3, "cosine", 1.0, 0.99, "identity", 1)
-    fitted, history = fit(method, rows, Affine.identity((2,)), numbers, lambda method: 0.0)
+    numbers = plan(1500, 512, 5e-3)
+    fitted, history = fit(method, rows, Affine.identity((2,)), numbers, unvalidated)
     x = truth.sample(2000).double()
     model = Model(fitted, Affine.identity((2,)), Tolerance(1e-5, 1e-5))
     excess = truth.log_prob(x) - model.log_prob(x)

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from plan import plan, unvalidated
 from scipy.optimize import linear_sum_assignment
 
 from benchmark.baselines.ot_cfm import OTCFM, partners
 from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
-from benchmark.training import Rows, Training, fit
+from benchmark.training import Rows, fit
 
 IMAGE = (1, 2, 2)
 MEAN, SPREAD = 1.0, 0.5
@@ -92,9 +93,9 @@ def fitted():
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float32)
     rows = Rows((MEAN + SPREAD * torch.randn(20_000, 1)).numpy(), None, torch.device("cpu"))
-    numbers = Training(400, 256, 5e-3, "cosine", 1.0, 0.98, "identity", 1)
+    numbers = plan(400, 256, 5e-3, ema=0.98)
     method = OTCFM.build((1,), 32, 2, 2, 0)
-    return fit(method, rows, Affine.identity((1,)), numbers, lambda method: 0.0)[0]
+    return fit(method, rows, Affine.identity((1,)), numbers, unvalidated)[0]
 
 
 TIMES = torch.linspace(0.0, 1.0, 21, dtype=torch.float64)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from plan import plan, unvalidated
 
 from benchmark import model
 from benchmark.baselines.spline_flow import SplineFlow
@@ -11,7 +12,7 @@ from benchmark.coordinates import Affine
 from benchmark.densities import GaussianMixture
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.training import Rows, Training, fit
+from benchmark.training import Rows, fit
 
 ANY = Tolerance(1e-3, 1e-3)
 SIZE = {"transforms": 3, "width": 8, "depth": 2, "bins": 5}
@@ -143,9 +144,9 @@ def test_training_recovers_a_mixture_of_gaussians(single_precision):
     factors = 0.5 * torch.eye(2).expand(3, 2, 2).clone()
     truth = GaussianMixture(torch.tensor([0.5, 0.25, 0.25]), means, factors)
     rows = Rows(truth.sample(20_000).numpy(), None, torch.device("cpu"))
-    numbers = Training(300, 256, 1e-2, "cosine", 1.0, 0.98, "identity", 1)
+    numbers = plan(300, 256, 1e-2, ema=0.98)
     method = SplineFlow.build((2,), 3, 32, 2, 8)
-    fitted, _ = fit(method, rows, Affine.identity((2,)), numbers, lambda method: 0.0)
+    fitted, _ = fit(method, rows, Affine.identity((2,)), numbers, unvalidated)
     x = truth.sample(2000).double()
     excess = truth.log_prob(x) - fitted.log_prob(x, ANY).values
     error = excess.std() / math.sqrt(len(x))

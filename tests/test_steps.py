@@ -1,8 +1,11 @@
 """Steps of a run, files in and files out, on a flow whose densities are known."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
+from plan import plan
 from torch import nn
 
 from benchmark import model, steps
@@ -150,10 +153,9 @@ class Between(Flow):
         return 0 * self.speed.sum()
 
 
-TRAINING = {
-    **{"steps": 2, "batch_size": 4, "lr": 1.0, "schedule": "constant", "clip": None, "ema": 0.0},
-    **{"coordinates": "standardised", "validations": 1},
-}
+TRAINING = asdict(
+    plan(2, 4, 1.0, schedule="constant", clip=None, ema=0.0, coordinates="standardised")
+)
 RUN = Run("toy", "points", "between", 0)
 
 

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
+from runge_kutta import runge_kutta
 
 from benchmark.densities import GaussianMixture
 from benchmark.interpolants import Linear
 from benchmark.oracles import MixtureVelocity
 from benchmark.wasserstein import largest_slope, squared_distance_bound, velocity_error
-from tests.runge_kutta import runge_kutta
 
 MEANS = torch.tensor([[0.5, -0.2], [-0.4, 0.3]], dtype=torch.float64)
 FACTORS = torch.tensor([[[1.0, 0.0], [0.3, 0.8]], [[0.9, 0.0], [-0.2, 0.7]]], dtype=torch.float64)

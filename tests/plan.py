@@ -1,0 +1,21 @@
+"""The plan of a short training, for tests that train."""
+
+from typing import Any
+
+from benchmark.flow import Method
+from benchmark.training import Training, Validation
+
+
+def plan(steps: int, batch_size: int, lr: float, **changes: Any) -> Training:
+    """Adam on a cosine schedule, in the coordinates of the data, validated once at the end."""
+    usual = {
+        **{"optimiser": "adam", "weight_decay": 0.0, "schedule": "cosine", "clip": 1.0},
+        **{"ema": 0.99, "precision": "float32", "coordinates": "identity", "validations": 1},
+        "early_stopping": None,
+    }
+    return Training(steps, batch_size, lr=lr, **{**usual, **changes})
+
+
+def unvalidated(method: Method) -> Validation:
+    """For trainings that are not looked at before their end."""
+    return Validation(None, {})
