@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := all
-.PHONY: all prefetch test lint clean help
+.PHONY: all prefetch test bench lint clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete
@@ -13,6 +13,9 @@ prefetch: $(READY)  ## bring every download that the suite needs
 
 test: $(READY)  ## set up .venv and run the tests
 	$(BIN)/python -m pytest
+
+bench: $(READY)  ## how fast it is beside others, in results/bench (about 15 minutes)
+	$(BIN)/python -m benchmark.bench
 
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy
 	$(BIN)/ruff check .

@@ -26,17 +26,28 @@ class Interpolant(nn.Module, abc.ABC):
 
     def rates(self, t: Time) -> tuple[Time, Time]:
         """Derivatives in time of ``coefficients``."""
-        derivatives: Any = torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))[1]
-        return derivatives
+        return self._moving(t)[1]
 
     def forward(self, t: PerSample, x0: Batch, x1: Batch) -> Batch:
-        alpha, beta = self.coefficients(t)
-        return per_sample(alpha, x0) * x0 + per_sample(beta, x1) * x1
+        return _combined(self.coefficients(t), x0, x1)
+
+    def with_velocity(self, t: PerSample, x0: Batch, x1: Batch) -> tuple[Batch, Batch]:
+        """The point of the path, and its time derivative: the regression target of the loss."""
+        coefficients, rates = self._moving(t)
+        return _combined(coefficients, x0, x1), _combined(rates, x0, x1)
 
     def velocity(self, t: PerSample, x0: Batch, x1: Batch) -> Batch:
-        """Time derivative of the path: the regression target of the loss."""
-        d_alpha, d_beta = self.rates(t)
-        return per_sample(d_alpha, x0) * x0 + per_sample(d_beta, x1) * x1
+        """Time derivative of the path."""
+        return self.with_velocity(t, x0, x1)[1]
+
+    def _moving(self, t: Time) -> Any:
+        """``coefficients`` and their derivatives."""
+        return torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))
+
+
+def _combined(coefficients: tuple[Time, Time], x0: Batch, x1: Batch) -> Batch:
+    alpha, beta = coefficients
+    return per_sample(alpha, x0) * x0 + per_sample(beta, x1) * x1
 
 
 class Linear(Interpolant):

@@ -13,6 +13,8 @@ from benchmark.files import read_json, write_json
 from benchmark.records import Metric, Run
 from benchmark.source import digest, files_of
 
+COUNTS = {"nfe_likelihood": "evaluations", "nodes_likelihood": "evaluations"}
+
 
 def write_nll(run: Run, data: str | Path, folder: Path) -> None:
     """Write ``nll.json`` from ``log_prob.npy`` and ``likelihood.json``, whoever made them."""
@@ -36,10 +38,10 @@ def likelihood_metrics(
     """NLL of the test rows, KL divergence where the truth is known, solver error and NFE.
 
     ``log_prob`` and ``true_log_prob`` are nats, one value per test row. ``solve`` is
-    ``likelihood.json``: ``nfe``, and ``tight_rows`` test rows' log-density at a 10x tighter
-    tolerance (both ``None`` where no ODE is solved); and a ``reason`` where the method has no
-    log-density, which every metric then has in the place of a value. Raises ``ValueError`` if rows
-    are missing.
+    ``likelihood.json``: ``nfe``, ``nodes`` and ``probe_error`` (may be left out), and
+    ``tight_rows`` test rows' log-density at a 10x tighter tolerance (all ``None`` where no ODE is
+    solved); and a ``reason`` where the method has no log-density, which every metric then has in
+    the place of a value. Raises ``ValueError`` if rows are missing.
     """
     if log_prob.shape != (data.rows["test"],):
         raise ValueError(
@@ -59,7 +61,7 @@ def _missing(reason: str, truth: bool, unit: str) -> list[Metric]:
         Metric("nll", None, unit, reason=reason),
         *([Metric("kl", None, "nats", reason=reason)] if truth else []),
         Metric("solver_error", None, unit, reason=reason),
-        Metric("nfe_likelihood", None, "evaluations", reason=reason),
+        *(Metric(name, None, unit, reason=reason) for name, unit in COUNTS.items()),
     ]
 
 
@@ -78,12 +80,29 @@ def _solver_metrics(log_prob: np.ndarray, data: Description, solve: dict[str, An
         reason = f"no ODE is solved, solver {solve['protocol'].get('solver', 'not stated')}"
         return [
             Metric("solver_error", None, data.unit, reason=reason),
-            Metric("nfe_likelihood", None, "evaluations", reason=reason),
+            *(Metric(name, None, unit, reason=reason) for name, unit in COUNTS.items()),
         ]
     tight = np.array(solve["tight_log_prob"], dtype=float)
     change = _mean("solver_error", data.nll(tight) - data.nll(log_prob[: len(tight)]), data.unit)
     size = None if change.value is None else abs(change.value)
     return [
         replace(change, value=size, standard_error=None),
-        Metric("nfe_likelihood", solve["nfe"], "evaluations"),
+        *(
+            _known(name, solve.get(key), unit)
+            for (name, unit), key in zip(COUNTS.items(), ("nfe", "nodes"), strict=True)
+        ),
+        *_probe_metrics(solve, data),
     ]
+
+
+def _probe_metrics(solve: dict[str, Any], data: Description) -> list[Metric]:
+    """Standard error of the mean NLL due to random probes, where it is known."""
+    error = solve.get("probe_error")
+    if error is None:
+        return []
+    change = data.nll(np.array([error])) - data.nll(np.zeros(1))
+    return [Metric("probe_error", abs(float(change[0])), data.unit)]
+
+
+def _known(name: str, value: float | None, unit: str) -> Metric:
+    return Metric(name, value, unit, reason="not stated" if value is None else None)

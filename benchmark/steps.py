@@ -46,7 +46,7 @@ def train(
     to_method = coordinates(training.coordinates, rows.all())
     held_out = _rows(data, "validation", VALIDATION_NOISE, device)
 
-    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    tolerance = _tolerance(settings)
 
     def fitted(method: Method) -> Model:
         return Model(method, to_method, tolerance)
@@ -86,7 +86,7 @@ def evaluate(
     """Measure one fit: ``log_prob.npy``, ``likelihood.json``, ``samples.npy``, ``cost.json``."""
     torch.manual_seed(run.seed)
     device, description = _device(), dataset.describe(data)
-    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    tolerance = _tolerance(settings)
     fitted = model.load(folder, tolerance).to(device)
     stored = read_json(folder / "model.json")
     x = _rows(data, "test", TEST_NOISE, device)
@@ -133,18 +133,23 @@ def evaluate(
 def _solve(
     fitted: Model, likelihood: Measured | None, few: torch.Tensor, chunk: int
 ) -> dict[str, Any]:
-    """NFE of a likelihood, and ``few`` of its rows at a 10x tighter tolerance."""
+    """What a likelihood took, and ``few`` of its rows at a 10x tighter tolerance."""
     if likelihood is None or not likelihood.nfe:
-        return {"nfe": None, "tight_log_prob": None}
+        return {"nfe": None, "nodes": None, "probe_error": None, "tight_log_prob": None}
     tight = evaluation.log_prob(fitted, few, chunk, fitted.tolerance.tightened(10.0))
     values = [value if np.isfinite(value) else None for value in tight.values.tolist()]
-    return {"nfe": likelihood.nfe, "tight_log_prob": values}
+    return {
+        "nfe": likelihood.nfe,
+        "nodes": likelihood.nodes,
+        "probe_error": likelihood.probe_error,
+        "tight_log_prob": values,
+    }
 
 
 def backward(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
     """Write ``samples_base.npy``: the test rows, carried back by a flow to ``t = 0``."""
     device = _device()
-    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    tolerance = _tolerance(settings)
     fitted = model.load(folder, tolerance).to(device)
     x = _rows(data, "test", TEST_NOISE, device)
     found = [fitted.transport(part, 1.0, 0.0) for part in torch.split(x, settings["chunk"])]
@@ -154,7 +159,7 @@ def backward(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
 def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
     """Write ``density.npz``: ``log_density`` in nats on a grid, lowest y first, and ``extent``."""
     device = _device()
-    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    tolerance = _tolerance(settings)
     fitted, points = model.load(folder, tolerance).to(device), settings["grid"]
     train = dataset.rows(data, "train")
     margin = 0.1 * np.ptp(train, axis=0)
@@ -173,7 +178,7 @@ def path(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
     """
     torch.manual_seed(0)
     device = _device()
-    tolerance = Tolerance(settings["atol"], settings["rtol"])
+    tolerance = _tolerance(settings)
     fitted, points = model.load(folder, tolerance).to(device), settings["frame_grid"]
     lower, upper = _square(fitted, dataset.rows(data, "train"))
     x = torch.tensor(evaluation.grid(lower, upper, points), device=device)
@@ -193,6 +198,10 @@ def _square(fitted: Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     upper = np.maximum(rows.max(axis=0) + margin, np.quantile(base, 0.995, axis=0))
     half = (upper - lower).max() / 2
     return (lower + upper) / 2 - half, (lower + upper) / 2 + half
+
+
+def _tolerance(settings: dict[str, Any]) -> Tolerance:
+    return Tolerance(settings["atol"], settings["rtol"], settings.get("probes", 0))
 
 
 def _rows(data: str | Path, split: str, seed: int, device: torch.device) -> torch.Tensor:

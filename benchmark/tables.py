@@ -49,12 +49,13 @@ SUMMARY = [
     *("standard_error", "reasons", "protocols", "closed_form"),
 ]
 
-LIKELIHOOD = ("nll", "kl", "solver_error")
+LIKELIHOOD = ("nll", "kl", "solver_error", "probe_error")
 
 COSTS = {
     "training_seconds": ("Training\n[s]", 1.0),
     "seconds_per_step": ("Step\n[ms]", 1000.0),
     "nfe_likelihood": ("Likelihood\n[NFE]", 1.0),
+    "nodes_likelihood": ("Divergence\n[nodes]", 1.0),
     "nfe_sampling": ("Sampling\n[NFE]", 1.0),
     "samples_per_second": ("Sampling\n[samples/s]", 1.0),
     "peak_memory": ("Memory\n[MiB]", 1.0),
@@ -440,6 +441,9 @@ def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
     solver = runs.value[runs.metric == "solver_error"]
     if solver.notna().any():
         words.append(f"solver error at most {_upper(solver.max()):.1g} {unit}")
+    probes = runs.value[runs.metric == "probe_error"]
+    if probes.notna().any():
+        words.append(f"standard error over random probes at most {_upper(probes.max()):.1g} {unit}")
     return [f"{label}: {'; '.join(words)}."]
 
 

@@ -7,6 +7,7 @@ import torch
 from benchmark import evaluation, training
 from benchmark.baselines.ffjord import FFJORD
 from benchmark.coordinates import Affine
+from benchmark.likelihood import Likelihood
 from benchmark.model import Model
 from benchmark.ode import Solution, Tolerance
 
@@ -37,18 +38,20 @@ class Counting(Model):
     def __init__(self):
         method = FFJORD.build((2,), width=1, depth=1, atol=1e-3, rtol=1e-3)
         super().__init__(method, Affine.identity((2,)), Tolerance(1.0, 1.0))
-        self.now, self.sizes = 0.0, []
+        self.now, self.sizes, self.probes = 0.0, [], None
 
-    def _solved(self, values):
-        self.now += len(values)
-        self.sizes.append(len(values))
-        return Solution(values, len(values))
+    def _spend(self, n):
+        self.now += n
+        self.sizes.append(n)
 
     def solve_log_prob(self, x, tolerance):
-        return self._solved(x[:, 0])
+        self._spend(len(x))
+        error = 0.1 * torch.ones(len(x)) if self.probes else None
+        return Likelihood(x[:, 0] + torch.rand(1), len(x), 2.0 * len(x), error)
 
     def solve_sample(self, n):
-        return self._solved(torch.full((n, 2), float(n)))
+        self._spend(n)
+        return Solution(torch.full((n, 2), float(n)), n)
 
 
 @pytest.fixture
@@ -58,12 +61,36 @@ def counting(monkeypatch):
     return model
 
 
-def test_costs_of_likelihoods_are_the_sum_and_nfe_the_mean_over_chunks(counting):
+def test_costs_of_likelihoods_are_sums_and_counts_are_per_row(counting):
     x = torch.arange(50.0).reshape(25, 2)
     found = evaluation.log_prob(counting, x, 10, Tolerance(1.0, 1.0))
     assert counting.sizes == [1, 10, 10, 5]  # the first warms the machine up
-    assert found.values.tolist() == x[:, 0].tolist()  # the rows keep their order
-    assert found.nfe == pytest.approx(25 / 3) and found.seconds == 25
+    assert np.floor(found.values).tolist() == x[:, 0].tolist()  # the rows keep their order
+    assert found.seconds == 25
+    assert found.nfe == pytest.approx((10 * 10 + 10 * 10 + 5 * 5) / 25)
+    assert found.nodes == pytest.approx(2 * found.nfe) and found.probe_error is None
+
+
+def test_probe_error_is_that_of_the_mean(counting):
+    counting.probes = True
+    x = torch.zeros(25, 2)
+    found = evaluation.log_prob(counting, x, 10, Tolerance(1.0, 1.0, 2))
+    assert found.probe_error == pytest.approx(0.1 / 5)  # 25 independent rows
+
+
+def test_probes_are_the_same_at_every_call_and_draw_nothing_from_the_rest(counting):
+    x, state = torch.zeros(25, 2), torch.random.get_rng_state()
+    first, few = (
+        evaluation.log_prob(counting, x[:n], 10, Tolerance(1.0, 1.0, 2)) for n in (25, 10)
+    )
+    assert first.values[:10].tolist() == few.values.tolist()
+    assert len(set(first.values.tolist())) == 3
+    torch.random.set_rng_state(state)
+    torch.rand(1)  # the warm-up's
+    expected = torch.rand(1)
+    torch.random.set_rng_state(state)
+    evaluation.log_prob(counting, x, 10, Tolerance(1.0, 1.0, 2))
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_costs_of_samples_do_not_count_the_warming_up(counting):

@@ -28,8 +28,9 @@ LAYERS = [
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
-    {"evaluation"},
-    {"steps"},
+    {"evaluation", "bench", "bench.problem", "bench.rounds"},
+    {"steps", "bench.likelihood", "bench.training"},
+    {"bench.__main__"},
 ]
 """From the bottom up. A new module has to be placed; there are no sideways imports."""
 

@@ -85,7 +85,7 @@ def test_loss_of_known_draws(path, times):
     torch.manual_seed(5)
     found = method.loss(x1)
     torch.manual_seed(5)
-    t = Beta(torch.tensor(times[0]), torch.tensor(times[1])).sample((7,))
+    t = method._times(7, x1)
     x0 = torch.randn(7, 2)
     total = 0.0
     for i in range(7):
@@ -125,8 +125,8 @@ def test_minimum_of_the_loss_is_minus_the_kinetic_energy(path):
     assert abs(losses.mean() + speed.mean()) < 4 * error
 
 
-def test_times_are_drawn_near_the_target():
-    # Beta(1, 0.5) has mean 2/3; its mirror image 1/3.
+@every_time
+def test_times_are_those_of_the_beta_distribution(times):
     seen = []
 
     class Watching(GaussianVelocity):
@@ -135,9 +135,12 @@ def test_times_are_drawn_near_the_target():
             return super().forward(t, x)
 
     base = StandardNormal(torch.Size([2]))
-    InterpolantFlow(Watching("linear"), Linear(), base, (1.0, 0.5)).loss(target(10_000))
-    (t,) = seen
-    assert abs(t.mean() - 2 / 3) < 4 * t.std() / math.sqrt(len(t))
+    InterpolantFlow(Watching("linear"), Linear(), base, times).loss(target(10_000))
+    truth = Beta(*torch.tensor(times, dtype=torch.float64))
+    # (1, 0.5) has mean 2/3, near the target; its mirror image 1/3.
+    for power, moment in ((1, truth.mean), (2, truth.variance + truth.mean**2)):
+        found = seen[0] ** power
+        assert abs(found.mean() - moment) < 4.5 * found.std() / 100
 
 
 @every_path
@@ -156,7 +159,7 @@ def test_product_loss_combines_all_times_bases_and_rows():
     torch.manual_seed(5)
     found = method.loss(x1)
     torch.manual_seed(5)
-    times = Beta(torch.tensor(1.0), torch.tensor(0.5)).sample((3,))
+    times = method._times(3, x1)
     bases, total = torch.randn(5, 2), 0.0
     for t in times:
         a, b, da, db = method.network.coefficients(t)

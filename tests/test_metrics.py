@@ -64,18 +64,29 @@ def test_integer_rows_are_measured_in_bits():
     assert found["solver_error"].unit == "bits/dim"
 
 
+def test_probes_leave_a_standard_error_in_the_unit_of_the_data():
+    solve = {"nfe": 20.5, "nodes": 7.5, "probe_error": 0.25, "tight_log_prob": [-1.0]}
+    found = measured([-1.0, -1.0], solve=solve)
+    assert found["nodes_likelihood"].value == 7.5
+    assert found["probe_error"].value == pytest.approx(0.25)
+    found = measured([-1.0, -1.0], solve=solve, levels=256, event=(5,))["probe_error"]
+    assert found.value == pytest.approx(0.25 / (5 * math.log(2))) and found.unit == "bits/dim"
+    assert "probe_error" not in measured([-1.0, -1.0], solve={**solve, "probe_error": None})
+
+
 def test_solver_error_is_the_change_of_the_nll_of_the_first_rows():
     solve = {"nfe": 20.5, "tight_log_prob": [-1.5, -1.5]}
     found = measured([-1.0, -1.0, -7.0], solve=solve)
     assert found["solver_error"].value == pytest.approx(0.5) and found["solver_error"].n == 2
     assert found["nfe_likelihood"].value == 20.5
+    assert found["nodes_likelihood"].reason == "not stated"
     solve = {"nfe": 20.5, "tight_log_prob": [-0.5, -0.5]}
     assert measured([-1.0, -1.0, -7.0], solve=solve)["solver_error"].value == pytest.approx(0.5)
 
 
 def test_what_solves_no_ode_says_so_and_what_it_does_instead():
     found = measured([-1.0, -2.0])
-    for name in ("solver_error", "nfe_likelihood"):
+    for name in ("solver_error", "nfe_likelihood", "nodes_likelihood"):
         assert found[name].value is None
         assert found[name].reason == "no ODE is solved, solver none (by hand)"
 
@@ -93,7 +104,7 @@ def test_rows_without_density_are_a_reason_not_a_number(bad):
 def test_a_method_without_likelihood_says_why():
     solve = {**CLOSED, "reason": "the base is known by samples only"}
     found = measured([math.nan] * 3, truth=[-1.0] * 3, solve=solve)
-    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood"}
+    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood", "nodes_likelihood"}
     for metric in found.values():
         assert metric.value is None and metric.reason == "the base is known by samples only"
     assert (found["nll"].unit, found["kl"].unit) == ("nats", "nats")

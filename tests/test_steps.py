@@ -198,7 +198,7 @@ def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
     write_nll(RUN, data, folder)
     reason = "its base is known by samples only"
     found = {record["metric"]: record for record in read_json(folder / "nll.json")}
-    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood"}
+    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood", "nodes_likelihood"}
     assert all(r["value"] is None and r["reason"] == reason for r in found.values())
     costs = {record["metric"]: record for record in read_json(folder / "cost.json")}
     assert costs["likelihood_seconds"]["reason"] == reason

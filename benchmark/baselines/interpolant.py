@@ -105,8 +105,9 @@ class InterpolantFlow(Flow):
     def loss(self, x1: Batch) -> Tensor:
         """``E[ |v(t, x_t)|^2 - 2 (d/dt x_t) . v(t, x_t) ]`` over times and pairs (equation 9)."""
         t, x0, x1 = self._paired(x1) if self.product is None else self._crossed(x1, *self.product)
-        v = self.velocity(t, self.path(t, x0, x1))
-        return (v * (v - 2 * self.path.velocity(t, x0, x1))).flatten(1).sum(dim=1).mean()
+        x, rate = self.path.with_velocity(t, x0, x1)
+        v = self.velocity(t, x)
+        return (v * (v - 2 * rate)).flatten(1).sum(dim=1).mean()
 
     @torch.no_grad()
     def diagnostics(self, x1: Batch) -> dict[str, float]:
@@ -114,8 +115,9 @@ class InterpolantFlow(Flow):
         sufficient). ``path_length``: ``E |v(t, x_t)|^2``. Both with uniform times."""
         x0 = self.base.sample(len(x1))
         x1, t = x1.to(x0), torch.rand(len(x0)).to(x0)
-        v = self.velocity(t, self.path(t, x0, x1))
-        excess = 2 * (v * (v - self.path.velocity(t, x0, x1))).flatten(1).sum(dim=1)
+        x, rate = self.path.with_velocity(t, x0, x1)
+        v = self.velocity(t, x)
+        excess = 2 * (v * (v - rate)).flatten(1).sum(dim=1)
         length = v.square().flatten(1).sum(dim=1)
         return {"monitor": excess.mean().item(), "path_length": length.mean().item()}
 
@@ -150,6 +152,8 @@ class InterpolantFlow(Flow):
 
     def _times(self, n: int, like: Tensor) -> PerSample:
         alpha, beta = like.new_tensor(self.times)
+        if alpha == 1:  # by its quantile function, twenty times as fast
+            return 1 - torch.rand(n).to(like) ** (1 / beta)
         return Beta(alpha, beta).sample((n,))
 
     def _paired(self, x1: Batch) -> tuple[PerSample, Batch, Batch]:

@@ -1,0 +1,20 @@
+"""Write the tables of ``make bench`` to ``results/bench``, and print them."""
+
+import sys
+from collections.abc import Callable
+
+from benchmark import tables
+from benchmark.bench import likelihood, training
+from benchmark.source import ROOT
+from benchmark.tables import Table
+
+PARTS: dict[str, Callable[[], Table]] = {
+    "training": training.table,
+    "likelihood_6d": lambda: likelihood.table(6),
+    "likelihood_43d": lambda: likelihood.table(43),
+}
+
+for name in sys.argv[1:] or PARTS:
+    stem = ROOT / "results" / "bench" / name
+    tables.write(PARTS[name](), stem)
+    print(stem.with_suffix(".md").read_text())
