@@ -430,20 +430,3 @@ def test_product_numbers_of_the_config():
 
 
 # --- all of it ------------------------------------------------------------------------------------
-
-
-def test_training_recovers_a_mixture_of_gaussians(single_precision):
-    means = torch.tensor([[2.0, 0.0], [-1.0, 1.5], [-1.0, -1.5]])
-    factors = 0.5 * torch.eye(2).expand(3, 2, 2).clone()
-    truth = GaussianMixture(torch.tensor([0.5, 0.25, 0.25]), means, factors)
-    method = InterpolantFlow.build((2,), "trigonometric", 64, 3, 4, 0, 1.0, 0.5)
-    rows = Rows(truth.sample(20_000).numpy(), None, torch.device("cpu"))
-    numbers = plan(1500, 512, 5e-3)
-    fitted, history = fit(method, rows, Affine.identity((2,)), numbers, unvalidated)
-    x = truth.sample(2000).double()
-    model = Model(fitted, Affine.identity((2,)), Tolerance(1e-5, 1e-5))
-    excess = truth.log_prob(x) - model.log_prob(x)
-    error = excess.std() / math.sqrt(len(x))
-    # An untrained flow has 1.4 nats, the best Gaussian 0.95; this one has 0.013 to 0.017.
-    assert -4 * error < excess.mean() < 0.04 + 4 * error and error < 0.01
-    assert history[-1].loss < history[0].loss
