@@ -28,7 +28,8 @@ from benchmark.names import module_of
 from benchmark.records import Run, config_hash
 from benchmark.source import ROOT, file_of
 
-NAME = "[A-Za-z0-9_]+"
+NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
+"""Of a method: that of its rules and, of a variant of it, a hyphen and what sets it apart."""
 IMAGES = ("grid", "frames", "frame_grid")
 """Keys of ``evaluation`` on which only figures depend."""
 RULES = ROOT / "workflow" / "rules"
@@ -65,6 +66,11 @@ class Suite:
         known = self.methods[method].get("class")
         return known is not None and "ClosedForm" not in _declared(known).bases
 
+    def has_diagnostics(self, method: str) -> bool:
+        """Whether the class of a method records diagnostics along its training."""
+        known = self.methods[method].get("class")
+        return known is not None and "diagnostics" in _declared(known).functions
+
     def has_base(self, dataset: str) -> bool:
         """Whether a data set has rows of its base, whose density is then not known."""
         return "base" in self.datasets[dataset]
@@ -97,7 +103,7 @@ class Suite:
     @property
     def rules(self) -> dict[str, str]:
         """File of the Snakemake rules of each method, relative to ``workflow``."""
-        return {name: f"rules/{name.partition('-')[0]}.smk" for name in self.methods}
+        return {name: f"rules/{_rules(name)}" for name in self.methods}
 
     def __str__(self) -> str:
         counts = Counter(run.method for run in self.runs)
@@ -230,11 +236,15 @@ def _section_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             yield f"{key}methods.{name}: found {method!r}; allowed is a mapping."
             continue
         if not re.fullmatch(NAME, str(name)):
-            yield f"{key}methods.{name}: allowed in a name are letters, digits and _."
-        elif not (RULES / f"{name}.smk").is_file():
             yield (
-                f"{key}methods.{name}: there is no file workflow/rules/{name}.smk; write it: "
-                f"five lines like those of ffjord.smk, or a rule of your own."
+                f"{key}methods.{name}: allowed in a name are letters, digits and _, "
+                f"and one - before what sets a variant apart (interpolant-fourier)."
+            )
+        elif not (RULES / _rules(name)).is_file():
+            yield (
+                f"{key}methods.{name}: there is no file workflow/rules/{_rules(name)}; write it: "
+                f"five lines like those of ffjord.smk, or a rule of your own. "
+                f"(A variant of a method is named <method>-<variant>.)"
             )
         sections = [method.get(part, {}) for part in ("model", "train")]
         differs = method.get("per_dataset", {})
@@ -245,6 +255,11 @@ def _section_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
                 f"{key}methods.{name}.per_dataset: found {differs!r}; allowed is a mapping of data "
                 f"set to numbers, or the path of a YAML file that holds it."
             )
+
+
+def _rules(method: str) -> str:
+    """File of the rules of a method, which its variants share."""
+    return f"{method.partition('-')[0]}.smk"
 
 
 def _with_file(
@@ -360,12 +375,14 @@ def _merged_train_problems(
 
 @dataclass(frozen=True)
 class _Declared:
-    """What the source of a class says: arguments of its maker, and its literal attributes."""
+    """What the source of a class says of it: arguments of its maker, its literal attributes, the
+    names of its bases and of its own functions."""
 
     arguments: dict[str, str]
     optional: frozenset[str]
     attributes: dict[str, Any]
     bases: tuple[str, ...]
+    functions: frozenset[str]
 
 
 @cache
@@ -376,8 +393,9 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     if class_name not in classes:
         raise LookupError(_unknown(f"class {module}:", class_name, classes))
     body = classes[class_name].body
-    makers = [n for n in body if isinstance(n, ast.FunctionDef) and n.name in ("build", "prepare")]
-    if maker and maker not in [node.name for node in makers]:
+    functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+    makers = [functions[name] for name in ("build", "prepare") if name in functions]
+    if maker and maker not in functions:
         raise LookupError(f"class {name!r} has no function {maker!r} of its own.")
     given = [argument for m in makers for argument in (*m.args.args, *m.args.kwonlyargs)]
     arguments = {a.arg: ast.unparse(a.annotation) for a in given if a.annotation}
@@ -385,7 +403,9 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
         a.arg for m in makers for a in m.args.args[len(m.args.args) - len(m.args.defaults) :]
     }
     bases = tuple(ast.unparse(base).rpartition(".")[2] for base in classes[class_name].bases)
-    return _Declared(arguments, frozenset(optional), dict(_literals(body)), bases)
+    return _Declared(
+        arguments, frozenset(optional), dict(_literals(body)), bases, frozenset(functions)
+    )
 
 
 def _tree(module: str) -> ast.Module:

@@ -41,6 +41,17 @@ MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 FRAME, PAUSE = 80, 1500
 """Milliseconds that a film shows a picture, and its first and its last."""
 
+CURVES = ("dataset", "method", "seed", "step", "seconds", "loss", "validation_nll", "unit")
+"""Columns of every frame of learning curves; others are diagnostics of methods."""
+
+DIAGNOSTICS = {
+    "path_length": r"path length $\mathrm{E}\,|v_t(x_t)|^2$",
+    "monitor": "convergence monitor\n(0 at the optimum)",
+}
+"""Axis labels of diagnostics; others are called by their name."""
+
+STEP = "training step"
+
 GREY, PALE = "#6b6b6b", "#f4f4f4"
 DENSITY = "mako"
 
@@ -291,17 +302,16 @@ def learning_curves(
     ``frame`` has the columns dataset, method, seed, step, seconds, validation_nll (NaN between
     validations) and unit. ``references`` maps a data set to the NLL of its true density.
     """
-    frame = frame[frame.validation_nll.notna() & (frame.step > 0)]
-    missing = {run.dataset for run in gaps}
-    rows = [name for name in datasets if name in set(frame.dataset) | missing]
+    frame = _evaluated(frame, "validation_nll")
+    rows = _curve_rows(frame, datasets, gaps)
     figure, grid = _grid(len(rows), 2, size=(3.6, 2.4), sharey="row")
     for dataset, line in zip(rows, grid, strict=False):
         curves = frame[frame.dataset == dataset]
         for axes, clock in zip(line, ("step", "seconds"), strict=True):
-            _curves(axes, curves, clock, styles)
+            _curves(axes, curves, (clock, "validation_nll"), styles)
             if dataset in references:
                 axes.axhline(references[dataset], color="black", linestyle="--", linewidth=1)
-        _log_axis(line[0], "training step")
+        _log_axis(line[0], STEP)
         _log_axis(line[1], "training time [s]")
         _limit_curves(line[0], curves, references.get(dataset))
         unit = curves.unit.iloc[0] if len(curves) else "not measured"
@@ -312,11 +322,35 @@ def learning_curves(
 
 
 @style()
+def diagnostics(
+    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], gaps: Mapping[Run, str]
+) -> Figure:
+    """What methods record of themselves against steps, a column each: mean and range over seeds.
+
+    ``frame`` has the columns dataset, method, seed, step and one for each diagnostic (NaN where
+    it was not evaluated).
+    """
+    names = [name for name in frame.columns if name not in CURVES]
+    rows = _curve_rows(frame, datasets, gaps)
+    figure, grid = _grid(len(rows), max(len(names), 1), size=(3.6, 2.4))
+    for dataset, line in zip(rows, grid, strict=False):
+        for axes, name in zip(line, names, strict=False):
+            curves = _evaluated(frame[frame.dataset == dataset], name)
+            _curves(axes, curves, ("step", name), styles)
+            _log_axis(axes, STEP)
+            axes.set_ylabel(DIAGNOSTICS.get(name, name))
+            axes.set_title(datasets[dataset])
+    _list_gaps(figure, gaps, styles, datasets)
+    _curve_legend(figure, frame, styles, reference=False)
+    return figure
+
+
+@style()
 def nll_against_time(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> Figure:
     """Test NLL against training time, a panel per data set, from the frame of metrics.
 
     A large point is the mean over seeds with its standard deviation, small points are the seeds;
-    closed forms are dashed lines. What lies far off is named at the edge with its value.
+    controls are dashed lines. What lies far off is named at the edge with its value.
     """
     frame = frame[frame.method.isin(list(styles))]
     names = [name for name in datasets if name in set(frame.dataset)]
@@ -324,7 +358,7 @@ def nll_against_time(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str,
     for dataset, axes in zip(names, panels, strict=False):
         here = frame[frame.dataset == dataset]
         nll, runs = here[here.metric == "nll"], _runs(here)
-        references = nll[nll.closed_form & nll.value.notna()]
+        references = nll[nll.control & nll.value.notna()]
         axes.set_ylim(*_limits(runs, references.value, nll.standard_error.mean()))
         _time_axis(axes, runs.training_seconds)
         _points(axes, runs, styles)
@@ -531,14 +565,28 @@ def _clock(moment: float) -> str:
 # Learning curves
 
 
-def _curves(axes: Axes, curves: pd.DataFrame, clock: str, styles: Styles) -> None:
+def _evaluated(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows after the first step that have a value of ``name``."""
+    return frame[frame[name].notna() & (frame.step > 0)]
+
+
+def _curve_rows(
+    frame: pd.DataFrame, datasets: Mapping[str, str], gaps: Mapping[Run, str]
+) -> list[str]:
+    """Data sets that have curves, or ought to."""
+    expected = set(frame.dataset) | {run.dataset for run in gaps}
+    return [name for name in datasets if name in expected]
+
+
+def _curves(axes: Axes, curves: pd.DataFrame, quantities: tuple[str, str], styles: Styles) -> None:
     """Seeds share their steps but not their seconds, so time is the mean over seeds too."""
+    clock, name = quantities
     for method in _shown(styles, curves.method):
         steps = curves[curves.method == method].groupby("step")
-        x, nll = steps[clock].mean(), steps.validation_nll
+        x, y = steps[clock].mean(), steps[name]
         colour = styles[method]["colour"]
-        axes.plot(x, nll.mean(), color=colour, linewidth=1.6)
-        axes.fill_between(x, nll.min(), nll.max(), color=colour, alpha=0.2, linewidth=0)
+        axes.plot(x, y.mean(), color=colour, linewidth=1.6)
+        axes.fill_between(x, y.min(), y.max(), color=colour, alpha=0.2, linewidth=0)
 
 
 def _near(values: pd.Series, base: float, noise: float) -> pd.Series:
@@ -586,7 +634,7 @@ def _log_axis(axes: Axes, label: str) -> None:
 
 def _runs(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns method, seed, nll, training_seconds: the learned runs that have both numbers."""
-    learned = frame[~frame.closed_form & frame.metric.isin(["nll", "training_seconds"])]
+    learned = frame[~frame.control & frame.metric.isin(["nll", "training_seconds"])]
     wide = learned.pivot(index=["method", "seed"], columns="metric", values="value")
     wide = wide.reindex(columns=["nll", "training_seconds"])
     return wide.dropna().reset_index()

@@ -145,16 +145,20 @@ def write_path(suite: Suite, name: str) -> None:
 
 def write_learning_curves(suite: Suite) -> None:
     """Figure of the validation NLL against steps and seconds, every seed."""
-    gaps = _gaps(suite)
-    learned = [run for run in suite.runs if is_trained(suite, run)]
-    frames = [_history(suite, run) for run in learned if run not in gaps]
+    frame, missing = _histories(suite, [run for run in suite.runs if is_trained(suite, run)])
     references = {
         name: truth for name in suite.datasets if (truth := _truth(suite, name)) is not None
     }
-    missing = {run: reason for run, reason in gaps.items() if run in learned}
-    frame = pd.concat([pd.DataFrame(columns=list(HISTORY)), *frames]).astype(HISTORY)
     figure = plots.learning_curves(frame, suite.methods, _labels(suite), references, missing)
     plots.save(figure, suite_folder(suite.name) / "figures" / "learning_curves")
+
+
+def write_diagnostics(suite: Suite) -> None:
+    """Figure of what methods record of themselves along their training, every seed."""
+    recording = [run for run in suite.runs if suite.has_diagnostics(run.method)]
+    frame, missing = _histories(suite, recording)
+    figure = plots.diagnostics(frame, suite.methods, _labels(suite), missing)
+    plots.save(figure, suite_folder(suite.name) / "figures" / "diagnostics")
 
 
 def write_nll_time(suite: Suite) -> None:
@@ -215,6 +219,14 @@ def _truth(suite: Suite, name: str) -> float | None:
     folder = data_folder(suite.name, name)
     known = dataset.true_log_prob(folder, "validation") if folder.exists() else None
     return None if known is None else float(dataset.describe(folder).nll(known).mean())
+
+
+def _histories(suite: Suite, learned: list[Run]) -> tuple[pd.DataFrame, dict[Run, str]]:
+    """The training curves of ``learned``, one under the other, and which are missing and why."""
+    gaps = {run: reason for run, reason in _gaps(suite).items() if run in learned}
+    frames = [_history(suite, run) for run in learned if run not in gaps]
+    frame = pd.concat([pd.DataFrame(columns=list(HISTORY)), *frames])
+    return frame.astype(HISTORY), gaps
 
 
 def _history(suite: Suite, run: Run) -> pd.DataFrame:

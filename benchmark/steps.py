@@ -97,6 +97,7 @@ def evaluate(
     samples = evaluation.sample(fitted, settings["samples"], settings["chunk"])
     protocol = {
         **fitted.method.protocol(tolerance),
+        "trained": fitted.method.trained,
         "chunk": settings["chunk"],
         "weights": stored["weights"],
         "rows": len(x),
@@ -122,6 +123,7 @@ def evaluate(
     measured_now = [
         *_likelihood_metrics(likelihood, reason),
         *_sampling_metrics(samples, protocol["solver"]),
+        *_diagnostic_metrics(fitted, x[: settings["chunk"]]),
     ]
     write_json(
         folder / "cost.json",
@@ -247,6 +249,12 @@ def _sampling_metrics(samples: Measured, solver: str) -> list[Metric]:
         _known("nfe_sampling", samples.nfe or None, "evaluations", no_ode),
         Metric("samples_per_second", rate, "1/s", direction="higher", n=n),
     ]
+
+
+def _diagnostic_metrics(fitted: Model, few: torch.Tensor) -> list[Metric]:
+    """What the method says of itself on ``few`` test rows, in its coordinates."""
+    found = fitted.method.diagnostics(fitted.coordinates(few.to(torch.get_default_dtype())))
+    return [Metric(name, value, "1", "none", n=len(few)) for name, value in found.items()]
 
 
 def _known(name: str, value: float | None, unit: str, otherwise: str) -> Metric:

@@ -1,8 +1,8 @@
 """Tables from record files: a tidy frame, its summary over seeds, and formatted tables.
 
 A run without records is a *gap*: it stays in every table, with its reason. Means are ranked only
-against means measured under the same protocol (``COMPARED``); closed forms are references, not
-competitors, and are never ranked.
+against means measured under the same protocol (``COMPARED``); controls, which are not trained, are
+references, not competitors, and are never ranked.
 """
 
 import csv
@@ -25,9 +25,6 @@ Styles = Mapping[str, Mapping[str, str]]
 COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data", "dequantisation")
 """The keys of a protocol that have to agree before two numbers are ranked."""
 
-CLOSED_FORM = "none (closed form)"
-"""What the protocol of a density in closed form says of its solver."""
-
 IDENTITY = ["suite", "dataset", "method", "seed", "metric"]
 
 TYPES = {
@@ -40,13 +37,13 @@ TYPES = {
     "n": "Int64",
     "direction": "string",
     "reason": "string",
-    "closed_form": "bool",
+    "control": "bool",
 }
 """Columns every frame of metrics has; ``protocol.*`` and ``provenance.*`` follow, as text."""
 
 SUMMARY = [
     *("dataset", "method", "metric", "mean", "sd", "n", "runs"),
-    *("standard_error", "reasons", "protocols", "closed_form"),
+    *("standard_error", "reasons", "protocols", "control"),
 ]
 
 LIKELIHOOD = ("nll", "kl", "solver_error", "probe_error")
@@ -115,7 +112,7 @@ def metrics(record_files: Iterable[str | Path], gaps: Mapping[Run, str]) -> pd.D
     """
     rows = [_row(record) for file in record_files for record in records.read(file)]
     rows += [
-        {**asdict(run), "metric": "nll", "reason": reason, "closed_form": False}
+        {**asdict(run), "metric": "nll", "reason": reason, "control": False}
         for run, reason in gaps.items()
     ]
     frame = pd.DataFrame(rows)
@@ -149,7 +146,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
     ``mean``, ``sd`` (n - 1 in the denominator; missing for one run), ``n`` of ``runs`` with a
     value, ``standard_error`` (over test rows, mean of the runs), ``reasons`` (seed -> why it has
-    no value), ``protocols`` (the distinct ones of its runs) and ``closed_form``.
+    no value), ``protocols`` (the distinct ones of its runs) and ``control``.
     """
     known = frame.groupby("dataset", sort=False)["metric"].unique()
     rows = [
@@ -230,9 +227,9 @@ def write(table: Table, stem: str | Path) -> None:
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     flat = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
     protocol = _flat("protocol", record["protocol"])
-    closed_form = protocol.get("protocol.solver") == CLOSED_FORM
+    control = protocol.get("protocol.trained") == "false"
     provenance = _flat("provenance", record["provenance"])
-    return {**flat, "closed_form": closed_form, **protocol, **provenance}
+    return {**flat, "control": control, **protocol, **provenance}
 
 
 def _flat(prefix: str, mapping: Mapping[str, Any]) -> dict[str, str]:
@@ -263,7 +260,7 @@ def _summarise(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
                 for _, row in protocols.iterrows()
             )
         ),
-        "closed_form": bool(found.closed_form.any()),
+        "control": bool(found.control.any()),
     }
 
 
@@ -327,7 +324,7 @@ def _column(
 def _ranked(column: pd.DataFrame) -> list[str]:
     """Methods that may be ranked: the one largest group under equal protocols, without gaps."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for row in column[(column.n == column.runs) & ~column.closed_form].to_dict("records"):
+    for row in column[(column.n == column.runs) & ~column.control].to_dict("records"):
         if len(row["protocols"]) == 1:
             groups.setdefault(row["protocols"][0], []).append(row["method"])
     sizes = sorted((len(group) for group in groups.values()), reverse=True)
@@ -419,7 +416,7 @@ def _nll_notes(
         "Mean ± standard deviation over n refits (seeds); a single run has no standard deviation. "
         "A dash without a mark: not applicable to this data set.",
         "Bold: lowest mean among the methods measured under one protocol, not a test of "
-        "significance. Closed forms are references and are not ranked.",
+        "significance. Controls, which are not trained, are references and are not ranked.",
     ]
     for dataset, label in datasets.items():
         column = cells[(cells.dataset == dataset) & (cells.metric == "nll")]
@@ -460,7 +457,7 @@ def _span(counts: pd.Series) -> str:
 
 def _disagreement(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
     """Learned methods that cannot be compared, and what sets them apart."""
-    learned = column[(column.n > 0) & ~column.closed_form]
+    learned = column[(column.n > 0) & ~column.control]
     protocols = dict(zip(learned.method, learned.protocols, strict=True))
     distinct = {protocol for used in protocols.values() for protocol in used}
     if len(distinct) < 2:

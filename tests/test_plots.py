@@ -86,11 +86,9 @@ def fake_metrics(tmp_path):
                     if learned:
                         seconds = SECONDS[method] * (1 + 0.1 * generator.random())
                         found.append(Metric("training_seconds", seconds, "s"))
-                    solver = "dopri5" if learned else "none (closed form)"
+                    protocol = {"solver": "dopri5", "trained": learned, "rows": 2000}
                     path = tmp_path / dataset / method / f"seed{seed}.json"
-                    write_json(
-                        path, records(run, found, {"solver": solver, "rows": 2000}, {"source": "s"})
-                    )
+                    write_json(path, records(run, found, protocol, {"source": "s"}))
                     files.append(path)
         return tables.metrics(files, gaps)
 

@@ -23,7 +23,7 @@ ODE = {
     **{"solver": "dopri5", "atol": 1e-5, "rtol": 1e-5, "divergence": "exact"},
     **{"rows": 2000, "data": "d1"},
 }
-CLOSED = {"solver": "none (closed form)", "rows": 2000, "data": "d1"}
+CLOSED = {"solver": "none (closed form)", "trained": False, "rows": 2000, "data": "d1"}
 CODE = {
     "commit": "abc123",
     "dirty": False,

@@ -12,6 +12,7 @@ PLANE = [
     and not SUITE.has_base(run.dataset)
 ]
 TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
+DIAGNOSED = [run for run in TRAINED if SUITE.has_diagnostics(run.method)]
 FLOWS = [run for run in PLANE if SUITE.is_flow(run.method)]
 BETWEEN = [
     run
@@ -146,6 +147,23 @@ use rule figure as learning_curves_figure with:
         labels=LABELS,
 
 
+use rule figure as diagnostics_figure with:
+    input:
+        histories=runs("training.csv", of=DIAGNOSED),
+        records=runs("nll.json", of=DIAGNOSED),
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/diagnostics", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/diagnostics.log",
+    params:
+        part="diagnostics",
+        arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
 use rule figure as nll_time_figure with:
     input:
         metrics=f"{FOLDER}/metrics.parquet",
@@ -176,5 +194,6 @@ rule report:
             for name in dict.fromkeys(run.dataset for run in FLOWS)
         ],
         curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
+        diagnostics=[f"{FOLDER}/figures/diagnostics.png"] if DIAGNOSED else [],
         time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],
     localrule: True

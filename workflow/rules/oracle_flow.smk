@@ -1,0 +1,3 @@
+use rule train as train_oracle_flow with:
+    wildcard_constraints:
+        method=variants("oracle_flow"),
