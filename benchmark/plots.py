@@ -207,7 +207,7 @@ def densities(
 
     ``log_densities`` maps a data set to ``TARGET`` (where known) and methods, each (height,
     width) in nats, the first row at the bottom of the data set's extent. ``captions`` (NLL, KL)
-    and ``gaps`` are for pairs of data set and method.
+    and ``gaps`` are for pairs of data set and method; a pair that is in neither has no panel.
     """
     rows = [name for name in datasets if name in log_densities]
     present = [name for found in log_densities.values() for name in found]
@@ -220,9 +220,8 @@ def densities(
             if name in found:
                 _density(axes, found[name], extents[dataset], scale)
                 axes.set_xlabel(captions.get((dataset, name), ""), fontsize="small")
-            else:
-                unknown = "density not known" if name == TARGET else "not evaluated"
-                _missing(axes, gaps.get((dataset, name), unknown))
+            elif name == TARGET or (dataset, name) in gaps:
+                _missing(axes, gaps.get((dataset, name), "density not known"))
             _bare(axes)
         line[0].set_ylabel(datasets[dataset], fontweight="bold")
         _colourbar(figure, scale, list(line), "density [1 / unit area]")
@@ -362,8 +361,7 @@ def nll_against_time(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str,
         axes.set_ylim(*_limits(runs, references.value, nll.standard_error.mean()))
         _time_axis(axes, runs.training_seconds)
         _points(axes, runs, styles)
-        for method, value in zip(references.method, references.value, strict=True):
-            _reference(axes, value, styles[method])
+        _references(axes, references, styles)
         units = [*nll.unit.dropna(), "not measured"]
         axes.set_ylabel(f"test NLL [{units[0]}]")
         axes.set_title(f"{datasets[dataset]} (n = {_most_seeds(runs)} seeds)")
@@ -704,22 +702,33 @@ def _spread(positions: Mapping[str, float], gap: float) -> dict[str, float]:
     return spread
 
 
-def _reference(axes: Axes, value: float, known: Mapping[str, str]) -> None:
+def _references(axes: Axes, references: pd.DataFrame, styles: Styles) -> None:
+    """Those whose labels would overlap share a label, and the colour of the first."""
+    low, high = axes.get_ylim()
+    ordered = references.sort_values("value", kind="stable")
+    apart = ordered.value.diff() > 0.06 * (high - low)
+    for _, together in ordered.groupby(apart.cumsum()):
+        methods = _shown(styles, together.method)
+        label = ", ".join(styles[method]["label"] for method in methods)
+        _reference(axes, together.value.mean(), label, styles[methods[0]]["colour"])
+
+
+def _reference(axes: Axes, value: float, label: str, colour: str) -> None:
     """A dashed line with its name, or its name and value at the edge beyond which it lies."""
     low, high = axes.get_ylim()
     inside = value <= high
     if inside:
-        axes.axhline(value, color=known["colour"], linestyle="--", linewidth=1)
+        axes.axhline(value, color=colour, linestyle="--", linewidth=1)
     above = inside and value > (low + high) / 2
     axes.annotate(
-        known["label"] if inside else f"{known['label']} {value:.3g} ↑",
+        label if inside else f"{label} {value:.3g} ↑",
         (0.98, min(value, high)),
         ha="right",
         xycoords=("axes fraction", "data"),
         xytext=(0, 2 if above else -2),
         textcoords="offset points",
         va="bottom" if above else "top",
-        color=known["colour"],
+        color=colour,
         fontsize="small",
     )
 

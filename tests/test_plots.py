@@ -169,6 +169,31 @@ def test_learning_curves_are_means_with_their_range():
     assert "FFJORD (n=2)" in texts(figure)
 
 
+def test_diagnostics_are_means_with_their_range_a_column_each():
+    frame = pd.DataFrame(
+        {
+            **{"dataset": "rings", "method": "ffjord", "unit": "nats", "loss": 0.0},
+            **{"seconds": 1.0, "validation_nll": np.nan},
+            "seed": [0, 0, 0, 1, 1],
+            "step": [10, 15, 100, 10, 100],
+            "path_length": [4.0, np.nan, 2.0, 6.0, 3.0],
+            "own": [0.0, np.nan, -1.0, 1.0, -3.0],
+        }
+    )
+    missing = {gap("moons", "ot_flow", 1): "diverged"}
+    figure = plots.diagnostics(frame, STYLES, DATASETS, missing)
+    lengths, own, *rest = figure.axes
+    np.testing.assert_allclose(lengths.lines[0].get_xydata(), [[10, 5.0], [100, 2.5]])
+    np.testing.assert_allclose(own.lines[0].get_xydata(), [[10, 0.5], [100, -2.0]])
+    band = own.collections[0].get_paths()[0].vertices
+    assert {(10, 0.0), (10, 1.0), (100, -1.0), (100, -3.0)} <= set(map(tuple, band))
+    assert "path length" in lengths.get_ylabel() and own.get_ylabel() == "own"
+    assert all(colours_of_lines(axes) == {"#d55e00"} for axes in (lengths, own))
+    assert not any(axes.lines for axes in rest) and len(rest) == 2
+    said = texts(figure)
+    assert "FFJORD (n=2)" in said and "missing: OT-Flow on Moons, seed 1: diverged" in said
+
+
 def test_nll_against_time_holds_means_deviations_and_seeds(fake_metrics):
     frame = fake_metrics()
     axes = plots.nll_against_time(frame, STYLES, DATASETS).axes[0]
