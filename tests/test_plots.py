@@ -217,6 +217,15 @@ def test_a_far_reference_does_not_flatten_the_methods_but_is_named(fake_metrics)
     assert "Gaussian 3.65 ↑" in texts(figure) and "True density" in texts(figure)
 
 
+def test_references_at_one_place_share_a_label(fake_metrics):
+    frame = fake_metrics()
+    near = (frame.method == "gaussian") & (frame.metric == "nll")
+    frame.loc[near, "value"] = frame.dataset[near].map(ENTROPY) + 1e-4
+    figure = plots.nll_against_time(frame, STYLES, {"rings": "Rings"})
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    assert "Gaussian, True density" in labels and "True density" not in labels
+
+
 def test_a_far_method_is_named_at_the_edge(fake_metrics):
     frame = fake_metrics()
     off = (frame.method == "ot_flow") & (frame.metric == "nll")
@@ -303,6 +312,15 @@ def test_images_are_laid_out_row_by_row():
     shown = figure.axes[0].images[0].get_array()
     assert shown.shape == (6 * 3 - 1, 6 * 4 - 1)
     np.testing.assert_allclose(shown[::3, ::4] * 35, np.arange(36).reshape(6, 6))
+
+
+def test_a_method_that_does_not_run_on_a_data_set_has_no_panel_there():
+    extents = dict.fromkeys(DATASETS, (-4.0, 4.0, -4.0, 4.0))
+    truth = {plots.TARGET: fake_density(0.2, 8)}
+    found = {"rings": {**truth, "ffjord": fake_density(0.1, 8)}, "moons": truth}
+    figure = plots.densities(extents, found, STYLES, DATASETS, {}, {})
+    assert [len(axes.images) for axes in figure.axes[:4]] == [1, 1, 1, 0]
+    assert "missing" not in texts(figure)
 
 
 def test_densities_share_a_scale_within_a_data_set():
