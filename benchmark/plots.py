@@ -48,7 +48,7 @@ DIAGNOSTICS = {
     "path_length": r"path length $\mathrm{E}\,|v_t(x_t)|^2$",
     "monitor": "convergence monitor\n(0 at the optimum)",
 }
-"""Axis labels of diagnostics; others are called by their name."""
+"""Axis labels of diagnostics, which come first; others are called by their name."""
 
 STEP = "training step"
 
@@ -250,7 +250,8 @@ def path(paths: Mapping[str, Frames], styles: Styles, gaps: Mapping[str, str]) -
             _frame(axes, paths[TARGET], 1.0, scale, _window(paths))
         if name in gaps:
             _missing_line(list(moving), gaps[name])
-        line[0].set_ylabel(styles[name]["label"], color=styles[name]["colour"], fontweight="bold")
+        label = textwrap.fill(styles[name]["label"], 14)
+        line[0].set_ylabel(label, color=styles[name]["colour"], fontweight="bold")
     for axes, moment in zip(grid[0], MOMENTS, strict=False):
         axes.set_title(f"$t$ = {moment:g}", fontweight="normal")
     for axes in grid[0, len(MOMENTS) :]:
@@ -329,7 +330,8 @@ def diagnostics(
     ``frame`` has the columns dataset, method, seed, step and one for each diagnostic (NaN where
     it was not evaluated).
     """
-    names = [name for name in frame.columns if name not in CURVES]
+    found = [name for name in frame.columns if name not in CURVES]
+    names = sorted(found, key=lambda name: [*DIAGNOSTICS, *found].index(name))
     rows = _curve_rows(frame, datasets, gaps)
     figure, grid = _grid(len(rows), max(len(names), 1), size=(3.6, 2.4))
     for dataset, line in zip(rows, grid, strict=False):
@@ -625,6 +627,9 @@ def _curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference
 def _log_axis(axes: Axes, label: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 # NLL against time
@@ -657,9 +662,6 @@ def _limits(runs: pd.DataFrame, references: pd.Series, noise: float) -> tuple[fl
 def _time_axis(axes: Axes, seconds: pd.Series) -> None:
     """Logarithmic, with room for labels to the right of the points."""
     _log_axis(axes, "training time [s]")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     if len(seconds):
         decades = max(np.log10(seconds.max() / seconds.min()), 1.0)
         axes.set_xlim(seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades))
@@ -683,9 +685,13 @@ def _points(axes: Axes, runs: pd.DataFrame, styles: Styles) -> None:
         count = f" (n={len(own)})" if len(own) < _most_seeds(runs) else ""
         value = f" {mean:.3g} ↑" if far else ""
         labels[method] = (seconds, height, f"{styles[method]['label']}{value}{count}")
-    heights = _spread({name: label[1] for name, label in labels.items()}, 0.07 * (high - low))
+    gap = 0.07 * (high - low)
+    heights = _spread({name: label[1] for name, label in labels.items()}, gap)
     for method, (seconds, _, text) in labels.items():
-        _beside(axes, text, (seconds, heights[method]), styles[method]["colour"])
+        level = runs.training_seconds[(runs.nll - heights[method]).abs() < gap / 2]
+        beyond = level[level < 2 * seconds].max()  # points that the label would cover
+        place = (np.nanmax([seconds, beyond]), heights[method])
+        _beside(axes, text, place, styles[method]["colour"])
 
 
 def _beside(axes: Axes, text: str, point: tuple[float, float], colour: str) -> None:
