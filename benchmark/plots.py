@@ -48,7 +48,7 @@ DIAGNOSTICS = {
     "path_length": r"path length $\mathrm{E}\,|v_t(x_t)|^2$",
     "monitor": "convergence monitor\n(0 at the optimum)",
 }
-"""Axis labels of diagnostics; others are called by their name."""
+"""Axis labels of diagnostics, which come first; others are called by their name."""
 
 STEP = "training step"
 
@@ -207,7 +207,7 @@ def densities(
 
     ``log_densities`` maps a data set to ``TARGET`` (where known) and methods, each (height,
     width) in nats, the first row at the bottom of the data set's extent. ``captions`` (NLL, KL)
-    and ``gaps`` are for pairs of data set and method.
+    and ``gaps`` are for pairs of data set and method; a pair that is in neither has no panel.
     """
     rows = [name for name in datasets if name in log_densities]
     present = [name for found in log_densities.values() for name in found]
@@ -220,9 +220,8 @@ def densities(
             if name in found:
                 _density(axes, found[name], extents[dataset], scale)
                 axes.set_xlabel(captions.get((dataset, name), ""), fontsize="small")
-            else:
-                unknown = "density not known" if name == TARGET else "not evaluated"
-                _missing(axes, gaps.get((dataset, name), unknown))
+            elif name == TARGET or (dataset, name) in gaps:
+                _missing(axes, gaps.get((dataset, name), "density not known"))
             _bare(axes)
         line[0].set_ylabel(datasets[dataset], fontweight="bold")
         _colourbar(figure, scale, list(line), "density [1 / unit area]")
@@ -251,7 +250,8 @@ def path(paths: Mapping[str, Frames], styles: Styles, gaps: Mapping[str, str]) -
             _frame(axes, paths[TARGET], 1.0, scale, _window(paths))
         if name in gaps:
             _missing_line(list(moving), gaps[name])
-        line[0].set_ylabel(styles[name]["label"], color=styles[name]["colour"], fontweight="bold")
+        label = textwrap.fill(styles[name]["label"], 14)
+        line[0].set_ylabel(label, color=styles[name]["colour"], fontweight="bold")
     for axes, moment in zip(grid[0], MOMENTS, strict=False):
         axes.set_title(f"$t$ = {moment:g}", fontweight="normal")
     for axes in grid[0, len(MOMENTS) :]:
@@ -330,7 +330,8 @@ def diagnostics(
     ``frame`` has the columns dataset, method, seed, step and one for each diagnostic (NaN where
     it was not evaluated).
     """
-    names = [name for name in frame.columns if name not in CURVES]
+    found = [name for name in frame.columns if name not in CURVES]
+    names = sorted(found, key=lambda name: [*DIAGNOSTICS, *found].index(name))
     rows = _curve_rows(frame, datasets, gaps)
     figure, grid = _grid(len(rows), max(len(names), 1), size=(3.6, 2.4))
     for dataset, line in zip(rows, grid, strict=False):
@@ -362,8 +363,7 @@ def nll_against_time(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str,
         axes.set_ylim(*_limits(runs, references.value, nll.standard_error.mean()))
         _time_axis(axes, runs.training_seconds)
         _points(axes, runs, styles)
-        for method, value in zip(references.method, references.value, strict=True):
-            _reference(axes, value, styles[method])
+        _references(axes, references, styles)
         units = [*nll.unit.dropna(), "not measured"]
         axes.set_ylabel(f"test NLL [{units[0]}]")
         axes.set_title(f"{datasets[dataset]} (n = {_most_seeds(runs)} seeds)")
@@ -627,6 +627,9 @@ def _curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference
 def _log_axis(axes: Axes, label: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 # NLL against time
@@ -659,9 +662,6 @@ def _limits(runs: pd.DataFrame, references: pd.Series, noise: float) -> tuple[fl
 def _time_axis(axes: Axes, seconds: pd.Series) -> None:
     """Logarithmic, with room for labels to the right of the points."""
     _log_axis(axes, "training time [s]")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     if len(seconds):
         decades = max(np.log10(seconds.max() / seconds.min()), 1.0)
         axes.set_xlim(seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades))
@@ -685,9 +685,13 @@ def _points(axes: Axes, runs: pd.DataFrame, styles: Styles) -> None:
         count = f" (n={len(own)})" if len(own) < _most_seeds(runs) else ""
         value = f" {mean:.3g} ↑" if far else ""
         labels[method] = (seconds, height, f"{styles[method]['label']}{value}{count}")
-    heights = _spread({name: label[1] for name, label in labels.items()}, 0.07 * (high - low))
+    gap = 0.07 * (high - low)
+    heights = _spread({name: label[1] for name, label in labels.items()}, gap)
     for method, (seconds, _, text) in labels.items():
-        _beside(axes, text, (seconds, heights[method]), styles[method]["colour"])
+        level = runs.training_seconds[(runs.nll - heights[method]).abs() < gap / 2]
+        beyond = level[level < 2 * seconds].max()  # points that the label would cover
+        place = (np.nanmax([seconds, beyond]), heights[method])
+        _beside(axes, text, place, styles[method]["colour"])
 
 
 def _beside(axes: Axes, text: str, point: tuple[float, float], colour: str) -> None:
@@ -704,22 +708,33 @@ def _spread(positions: Mapping[str, float], gap: float) -> dict[str, float]:
     return spread
 
 
-def _reference(axes: Axes, value: float, known: Mapping[str, str]) -> None:
+def _references(axes: Axes, references: pd.DataFrame, styles: Styles) -> None:
+    """Those whose labels would overlap share a label, and the colour of the first."""
+    low, high = axes.get_ylim()
+    ordered = references.sort_values("value", kind="stable")
+    apart = ordered.value.diff() > 0.06 * (high - low)
+    for _, together in ordered.groupby(apart.cumsum()):
+        methods = _shown(styles, together.method)
+        label = ", ".join(styles[method]["label"] for method in methods)
+        _reference(axes, together.value.mean(), label, styles[methods[0]]["colour"])
+
+
+def _reference(axes: Axes, value: float, label: str, colour: str) -> None:
     """A dashed line with its name, or its name and value at the edge beyond which it lies."""
     low, high = axes.get_ylim()
     inside = value <= high
     if inside:
-        axes.axhline(value, color=known["colour"], linestyle="--", linewidth=1)
+        axes.axhline(value, color=colour, linestyle="--", linewidth=1)
     above = inside and value > (low + high) / 2
     axes.annotate(
-        known["label"] if inside else f"{known['label']} {value:.3g} ↑",
+        label if inside else f"{label} {value:.3g} ↑",
         (0.98, min(value, high)),
         ha="right",
         xycoords=("axes fraction", "data"),
         xytext=(0, 2 if above else -2),
         textcoords="offset points",
         va="bottom" if above else "top",
-        color=known["colour"],
+        color=colour,
         fontsize="small",
     )
 

@@ -80,6 +80,17 @@ def test_a_list_is_a_grid_of_variants(toy):
     assert suite.rules[name] == "rules/interpolant.smk"
 
 
+def test_a_variant_is_named_after_its_method_and_has_a_grid_of_its_own(toy):
+    methods = toy["suites"]["toy"]["methods"]
+    methods["interpolant-wide_one"] = copy.deepcopy(methods["interpolant"])
+    methods["interpolant-wide_one"]["model"]["width"] = [32, 64]
+    suite = load(toy)
+    names = [name for name in suite.methods if suite.rules[name] == "rules/interpolant.smk"]
+    assert names == ["interpolant", *(f"interpolant-wide_one-width={k}" for k in (32, 64))]
+    numbers = [suite.numbers(Run("toy", "eight_gaussians", name, 0)) for name in names]
+    assert [found["model"]["width"] for found in numbers] == [16, 32, 64]
+
+
 def test_a_mapping_is_a_value_of_a_grid(toy):
     train = toy["suites"]["toy"]["methods"]["interpolant"]["train"]
     steps = {"kind": "step", "every": 5, "factor": 0.5}
@@ -403,6 +414,16 @@ MISTAKES = {
         {**TOY["suites"]["toy"]["methods"]["ffjord"]},
         "methods.ff jord: allowed in a name are letters, digits and _",
     ),
+    "variant of a method without rules": (
+        "methods/interpolent-wide",
+        {**TOY["suites"]["toy"]["methods"]["ffjord"]},
+        "there is no file workflow/rules/interpolent.smk; write it: .* named <method>-<variant>",
+    ),
+    "variant that could be a point of a grid": (
+        "methods/ffjord-lr=1",
+        {**TOY["suites"]["toy"]["methods"]["ffjord"]},
+        "methods.ffjord-lr=1: allowed in a name are .* and one - before what sets a variant apart",
+    ),
 }
 
 
@@ -555,6 +576,12 @@ def test_flows_are_told_from_closed_forms(toy):
     suite = load(toy)
     flows = {name: suite.is_flow(name) for name in suite.methods}
     assert flows == {"interpolant": True, "ffjord": True, "gaussian": False, "oracle": False}
+
+
+def test_methods_that_record_diagnostics_are_known_from_their_source(toy):
+    put(toy["suites"]["toy"], "methods/other", {"label": "Other", "colour": "#123456"})
+    suite = config.Suite("toy", {}, {}, {}, toy["suites"]["toy"]["methods"], ())
+    assert [name for name in suite.methods if suite.has_diagnostics(name)] == ["interpolant"]
 
 
 def test_a_source_that_a_data_set_needs_is_asked_for(toy):

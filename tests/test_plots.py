@@ -169,6 +169,31 @@ def test_learning_curves_are_means_with_their_range():
     assert "FFJORD (n=2)" in texts(figure)
 
 
+def test_diagnostics_are_means_with_their_range_a_column_each():
+    frame = pd.DataFrame(
+        {
+            **{"dataset": "rings", "method": "ffjord", "unit": "nats", "loss": 0.0},
+            **{"seconds": 1.0, "validation_nll": np.nan},
+            "seed": [0, 0, 0, 1, 1],
+            "step": [10, 15, 100, 10, 100],
+            "path_length": [4.0, np.nan, 2.0, 6.0, 3.0],
+            "own": [0.0, np.nan, -1.0, 1.0, -3.0],
+        }
+    )
+    missing = {gap("moons", "ot_flow", 1): "diverged"}
+    figure = plots.diagnostics(frame, STYLES, DATASETS, missing)
+    lengths, own, *rest = figure.axes
+    np.testing.assert_allclose(lengths.lines[0].get_xydata(), [[10, 5.0], [100, 2.5]])
+    np.testing.assert_allclose(own.lines[0].get_xydata(), [[10, 0.5], [100, -2.0]])
+    band = own.collections[0].get_paths()[0].vertices
+    assert {(10, 0.0), (10, 1.0), (100, -1.0), (100, -3.0)} <= set(map(tuple, band))
+    assert "path length" in lengths.get_ylabel() and own.get_ylabel() == "own"
+    assert all(colours_of_lines(axes) == {"#d55e00"} for axes in (lengths, own))
+    assert not any(axes.lines for axes in rest) and len(rest) == 2
+    said = texts(figure)
+    assert "FFJORD (n=2)" in said and "missing: OT-Flow on Moons, seed 1: diverged" in said
+
+
 def test_nll_against_time_holds_means_deviations_and_seeds(fake_metrics):
     frame = fake_metrics()
     axes = plots.nll_against_time(frame, STYLES, DATASETS).axes[0]
@@ -190,6 +215,15 @@ def test_a_far_reference_does_not_flatten_the_methods_but_is_named(fake_metrics)
     low, high = figure.axes[0].get_ylim()
     assert low < 2.75 and high < 3.1
     assert "Gaussian 3.65 ↑" in texts(figure) and "True density" in texts(figure)
+
+
+def test_references_at_one_place_share_a_label(fake_metrics):
+    frame = fake_metrics()
+    near = (frame.method == "gaussian") & (frame.metric == "nll")
+    frame.loc[near, "value"] = frame.dataset[near].map(ENTROPY) + 1e-4
+    figure = plots.nll_against_time(frame, STYLES, {"rings": "Rings"})
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    assert "Gaussian, True density" in labels and "True density" not in labels
 
 
 def test_a_far_method_is_named_at_the_edge(fake_metrics):
@@ -278,6 +312,15 @@ def test_images_are_laid_out_row_by_row():
     shown = figure.axes[0].images[0].get_array()
     assert shown.shape == (6 * 3 - 1, 6 * 4 - 1)
     np.testing.assert_allclose(shown[::3, ::4] * 35, np.arange(36).reshape(6, 6))
+
+
+def test_a_method_that_does_not_run_on_a_data_set_has_no_panel_there():
+    extents = dict.fromkeys(DATASETS, (-4.0, 4.0, -4.0, 4.0))
+    truth = {plots.TARGET: fake_density(0.2, 8)}
+    found = {"rings": {**truth, "ffjord": fake_density(0.1, 8)}, "moons": truth}
+    figure = plots.densities(extents, found, STYLES, DATASETS, {}, {})
+    assert [len(axes.images) for axes in figure.axes[:4]] == [1, 1, 1, 0]
+    assert "missing" not in texts(figure)
 
 
 def test_densities_share_a_scale_within_a_data_set():

@@ -15,7 +15,7 @@ from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
 from benchmark.densities import Density
-from benchmark.files import read_json
+from benchmark.files import read_json, write_json
 from benchmark.flow import Flow
 from benchmark.metrics import write_nll
 from benchmark.model import Model
@@ -205,6 +205,22 @@ def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
     assert costs["sampling_seconds"]["value"] > 0 and costs["nfe_sampling"]["value"] > 0
     curve = (folder / "training.csv").read_text().splitlines()
     assert [line.split(",")[3] for line in curve] == ["validation_nll", "", ""]
+
+
+def test_diagnostics_of_the_fit_are_recorded_with_its_costs(run):
+    data, folder = run
+    stored = read_json(folder / "model.json")
+    training = {"steps": 1, "seconds": 1.0, "precision": "float32", "peak_memory": 1.0}
+    write_json(folder / "model.json", {**stored, "training": training, "provenance": {}})
+    numbers = {"class": "benchmark.baselines.interpolant.InterpolantFlow"}
+    measured = {**SETTINGS, "tight_rows": 1, "samples": 5, "config": "hash", "chunk": 40}
+    steps.evaluate(RUN, numbers, measured, data, folder)
+    costs = {record["metric"]: record for record in read_json(folder / "cost.json")}
+    # The velocity is the same everywhere.
+    length = costs["path_length"]
+    assert length["value"] == pytest.approx(VELOCITY.square().sum().item())
+    assert (length["n"], length["direction"]) == (40, "none") and "monitor" in costs
+    assert length["protocol"]["trained"] is True
 
 
 def test_a_user_carries_points_both_ways(between):

@@ -176,6 +176,14 @@ def test_seeds_of_unequal_protocol_are_not_ranked(record):
     assert any("OT-Flow (seeds differ: rows 2000, rows 9)" in note for note in table.notes)
 
 
+def test_a_control_that_solves_an_ode_is_never_ranked(record):
+    files = seeds(record, "ffjord", [3.0]) + seeds(record, "ot_flow", [2.0])
+    files += seeds(record, "oracle", [1.0], protocol=ODE | {"trained": False})
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert [cells[0].text for cells in table.rows if cells[1].bold] == ["OT-Flow"]
+    assert not any("protocols differ" in note for note in table.notes)
+
+
 def test_closed_forms_are_no_group_of_their_own(record):
     files = seeds(record, "ffjord", [3.0])
     files += seeds(record, "gaussian", [2.0], protocol=CLOSED)
