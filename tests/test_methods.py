@@ -156,17 +156,36 @@ def test_density_integrates_to_one_and_is_that_of_the_samples(name, prepare):
 
 
 @every_flow
-def test_log_prob_is_the_change_of_variables_of_the_samples(name):
-    # log p1(x1) = log p0(x0) - log |det dx1/dx0|, with the Jacobian of the solver's own map.
+@pytest.mark.parametrize("t", [0.6, 1.0])
+def test_log_prob_is_the_change_of_variables_of_what_is_carried(name, t):
+    # log p_t(x_t) = log p0(x0) - log |det dx_t/dx0|, with the Jacobian of the solver's own map.
     flow, h = perturbed(name), 1e-4
     x0 = torch.randn(5, 2)
     shifts = h * torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    x1 = transport(flow.velocity, (x0[:, None] + shifts).flatten(0, 1), TIGHT).values
-    x1 = x1.reshape(5, 5, 2)
-    jacobian = torch.stack([x1[:, 1] - x1[:, 2], x1[:, 3] - x1[:, 4]], dim=2) / (2 * h)
+    xt = transport(flow.velocity, (x0[:, None] + shifts).flatten(0, 1), TIGHT, (0.0, t)).values
+    xt = xt.reshape(5, 5, 2)
+    jacobian = torch.stack([xt[:, 1] - xt[:, 2], xt[:, 3] - xt[:, 4]], dim=2) / (2 * h)
     expected = flow.base.log_prob(x0) - torch.linalg.slogdet(jacobian).logabsdet
     # Central differences: h^2 = 1e-8 times third derivatives, 1e-9 / h of the solver.
-    torch.testing.assert_close(flow.log_prob(x1[:, 0], TIGHT).values, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        flow.log_prob(xt[:, 0], TIGHT, t).values, expected, atol=1e-4, rtol=0
+    )
+
+
+@every_flow
+def test_the_way_there_and_back_ends_where_it_began(name):
+    flow, x0 = perturbed(name), torch.randn(20, 2)
+    x1 = flow.transport(x0, TIGHT).values
+    assert (x1 - x0).abs().max() > 1e-2
+    back = flow.transport(x1, TIGHT, 1.0, 0.0).values
+    # 1e-9 a step, spread by gradients of the flow up to exp(beta_max / 2).
+    torch.testing.assert_close(back, x0, atol=1e-6, rtol=0)
+
+
+@every_flow
+def test_density_at_the_start_is_that_of_the_base(name):
+    flow, x = perturbed(name), torch.randn(20, 2)
+    torch.testing.assert_close(flow.log_prob(x, TIGHT, 0.0).values, flow.base.log_prob(x))
 
 
 @every_method
