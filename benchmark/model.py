@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -13,6 +14,8 @@ from benchmark.likelihood import Likelihood
 from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch, PerSample
+
+ROWS = 10_000
 
 
 class Model(nn.Module):
@@ -25,9 +28,11 @@ class Model(nn.Module):
     def log_prob(self, x: Batch, t: float = 1.0) -> PerSample:
         """Log-density in nats of rows ``x`` of the prepared data, float64.
 
-        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1.
+        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1. At most
+        ``ROWS`` are solved at a time, which bounds the memory.
         """
-        return self.solve_log_prob(x, self.tolerance, t).values
+        parts = [self.solve_log_prob(part, self.tolerance, t) for part in torch.split(x, ROWS)]
+        return torch.cat([part.values for part in parts])
 
     def sample(self, n: int, **options: Any) -> Batch:
         """``n`` samples in the coordinates of the prepared data, float64.

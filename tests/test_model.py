@@ -76,3 +76,16 @@ def test_weights_of_another_method_are_refused(saved):
 def test_parameters_are_counted(saved):
     # (4 + 1) x 8 + 8 of the hidden layer, 8 x 4 + 4 of the last; coordinates are not trained.
     assert model.parameters(saved[1]) == 48 + 36
+
+
+def test_many_rows_are_solved_some_at_a_time(monkeypatch):
+    method = InterpolantFlow.build((2,), **NUMBERS)
+    fitted = Model(method, Affine.identity((2,)), Tolerance(1e-8, 1e-8))
+    x, sizes = torch.randn(70, 2), []
+    whole = fitted.log_prob(x)
+    monkeypatch.setattr(model, "ROWS", 30)
+    velocity = method.velocity
+    monkeypatch.setattr(method, "velocity", lambda t, x: sizes.append(len(x)) or velocity(t, x))
+    # Each solve chooses its own steps, within the tolerance.
+    torch.testing.assert_close(fitted.log_prob(x), whole, atol=1e-6, rtol=0)
+    assert set(sizes) == {30, 10}
