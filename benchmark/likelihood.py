@@ -30,14 +30,14 @@ from benchmark.shapes import Batch, PerSample, Velocity
 PILOTS = 32
 """Rows that choose the quadrature of their batch. A batch of up to twice as many is resolved."""
 
-TERMS = (32, 64, 128)
+TERMS = (48, 96, 192)
 """Terms of a Chebyshev series in time, and nodes it takes, that are tried in this order."""
 
 LEAST = 8
 """Nodes of the smallest rule: fewer would not see that a row is rougher than the pilots."""
 
-STEPS = 5
-"""Solver steps whose tolerance the quadrature may spend: about half of those of a joint solve."""
+STEPS = 4
+"""Solver steps whose tolerance the quadrature may spend: a third of those of a joint solve."""
 
 PATH = 10.0
 """How many times as tightly as asked the trajectory is solved, to leave the error to the nodes."""

@@ -17,6 +17,7 @@ LAYERS = [
         "source",
         "locks",
         "progress",
+        "memory",
     },
     {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log", "ascent"}
     | {"networks.potential", "data.dataset", "data.fetch"},

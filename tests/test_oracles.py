@@ -135,7 +135,7 @@ def test_oracle_flow_is_the_flow_to_the_known_density(path, single_precision):
     truth = eight_gaussians().double()
     x = truth.sample(100)
     # Weights in double precision: nothing but the solver, at 1e-9 per step. The quadrature is held
-    # to five steps in root mean square over rows; a row among a hundred may have ten times that.
+    # to a few steps in root mean square over rows; a row among a hundred may have ten times that.
     torch.testing.assert_close(flow.log_prob(x, TIGHT).values, truth.log_prob(x), atol=5e-7, rtol=0)
     at_base = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double()).log_prob(x)
     torch.testing.assert_close(flow.log_prob(x, TIGHT, 0.0).values, at_base)

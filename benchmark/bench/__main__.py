@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from benchmark import tables
 from benchmark.bench import likelihood, training
+from benchmark.memory import keep_freed
 from benchmark.source import ROOT
 from benchmark.tables import Table
 
@@ -14,6 +15,7 @@ PARTS: dict[str, Callable[[], Table]] = {
     "likelihood_43d": lambda: likelihood.table(43),
 }
 
+keep_freed()
 for name in sys.argv[1:] or PARTS:
     stem = ROOT / "results" / "bench" / name
     tables.write(PARTS[name](), stem)

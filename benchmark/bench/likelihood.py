@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchdiffeq import odeint
 from zuko.transforms import FreeFormJacobianTransform
 
@@ -116,15 +117,15 @@ def _by_zuko(flow: Any, x: Tensor) -> Tensor:
 
 def _floor(dim: int, network: Any, ours: Likelihood) -> Callable[[], None]:
     """The matrix products of ``ours``: hidden layers on tangents, all layers on rows."""
-    block = min(BATCH * dim, max(1, TANGENTS // WIDTH))
-    tangents, products = torch.randn(block, WIDTH), torch.empty(block, WIDTH)
-    hidden = torch.randn(WIDTH, WIDTH)
+    rows_of_block = max(1, TANGENTS // (dim * WIDTH))
+    tangents = torch.randn(rows_of_block, dim, 1, WIDTH).permute(0, 3, 1, 2)
+    hidden = torch.randn(WIDTH, WIDTH, 1, 1)
     layers = [layer.weight.detach() for layer in network.layers if hasattr(layer, "weight")]
     inputs = [torch.randn(BATCH, weight.shape[1]) for weight in layers]
 
     def run() -> None:
-        for _ in range(math.ceil(ours.nodes * (DEPTH - 1) * BATCH * dim / block)):
-            torch.mm(tangents, hidden, out=products)
+        for _ in range(math.ceil(ours.nodes * (DEPTH - 1) * BATCH / rows_of_block)):
+            functional.conv2d(tangents, hidden)
         for _ in range(math.ceil(ours.nfe)):
             for x, weight in zip(inputs, layers, strict=True):
                 x @ weight.T

@@ -4,6 +4,7 @@ import abc
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmark.divergence import exact_divergence
 from benchmark.shapes import Batch, PerSample, Velocity
@@ -34,6 +35,11 @@ def by_rows(function: Velocity, t: Tensor, x: Batch, width: int) -> Tensor:
 def through(weight: Tensor, slope: Tensor, tangents: Tensor) -> Tensor:
     """Tangents ``[batch, dim, width]`` after a square layer and an activation of this slope.
 
-    One product over ``[batch * dim, width]``; ``slope`` is ``[batch, width]``.
+    One product over ``[batch * dim, width]``; ``slope`` is ``[batch, width]``. The product is
+    written as a convolution by one pixel: on CPUs that is oneDNN's, which takes half of the time of
+    a matrix product of MKL on AMD's.
     """
-    return (tangents.flatten(0, 1) @ weight.T).view_as(tangents).mul_(slope.unsqueeze(1))
+    pixels = tangents.transpose(1, 2).unsqueeze(2)  # channels last, as they lie in memory
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        product = functional.conv2d(pixels, weight[:, :, None, None])
+    return product.squeeze(2).transpose(1, 2).mul_(slope.unsqueeze(1))
