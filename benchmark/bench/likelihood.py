@@ -63,8 +63,8 @@ def table(dim: int) -> Table:
         rows=tuple(lines),
         notes=(
             f"Medians of {COUNT} interleaved rounds on {torch.get_num_threads()} threads; all at "
-            f"tolerance {TOLERANCE:g} (absolute and relative) but one. Errors on {REFERENCE} rows against "
-            f"float64 at {EXACT:g}.",
+            f"tolerance {TOLERANCE:g} (absolute and relative) but one. Errors on {REFERENCE} rows "
+            f"against float64 at {EXACT:g}.",
             f"This benchmark: {ours.nfe:.0f} evaluations of the velocity and {ours.nodes:.1f} of "
             f"its divergence a row. The floor is the matrix products that these need, and no more.",
             "The loop takes a vector-Jacobian product a coordinate at every stage of dopri5. One "
