@@ -25,7 +25,7 @@ lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy
 	$(BIN)/mypy
 
 clean:  ## remove the results of every suite (not the downloads) and the environment
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name example ! -name downloads -exec rm -r {} +
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name example ! -name bench ! -name downloads -exec rm -r {} +
 	rm -rf .venv .snakemake
 
 help:  ## list the targets
