@@ -34,7 +34,7 @@ def test_conda_asks_for_the_same_ranges_as_pip():
 
 def test_everything_that_is_asked_for_is_pinned_within_its_range():
     optional = PROJECT["optional-dependencies"]
-    asked = PROJECT["dependencies"] + optional["dev"] + optional["extras"]
+    asked = PROJECT["dependencies"] + optional["dev"] + optional["extras"] + optional["bench"]
     pinned = pins()
     for name, version in map(split, asked):
         assert name in pinned, f"{name} is not in constraints.txt"

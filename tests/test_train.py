@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark import config, prepare, records, report, steps
+from benchmark import config, metrics, prepare, records, report, steps
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset
 from benchmark.files import read_json
@@ -110,3 +110,23 @@ def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypa
     seconds = float(rows[-1]["seconds"])
     assert costs["seconds_per_step"]["value"] == pytest.approx(seconds / 12)
     assert {cost["protocol"]["training_precision"] for cost in costs.values()} == {"bfloat16"}
+
+
+def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):
+    run = suite.runs[0]
+    train(suite, run)
+    data = records.data_folder("toy", run.dataset)
+
+    def evaluated(**more):
+        settings = {**suite.evaluation, "atol": 1e-5, "rtol": 1e-5, "config": "hash", **more}
+        steps.evaluate(run, suite.numbers(run), settings, data, run.folder)
+        metrics.write_nll(run, data, run.folder)
+        return {record["metric"]: record for record in records.read(run.folder / "nll.json")}
+
+    exact, found = evaluated(), evaluated(probes=16)
+    assert "probe_error" not in exact and exact["nll"]["protocol"]["divergence"] == "exact"
+    assert found["nll"]["protocol"]["divergence"] == "Hutchinson, 16 Rademacher probes"
+    error = found["probe_error"]["value"]
+    assert 0 < abs(found["nll"]["value"] - exact["nll"]["value"]) < 4 * error
+    # The same probes at a tighter tolerance: nothing of their noise is in the solver's error.
+    assert found["solver_error"]["value"] < 0.1 * error
