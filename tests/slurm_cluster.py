@@ -1,0 +1,182 @@
+"""A real SLURM of several virtual nodes on this machine, for tests. Debian's packages, no systemd.
+
+Two nodes with a pretend GPU (partitions ``gpu`` and, above it, ``high``, which preempts) and two
+without (``cpu``). Everything lies in one folder and is reached by ``SLURM_CONF``; nothing of an
+installed SLURM is touched. No accounting.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged")
+PACKAGES = "apt-get install slurm-wlm munge"
+
+
+def missing() -> str | None:
+    """Why there can be no SLURM here, and what to do; ``None`` where there can."""
+    absent = [name for name in PROGRAMS if shutil.which(name) is None]
+    if absent:
+        return f"needs a real SLURM: no {', '.join(absent)} here; Debian: {PACKAGES}"
+    return None if os.geteuid() == 0 else "needs a real SLURM, which is started as root"
+
+
+CONFIG = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={folder}/munge.sock,cred_expire=5
+SlurmctldPort={port}
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.%n.log
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+ReturnToService=2
+SlurmdTimeout=5
+SlurmctldTimeout=10
+MessageTimeout=20
+KillWait=3
+MinJobAge=300
+SlurmdParameters=config_overrides
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0,sched_min_interval=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+JobRequeue=1
+MaxArraySize=1001
+DefMemPerCPU=100
+JobCompType=jobcomp/none
+NodeName=gpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={gpus} CPUs=8 RealMemory=8000 Gres=gpu:1
+NodeName=cpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={cpus} CPUs=8 RealMemory=8000
+PartitionName=cpu Nodes=cpu[1-2] Default=YES MaxTime=60 DefaultTime=10
+PartitionName=gpu Nodes=gpu[1-2] MaxTime=60 DefaultTime=10 PriorityTier=1 GraceTime=2
+PartitionName=high Nodes=gpu[1-2] MaxTime=60 PriorityTier=10 PreemptMode=OFF
+"""
+
+
+class Cluster:
+    """The daemons, by name; ``folder`` must have a short path without blanks (a socket is in it)."""
+
+    nodes = ("gpu1", "gpu2", "cpu1", "cpu2")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, host = folder, socket.gethostname().partition(".")[0]
+        (folder / "state").mkdir(parents=True)
+        folder.chmod(0o755)
+        port = _free_ports(5)
+        pairs = {"gpus": f"{port[1]},{port[2]}", "cpus": f"{port[3]},{port[4]}"}
+        named = {name: f"[{ports}]" for name, ports in pairs.items()}
+        config = CONFIG.format(host=host, folder=folder, port=port[0], **named)
+        (folder / "slurm.conf").write_text(config)
+        gres = "NodeName=gpu[1-2] Name=gpu File=/dev/null\n"  # a file must stand in for the device
+        (folder / "gres.conf").write_text(gres)
+        (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        (folder / "munge.key").write_bytes(os.urandom(128))
+        (folder / "munge.key").chmod(0o400)
+        self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+
+    def start(self) -> None:
+        """All daemons; returns when every node is idle."""
+        key, socket_, log = (
+            self.folder / name for name in ("munge.key", "munge.sock", "munge.log")
+        )
+        self._daemon(
+            "munged", "--force", f"--key-file={key}", f"--socket={socket_}", f"--log-file={log}",
+            f"--pid-file={self.folder}/munged.pid", f"--seed-file={self.folder}/seed",
+        )  # fmt: skip
+        self.start_controller()
+        for node in self.nodes:
+            self.start_node(node)
+        self.until(lambda: self.idle() == set(self.nodes), 30)
+
+    def start_controller(self) -> None:
+        self._daemon("slurmctld")
+        self.until(lambda: "is UP" in self.run("scontrol", "ping"), 30)
+
+    def start_node(self, node: str) -> None:
+        (self.folder / f"spool.{node}").mkdir(exist_ok=True)
+        self._daemon("slurmd", "-N", node)
+
+    def idle(self) -> set[str]:
+        """Nodes without a job."""
+        return set(self.run("sinfo", "-h", "-N", "-t", "idle", "-o", "%N").split())
+
+    def kill(self, daemon: str) -> None:
+        """``kill -9`` of ``slurmctld`` or ``slurmd.<node>``."""
+        os.kill(self._pid(daemon), signal.SIGKILL)
+
+    def stop(self) -> None:
+        """All jobs and daemons, by process number."""
+        subprocess.run(
+            ["scancel", "--user=root"], env=self._environment(), timeout=20, capture_output=True
+        )
+        self.until(lambda: not self.run("squeue", "-h"), 15, otherwise=lambda: None)
+        names = [*(f"slurmd.{node}" for node in self.nodes), "slurmctld", "munged"]
+        for name in names:
+            try:
+                os.kill(self._pid(name), signal.SIGTERM)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+
+    def run(self, *command: str) -> str:
+        """What a SLURM command prints; nothing when it fails."""
+        found = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, timeout=60
+        )
+        return found.stdout.strip() if found.returncode == 0 else ""
+
+    def until(
+        self,
+        true: Callable[[], object],
+        seconds: float,
+        otherwise: Callable[[], object] | None = None,
+    ) -> None:
+        """Wait for something to be true."""
+        end = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > end:
+                if otherwise is not None:
+                    return
+                raise TimeoutError(f"not within {seconds} s:\n{self.log()}")
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        """The last lines of the controller's log, and the queue."""
+        lines = (self.folder / "slurmctld.log").read_text().splitlines()[-20:]
+        return "\n".join([*lines, self.run("squeue", "-a"), self.run("sinfo", "-N", "-l")])
+
+    def _daemon(self, *command: str) -> None:
+        subprocess.run(command, env=self._environment(), check=True, capture_output=True)
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
+
+    def _pid(self, daemon: str) -> int:
+        return int((self.folder / f"{daemon}.pid").read_text())
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

@@ -1,0 +1,435 @@
+"""Workflows on a real SLURM: what goes wrong on a cluster, done to it.
+
+The workflows count slowly. A count saves itself when it is asked to stop, and goes on from there.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import slurm_cluster
+from slurm_cluster import Cluster
+from snakemake.common.tests import TestWorkflowsLocalStorageBase
+from snakemake_executor_plugin_submitit import ExecutorSettings
+
+REASON = slurm_cluster.missing()
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+COUNT = """
+import os, signal, sys, time
+from pathlib import Path
+
+count, until, folder = 0, int(sys.argv[1]), Path(sys.argv[2])
+folder.mkdir(exist_ok=True)
+saved, starts = folder / "saved", folder / "starts"
+if saved.exists():
+    count = int(saved.read_text())
+with starts.open("a") as file:
+    print(count, os.environ.get("SLURMD_NODENAME"), file=file)
+asked = []
+for number in (signal.SIGUSR2, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: asked.append(number))
+while count < until:
+    time.sleep(0.1)
+    count += 1
+    (folder / "now").write_text(str(count))
+    if asked:
+        saved.write_text(str(count))
+        sys.exit(f"asked to stop by {asked}, saved at {count}")
+"""
+
+SNAKEFILE = """
+rule all:
+    input: expand("{name}.txt", name=config["counts"])
+    localrule: True
+
+rule count:
+    output: "{name}.txt"
+    resources: runtime=5, mem_mb=50
+    shell: "python count.py {config[until]} state_{wildcards.name} && echo {wildcards.name} > {output}"
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    folder = Path(tempfile.mkdtemp(prefix="slurm."))
+    cluster = Cluster(folder / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Workflow:
+    """A workflow in a folder of its own, whose path has a blank."""
+
+    def __init__(self, folder: Path, cluster: Cluster, snakefile: str = SNAKEFILE):
+        self.folder, self.cluster = folder / "a workflow", cluster
+        self.folder.mkdir()
+        (self.folder / "Snakefile").write_text(snakefile)
+        (self.folder / "count.py").write_text(COUNT)
+        self.process, self.path, self.environment = None, self.folder / "output", {}
+
+    def start(self, *options, counts="a", until=1):
+        command = [
+            *(sys.executable, "-m", "snakemake", "--executor", "submitit", "--jobs", "10"),
+            *("--latency-wait", "5", "--seconds-between-status-checks", "1", "--keep-going"),
+            *("--config", f"counts=[{counts}]", f"until={until}", *options),
+        ]
+        environment = {**os.environ, **self.cluster.environment, **self.environment}
+        with self.path.open("a") as output:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment,
+                stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        return self
+
+    def wait(self, seconds=120):
+        """The exit status."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise AssertionError(f"not done in {seconds} s\n{self.told}\n{self.cluster.log()}")
+
+    def done(self, seconds=120):
+        """Wait for the end, which must be good."""
+        assert self.wait(seconds) == 0, f"{self.told}\n{self.cluster.log()}"
+
+    @property
+    def told(self):
+        return self.path.read_text()
+
+    def says(self, text, seconds=30):
+        self.cluster.until(lambda: re.search(text, self.told), seconds)
+
+    def counts(self, name="a", to=1, seconds=30):
+        """Wait until a count has come to a number."""
+        now = self.folder / f"state_{name}" / "now"
+        self.cluster.until(lambda: now.exists() and int(now.read_text() or 0) >= to, seconds)
+
+    def logs(self):
+        """What the jobs have said."""
+        logs = sorted((self.folder / ".snakemake/submitit").glob("*/*_log.out"))
+        return "\n".join(log.read_text() for log in logs)
+
+    def starts(self, name="a"):
+        """The counts from which it started, and the nodes."""
+        lines = (self.folder / f"state_{name}" / "starts").read_text().splitlines()
+        return [(int(line.split()[0]), line.split()[1]) for line in lines]
+
+    def submitted(self):
+        return re.findall(r"Submitted \d+ of \S+ as (.+), logs in", self.told)
+
+    def queue(self):
+        """The jobs of this workflow that wait or run."""
+        tokens = {path.name for path in (self.folder / ".snakemake/submitit").glob("*")}
+        lines = self.cluster.run("squeue", "-h", "-r", "-o", "%i %k").splitlines()
+        return [line.split()[0] for line in lines if line.split()[-1] in tokens]
+
+
+@pytest.fixture
+def workflow(tmp_path, cluster):
+    workflow = Workflow(tmp_path, cluster)
+    yield workflow
+    if workflow.process is not None and workflow.process.poll() is None:
+        os.killpg(workflow.process.pid, signal.SIGKILL)
+    ids = workflow.queue()
+    if ids:
+        cluster.run("scancel", *ids)
+        cluster.until(lambda: not workflow.queue(), 20)
+
+
+def went_on(starts):
+    """Whether a count started twice, the second time from where it was."""
+    assert len(starts) == 2, starts
+    assert starts[0][0] == 0 and starts[1][0] > 0, starts
+    return True
+
+
+# --- what goes well -------------------------------------------------------------------------------
+
+
+def test_jobs_of_a_rule_are_one_array_and_leave_nothing_behind(workflow):
+    workflow.start(counts="a,b,c").done()
+    (ids,) = workflow.submitted()
+    assert re.fullmatch(r"(\d+)_0 to \1_2", ids)
+    assert {path.stem for path in workflow.folder.glob("?.txt")} == {"a", "b", "c"}
+    assert list((workflow.folder / ".snakemake/submitit").iterdir()) == []
+
+
+def test_resources_come_to_sbatch(workflow):
+    workflow.folder.joinpath("Snakefile").write_text(
+        """
+rule all:
+    output: "all.txt"
+    threads: 3
+    resources:
+        runtime=7, mem_mb=123, slurm_partition="gpu", gpu=1, slurm_extra="--nice=5",
+        slurm_setup="export GREETING='set up'"
+    shell: "(scontrol show job $SLURM_JOB_ID; echo $GREETING; echo $CUDA_VISIBLE_DEVICES) > {output}"
+"""
+    )
+    workflow.start().done()
+    text = (workflow.folder / "all.txt").read_text()
+    for expected in (
+        *("TimeLimit=00:07:00", "Partition=gpu", "MinMemoryNode=123M", "CPUs/Task=3", "Requeue=1"),
+        *("Nice=5", "NodeList=gpu", "JobName=all", "gres:gpu:1"),
+    ):
+        assert expected in text, text
+    assert text.endswith("set up\n0\n")
+
+
+def test_a_job_of_two_nodes_runs_once_and_starts_tasks_on_both(workflow):
+    workflow.folder.joinpath("Snakefile").write_text(
+        """
+rule all:
+    output: "all.txt"
+    resources: runtime=5, mem_mb=50, nodes=2, tasks=2
+    shell:
+        "echo once >> {output}; srun --overlap --nodes=2 --ntasks=2 "
+        "bash -c 'echo $SLURMD_NODENAME' >> {output}"
+"""
+    )
+    workflow.start().done()
+    assert sorted((workflow.folder / "all.txt").read_text().split()) == ["cpu1", "cpu2", "once"]
+
+
+def test_snakemake_inside_a_job_submits_jobs_of_its_own(workflow):
+    script = workflow.folder / "inside.sh"
+    command = "snakemake --executor submitit -j 2 --config counts=[a] until=1 > output 2>&1"
+    script.write_text(f"#!/bin/bash\n{sys.executable} -m {command}\n")
+    options = ("--mem=77", "--partition=gpu", "--gres=gpu:1", "--job-name=outer", "--wait")
+    workflow.cluster.run("sbatch", *options, f"--chdir={workflow.folder}", str(script))
+    assert (workflow.folder / "a.txt").exists(), workflow.told
+    assert workflow.starts()[0][1] in {"cpu1", "cpu2"}  # not the partition of the outer job
+
+
+# --- what SLURM does to jobs ----------------------------------------------------------------------
+
+
+def test_a_job_at_its_time_limit_goes_on_in_the_same_job(workflow):
+    snakefile = SNAKEFILE.replace("runtime=5", "runtime=1")
+    workflow.folder.joinpath("Snakefile").write_text(snakefile)
+    workflow.start(until=500).done(240)
+    starts = workflow.starts()
+    assert len(starts) >= 2
+    assert [count for count, _ in starts] == sorted({count for count, _ in starts})
+    assert len(workflow.submitted()) == 1
+
+
+def test_a_warning_that_comes_too_early_is_repeated(workflow):
+    # Sent while Python starts: the count does not listen yet.
+    workflow.start(until=30)
+    workflow.cluster.until(lambda: workflow.queue(), 30)
+    (job,) = workflow.queue()
+    workflow.cluster.until(lambda: workflow.cluster.run("squeue", "-h", "-j", job, "-t", "R"), 30)
+    logs = workflow.folder / ".snakemake/submitit"
+    workflow.cluster.until(
+        lambda: any("started on" in log.read_text() for log in logs.glob("*/*_log.out")), 30
+    )
+    workflow.cluster.run("scancel", "--signal=USR2", job)
+    workflow.done()
+    assert went_on(workflow.starts())
+    assert len(workflow.submitted()) == 1
+
+
+def test_a_preempted_job_goes_on_in_the_same_job(workflow):
+    snakefile = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, slurm_partition='gpu', gpu=1")
+    workflow.folder.joinpath("Snakefile").write_text(snakefile)
+    workflow.start(until=50)
+    workflow.counts()
+    both = ("--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
+    workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
+    workflow.done()
+    assert went_on(workflow.starts())
+    assert len(workflow.submitted()) == 1
+
+
+def test_a_job_requeued_by_hand_goes_on(workflow):
+    workflow.start(until=50)
+    workflow.counts()
+    workflow.cluster.run("scontrol", "requeue", *workflow.queue())
+    workflow.done()
+    assert went_on(workflow.starts())
+    assert len(workflow.submitted()) == 1
+
+
+def test_a_cancelled_job_is_a_failure_with_words(workflow):
+    workflow.start(until=1000)
+    workflow.counts()
+    workflow.cluster.run("scancel", *workflow.queue())
+    assert workflow.wait() != 0
+    assert re.search(r"SLURM job \d+: it left no result \(state CANCELLED", workflow.told)
+    assert "Log: " in workflow.told and "asked to stop" in workflow.told
+
+
+def test_a_job_whose_node_dies_starts_on_another(workflow):
+    workflow.start(until=50)
+    workflow.counts()
+    node = workflow.starts()[0][1]
+    kill_node(workflow.cluster, node)
+    workflow.cluster.until(lambda: len(workflow.starts()) == 2, 60)
+    workflow.done()
+    assert workflow.starts()[1] != (0, node)
+    assert len(workflow.submitted()) == 1
+    workflow.cluster.start_node(node)
+    workflow.cluster.run("scontrol", "update", f"nodename={node}", "state=resume")
+    workflow.cluster.until(lambda: node in workflow.cluster.idle(), 30)
+
+
+def kill_node(cluster, node):
+    """End a node's daemon and everything that runs on it."""
+    cluster.kill(f"slurmd.{node}")
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (path / "environ").read_bytes()
+            ours = str(cluster.folder).encode() in environment
+            if ours and f"SLURMD_NODENAME={node}".encode() in environment:
+                os.kill(int(path.name), signal.SIGKILL)
+    subprocess.run(["pkill", "-9", "-f", rf"slurmstepd.*|spool.{node}"], capture_output=True)
+
+
+def test_a_controller_that_restarts_is_waited_for(workflow):
+    workflow.start(until=150)
+    workflow.counts(to=80)  # the controller saves its state every 5 s
+    workflow.cluster.kill("slurmctld")
+    workflow.says("SLURM does not answer", 60)
+    workflow.cluster.start_controller()
+    workflow.done()
+    assert len(workflow.starts()) == 1
+    assert len(workflow.submitted()) == 1
+
+
+# --- what sbatch says -----------------------------------------------------------------------------
+
+
+def test_sbatch_that_fails_for_a_while_is_tried_again(workflow, tmp_path):
+    real, fake = shutil.which("sbatch"), tmp_path / "bin" / "sbatch"
+    fake.parent.mkdir()
+    words = "sbatch: error: Batch job submission failed: Unable to contact slurm controller"
+    fake.write_text(
+        f"#!/bin/bash\necho x >> {tmp_path}/tries\n"
+        f"[ $(wc -l < {tmp_path}/tries) -gt 2 ] && exec {real} \"$@\"\necho '{words}' >&2; exit 1\n"
+    )
+    fake.chmod(0o755)
+    workflow.environment = {"PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    workflow.start(counts="a,b").done()
+    assert (tmp_path / "tries").read_text() == "x\n" * 3
+    assert "SLURM does not take count now" in workflow.told
+    assert len(workflow.submitted()) == 1
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ("slurm_partition='nowhere'", "Invalid partition name specified"),
+        ("mem_mb=10**8", "Memory specification can not be satisfied|node configuration is not"),
+        ("gpu=7", "Requested node configuration is not available"),
+        ("constraint='gold'", "Invalid feature specification"),
+        ("slurm_partitoin='cpu'", "Did you mean 'slurm_partition'"),
+    ],
+)
+def test_what_sbatch_refuses_is_said_in_its_words_at_once(workflow, resources, words):
+    workflow.folder.joinpath("Snakefile").write_text(
+        SNAKEFILE.replace("runtime=5, mem_mb=50", f"runtime=5, {resources}")
+    )
+    assert workflow.start(counts="a,b").wait(60) != 0
+    assert re.search(words, workflow.told), workflow.told
+
+
+def test_a_job_that_can_never_start_is_told(workflow):
+    snakefile = SNAKEFILE.replace("runtime=5", "runtime=1000")
+    workflow.folder.joinpath("Snakefile").write_text(snakefile)
+    workflow.start()
+    workflow.says(r"pending and may never start: it asks for more time .*PartitionTimeLimit", 60)
+    os.killpg(workflow.process.pid, signal.SIGINT)
+    workflow.wait()
+
+
+# --- what people do to Snakemake ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_control_c_cancels_what_was_submitted(workflow, times):
+    workflow.start(counts="a,b,c", until=1000)
+    for name in "abc":
+        workflow.counts(name)
+    for _ in range(times):
+        os.killpg(workflow.process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    assert workflow.wait(60) != 0
+    workflow.cluster.until(lambda: not workflow.queue(), 30)
+    assert (workflow.folder / "state_a/saved").exists(), workflow.logs()
+
+
+def test_control_c_during_a_submission_leaves_no_job(workflow, tmp_path):
+    real, fake = shutil.which("sbatch"), tmp_path / "bin" / "sbatch"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/bash\ntrap "" INT\n{real} "$@"\ntouch {tmp_path}/taken\nsleep 5\n')
+    fake.chmod(0o755)
+    workflow.environment = {"PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    workflow.start(counts="a,b", until=1000)
+    workflow.cluster.until(lambda: (tmp_path / "taken").exists(), 30)
+    os.killpg(workflow.process.pid, signal.SIGINT)
+    workflow.wait(60)
+    workflow.cluster.until(lambda: not workflow.queue(), 30)
+
+
+def test_a_killed_snakemake_finds_its_jobs_again(workflow):
+    running = "a,b"
+    workflow.start(counts=running, until=100)
+    workflow.counts("a")
+    workflow.counts("b")
+    os.killpg(workflow.process.pid, signal.SIGKILL)
+    workflow.process.wait()
+    jobs = workflow.queue()
+    assert len(jobs) == 2
+    workflow.start("--unlock").wait()
+    workflow.start("--rerun-incomplete", counts=running, until=100)
+    workflow.says("SLURM still has this job as")
+    assert workflow.queue() == jobs
+    workflow.done()
+    assert len(workflow.submitted()) == 1
+    assert len(workflow.starts("a")) == len(workflow.starts("b")) == 1
+
+
+# --- what jobs do ---------------------------------------------------------------------------------
+
+
+def test_one_bad_task_of_an_array_takes_nothing_with_it(workflow):
+    (workflow.folder / "state_b").write_text("a file where the count wants a folder")
+    assert workflow.start(counts="a,b,c").wait() != 0
+    assert {path.stem for path in workflow.folder.glob("?.txt")} == {"a", "c"}
+    words = r"SLURM job \d+_(\d): the job ended with exit status 1 \(state FAILED, exit code 1:0\)"
+    found = re.search(words, workflow.told)
+    assert found, workflow.told
+    assert "FileExistsError" in workflow.told  # the last lines of its log
+    (folder,) = (workflow.folder / ".snakemake/submitit").iterdir()
+    assert [log.name.split("_")[1] for log in folder.glob("*_log.out")] == [found[1]]
+
+
+class TestSnakemakesOwnTests(TestWorkflowsLocalStorageBase):
+    """The test suite of Snakemake for executor plugins."""
+
+    __test__ = True
+
+    @pytest.fixture(autouse=True)
+    def on_the_cluster(self, cluster, monkeypatch):
+        monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
+
+    def get_executor(self):
+        return "submitit"
+
+    def get_executor_settings(self):
+        return ExecutorSettings()
