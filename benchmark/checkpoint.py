@@ -57,7 +57,8 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, key: Mapping[str, str]) -> None:
-        self.path, self.key, self.interruptions = path, dict(key), 0
+        self.path, self.interruptions = path, 0
+        self.key = {name: str(value) for name, value in key.items()}  # torch's version is no str
         self._states: dict[str, dict[str, Any]] = {}
         self._asked: signal.Signals | None = None
         self._saved, self._took = math.inf, 0.0
@@ -186,8 +187,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise Refused(f"torch {torch.__version__} cannot read it ({reason})") from error
+        raise Refused(f"torch {torch.__version__} cannot read it without its classes") from error
 
 
 def random_states(device: torch.device) -> dict[str, Any]:
