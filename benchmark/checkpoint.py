@@ -90,7 +90,7 @@ class Checkpoint:
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Write a part, and the others as they were saved; raises ``Interrupted`` if asked to.
 
-        ``state`` is not copied, and must not change before the next save of this part.
+        ``state`` is not copied: a later save of another part writes what it is by then.
         """
         self._states[name] = state
         self._write()

@@ -60,11 +60,11 @@ def log_prob(
         torch.manual_seed(PROBES)
         solved, seconds = _in_chunks(solve, torch.split(x, chunk), x.device, part)
     values, nfe, nodes, errors = zip(*solved, strict=True)
-    shares = np.array([len(found) for found in values]) / len(x)
+    shares = np.array([len(chosen) for chosen in values]) / len(x)
     known = [error for error in errors if error is not None]
     probe_error = torch.cat(known).norm().item() / len(x) if known else None
-    density = torch.cat(values).numpy()
-    return Measured(density, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
+    found = torch.cat(values).numpy()
+    return Measured(found, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
 
 
 def sample(model: Model, n: int, chunk: int, part: Part = NOT_KEPT) -> Measured:

@@ -270,8 +270,8 @@ def test_interruptions_are_counted_in_a_note_only_where_there_were_any(record):
     def notes(*counts):
         files = []
         for seed, (training, evaluation) in enumerate(counts):
-            values = {"training_seconds": 1.0, "training_interruptions": training}
-            values["evaluation_interruptions"] = evaluation
+            values = {"training_seconds": 1.0, "training_interruptions": float(training)}
+            values["evaluation_interruptions"] = float(evaluation)
             files.append(record("ffjord", seed, values))
         frame = tables.metrics(files, {gap("ot_flow", 0): "diverged"})
         table = tables.cost_table(frame, STYLES, DATASETS)
