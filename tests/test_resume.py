@@ -190,14 +190,16 @@ class Gambling(Method):
 
 PLAIN = {**CONFIGURED["interpolant"]["train"], "steps": 10, "batch_size": 4, "lr": 0.1}
 GAMBLING = f"{__name__}.Gambling", {}, (2,), None, Training(**PLAIN)
+LONG = *GAMBLING[:4], Training(**{**PLAIN, "steps": 600})
+"""A row of the history is of three steps."""
 
 
-def test_buffers_and_all_generators_go_on(tmp_path):
-    expected = trained(tmp_path, GAMBLING, {})
-    stops = {3: signal.SIGTERM, 6: signal.SIGUSR2, 9: signal.SIGINT}
-    found = trained(tmp_path, GAMBLING, stops)
+def test_buffers_all_generators_and_losses_between_two_rows_go_on(tmp_path):
+    expected = trained(tmp_path, LONG, {})
+    stops = {100: signal.SIGTERM, 302: signal.SIGUSR2, 303: signal.SIGINT}
+    found = trained(tmp_path, LONG, stops)
     assert_equal(found, expected)
-    assert found[0]["losses"] == 10
+    assert found[0]["losses"] == 600 and len(found[1]) == 200
 
 
 def test_a_request_stops_after_the_step_and_resuming_says_where(tmp_path, caplog, capsys):
@@ -233,15 +235,21 @@ def test_diagnostics_of_any_kind_of_number_can_be_read_again(tmp_path, monkeypat
 
 @pytest.fixture
 def now(monkeypatch):
-    """A clock that only moves where it is told to; saving takes 1000 seconds."""
-    time, write = [0.0], Checkpoint._write
+    """A clock that only moves where it is told to; saving and restoring take 1000 seconds."""
+    time = [0.0]
 
-    def slow(self):
-        time[0] += 1000.0
-        write(self)
+    def slow(function):
+        def slowed(*arguments):
+            time[0] += 1000.0
+            function(*arguments)
+
+        return slowed
 
     monkeypatch.setattr(training.time, "perf_counter", lambda: time[0])
-    monkeypatch.setattr(Checkpoint, "_write", slow)
+    monkeypatch.setattr(Checkpoint, "_write", slow(Checkpoint._write))
+    for module in (training, evaluation):
+        restore = slow(checkpoint.restore_random_states)
+        monkeypatch.setattr(module, "restore_random_states", restore)
     return time
 
 
@@ -275,12 +283,12 @@ def test_clock_of_a_training_counts_each_step_once_and_no_saving(
 
     monkeypatch.setattr(f"{__name__}.fit", fit)
     with pytest.raises(ConnectionError):
-        attempt(tmp_path, GAMBLING, rows, 0)
-    attempt(tmp_path, GAMBLING, rows, 0)
+        attempt(tmp_path, LONG, rows, 0)
+    attempt(tmp_path, LONG, rows, 0)
     # Saved last after step 5; the work of steps 6 and 7 was lost, and is done again.
-    assert rows.draws == 8 + 5
+    assert rows.draws == 8 + 595
     assert [row.seconds for row in histories[0]] == [2.0 * row.step for row in histories[0]]
-    assert len(histories[0]) == 10
+    assert len(histories[0]) == 200
 
 
 class Counting(Model):
