@@ -190,7 +190,7 @@ class Gambling(Method):
 
 PLAIN = {**CONFIGURED["interpolant"]["train"], "steps": 10, "batch_size": 4, "lr": 0.1}
 GAMBLING = f"{__name__}.Gambling", {}, (2,), None, Training(**PLAIN)
-LONG = *GAMBLING[:4], Training(**{**PLAIN, "steps": 600})
+LONG = *GAMBLING[:4], Training(**{**PLAIN, "steps": 600, "validations": 1})
 """A row of the history is of three steps."""
 
 

@@ -434,6 +434,22 @@ def test_improvement_starts_the_patience_anew():
     assert len(found) == 10
 
 
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_plateau_goes_on_from_its_state(cut):
+    nlls = [5.0, 6.0, 6.0, 4.0, 6.0, 6.0, 6.0, 3.9, 6.0, 6.0, 6.0, 1.0]
+    whole, first, second = (Plateau(patience=3, drops=1, factor=0.5) for _ in range(3))
+    expected = factors(whole, nlls)
+    found = factors(first, nlls[:cut])
+    second.load_state_dict(first.state_dict())
+    assert found + factors(second, nlls[cut:]) == expected
+    best, other = Sliding(), Sliding()
+    best.w.data.fill_(7.0)
+    first.see(-1.0, best)
+    second.load_state_dict(first.state_dict())
+    second.restore(other)
+    assert other.w == 7.0
+
+
 def test_early_stopping_without_a_likelihood_is_refused_before_the_first_step():
     method = Sliding()
     method.gap = "its base has no density"
