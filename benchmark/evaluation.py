@@ -1,16 +1,23 @@
 """Measurements on a fitted model: likelihood, samples, densities on a grid, and their costs."""
 
+import logging
 import resource
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
+from benchmark.likelihood import Likelihood
 from benchmark.model import Model
-from benchmark.ode import Tolerance
+from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch
 from benchmark.training import Clock
+
+log = logging.getLogger(__name__)
 
 PROBES = 0
 """Seed of the random probes of a likelihood."""
@@ -32,34 +39,76 @@ class Measured:
     probe_error: float | None = None
 
 
-def log_prob(model: Model, x: Batch, chunk: int, tolerance: Tolerance) -> Measured:
+def log_prob(
+    model: Model, x: Batch, chunk: int, tolerance: Tolerance, part: Part = NOT_KEPT
+) -> Measured:
     """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve, after a warm-up.
 
-    Random probes of the divergence are the same at every call, for every method.
+    Random probes of the divergence are the same at every call, for every method. Chunks whose
+    values are in ``part`` are not solved again. Raises ``Interrupted`` when it was asked to stop.
     """
+
+    def solve(rows: Batch) -> Likelihood:
+        found = model.solve_log_prob(rows, tolerance)
+        error = found.standard_error
+        return found._replace(
+            values=found.values.cpu(), standard_error=None if error is None else error.cpu()
+        )
+
     model.solve_log_prob(x[:1], tolerance)
     with torch.random.fork_rng():
         torch.manual_seed(PROBES)
-        clock = Clock(x.device)
-        solved = [model.solve_log_prob(part, tolerance) for part in torch.split(x, chunk)]
-        seconds = clock.pause()
-    values = torch.cat([part.values for part in solved]).cpu().numpy()
-    shares = np.array([len(part.values) for part in solved]) / len(x)
-    nfe, nodes = ([part.nfe for part in solved], [part.nodes for part in solved])
-    errors = [part.standard_error for part in solved if part.standard_error is not None]
-    probe_error = torch.cat(errors).norm().item() / len(x) if errors else None
-    return Measured(values, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
+        solved, seconds = _in_chunks(solve, torch.split(x, chunk), x.device, part)
+    values, nfe, nodes, errors = zip(*solved, strict=True)
+    shares = np.array([len(chosen) for chosen in values]) / len(x)
+    known = [error for error in errors if error is not None]
+    probe_error = torch.cat(known).norm().item() / len(x) if known else None
+    found = torch.cat(values).numpy()
+    return Measured(found, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
 
 
-def sample(model: Model, n: int, chunk: int) -> Measured:
-    """``n`` samples, ``chunk`` per solve; an untimed solve warms the machine up."""
+def sample(model: Model, n: int, chunk: int, part: Part = NOT_KEPT) -> Measured:
+    """``n`` samples, ``chunk`` per solve; an untimed solve warms the machine up.
+
+    Chunks that are in ``part`` are not drawn again. Raises ``Interrupted`` when it was asked to
+    stop.
+    """
+
+    def solve(size: int) -> Solution:
+        found = model.solve_sample(size)
+        return found._replace(values=found.values.float().cpu())
+
     model.sample(1)
-    clock = Clock(next(model.buffers()).device)
     sizes = [min(chunk, n - start) for start in range(0, n, chunk)]
-    solved = [model.solve_sample(size) for size in sizes]
-    seconds = clock.pause()
-    values = torch.cat([solution.values for solution in solved]).float().cpu().numpy()
-    return Measured(values, float(np.mean([solution.nfe for solution in solved])), seconds)
+    solved, seconds = _in_chunks(solve, sizes, next(model.buffers()).device, part)
+    values, nfe = zip(*solved, strict=True)
+    return Measured(torch.cat(values).numpy(), float(np.mean(nfe)), seconds)
+
+
+def _in_chunks(
+    solve: Callable[[Any], tuple], chunks: Sequence[Any], device: torch.device, part: Part
+) -> tuple[list[tuple], float]:
+    """``solve`` of each chunk as a plain tuple, and the seconds that took; goes on from ``part``.
+
+    The clock leaves out what was lost, and saving.
+    """
+    solved: list[tuple] = []
+    clock, state = Clock(device), part.state()
+    if state is not None:
+        solved, clock.seconds = list(state["solved"]), state["seconds"]
+        restore_random_states(state["random"], device)
+        log.warning(
+            f"{part.name}: going on after {len(solved):,} of {len(chunks):,} chunks; "
+            f"interruptions so far: {part.interruptions}."
+        )
+        clock.resume()
+    for given in chunks[len(solved) :]:
+        solved.append(tuple(solve(given)))
+        if part.due():
+            seconds, random = clock.pause(), random_states(device)
+            part.save({"solved": list(solved), "seconds": seconds, "random": random})
+            clock.resume()
+    return solved, clock.pause()
 
 
 def grid(lower: np.ndarray, upper: np.ndarray, points: int) -> np.ndarray:

@@ -8,20 +8,26 @@ from pathlib import Path
 from benchmark.files import write_json
 
 FAILURE = "failure.json"
+CHECKPOINT = ".checkpoint"
+"""Suffix, in the place of a log's, of the file that unfinished work leaves beside its log."""
 
 
 @contextmanager
 def logged(log: str | Path, run: str | Path | None = None) -> Iterator[None]:
-    """Everything printed goes to ``log``; a failure leaves its reason in ``run``/failure.json."""
+    """Everything printed goes to ``log``; a failure leaves its reason in ``run``/failure.json.
+
+    Work that goes on from a checkpoint adds to what it said before. An interruption is no failure.
+    """
     failure = Path(run) / FAILURE if run else None
     if failure:
         failure.unlink(missing_ok=True)
-    with Path(log).open("w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+    mode = "a" if Path(log).with_suffix(CHECKPOINT).exists() else "w"
+    with Path(log).open(mode, buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         try:
             yield
-        except Exception as error:
+        except BaseException as error:
             traceback.print_exc()
-            if failure:
+            if failure and isinstance(error, Exception):
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 write_json(failure, {"reason": reason, "log": str(log)})
             raise

@@ -4,6 +4,7 @@
 """
 
 import csv
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ import numpy as np
 import torch
 
 from benchmark import evaluation, model, names, records
+from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
+from benchmark.data.dataset import Description
 from benchmark.evaluation import Measured
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
+from benchmark.log import CHECKPOINT
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import Metric, Run
+from benchmark.source import digest, files_of
 from benchmark.training import Row, Rows, Training, Validation, coordinates, fit
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
@@ -32,7 +37,8 @@ def train(
 ) -> None:
     """Fit one method: ``model.json``, ``model.safetensors``, ``training.csv``.
 
-    ``settings``: ``atol`` and ``rtol`` of the validation, and the hash ``config``.
+    ``settings``: ``atol`` and ``rtol`` of the validation, and the hash ``config``. A fit that was
+    cut short leaves ``train.checkpoint``, and goes on from it.
     """
     torch.manual_seed(run.seed)
     device, description = _device(), dataset.describe(data)
@@ -60,85 +66,102 @@ def train(
 
     base = None
     if description.base is not None:
-        base = Rows(dataset.rows(data, "base"), description.levels, device)
-    averaged, history = fit(method, rows, to_method, training, validate, base)
-    _write_history(folder / "training.csv", history)
-    stored = {
-        "class": numbers["class"],
-        "numbers": arguments,
-        "event": description.event,
-        "validation": asdict(tolerance),
-        "weights": training.weights,
-        "training": {
-            "steps": history[-1].step if history else 0,
-            "seconds": history[-1].seconds if history else None,
-            "precision": training.precision,
-            "peak_memory": evaluation.peak_memory(),
-        },
-        "provenance": _origin(numbers, settings["config"], device),
-    }
-    model.save(folder, fitted(averaged), stored)
+        base = Rows(dataset.rows(data, "base"), description.levels, device).within(to_method)
+    key = _key(run, numbers, settings["config"], description, device)
+    with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
+        part = checkpoint.part("training")
+        averaged, history = fit(method, rows.within(to_method), training, validate, base, part)
+        _write_history(folder / "training.csv", history)
+        stored = {
+            "class": numbers["class"],
+            "numbers": arguments,
+            "event": description.event,
+            "validation": asdict(tolerance),
+            "weights": training.weights,
+            "training": {
+                "steps": history[-1].step if history else 0,
+                "seconds": history[-1].seconds if history else None,
+                "precision": training.precision,
+                "peak_memory": evaluation.peak_memory(),
+                "interruptions": checkpoint.interruptions,
+            },
+            "provenance": _origin(numbers, settings["config"], device),
+        }
+        model.save(folder, fitted(averaged), stored)
+        checkpoint.remove()
 
 
 def evaluate(
     run: Run, numbers: dict[str, Any], settings: dict[str, Any], data: str | Path, folder: Path
 ) -> None:
-    """Measure one fit: ``log_prob.npy``, ``likelihood.json``, ``samples.npy``, ``cost.json``."""
+    """Measure one fit: ``log_prob.npy``, ``likelihood.json``, ``samples.npy``, ``cost.json``.
+
+    A measurement that was cut short leaves ``evaluate.checkpoint``, and goes on from it.
+    """
     torch.manual_seed(run.seed)
     device, description = _device(), dataset.describe(data)
-    tolerance = _tolerance(settings)
+    tolerance, chunk = _tolerance(settings), settings["chunk"]
     fitted = model.load(folder, tolerance).to(device)
-    stored = read_json(folder / "model.json")
     x = _rows(data, "test", TEST_NOISE, device)
     reason = fitted.method.likelihood_gap()
-    likelihood = None
-    if reason is None:
-        likelihood = evaluation.log_prob(fitted, x, settings["chunk"], tolerance)
-    samples = evaluation.sample(fitted, settings["samples"], settings["chunk"])
-    protocol = {
-        **fitted.method.protocol(tolerance),
+    key = {
+        **_key(run, numbers, settings["config"], description, device),
+        "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+    }
+    with Checkpoint(folder / f"evaluate{CHECKPOINT}", key) as checkpoint:
+        likelihood = None
+        if reason is None:
+            part = checkpoint.part("likelihood")
+            likelihood = evaluation.log_prob(fitted, x, chunk, tolerance, part)
+        samples = evaluation.sample(fitted, settings["samples"], chunk, checkpoint.part("samples"))
+        few, part = x[: settings["tight_rows"]], checkpoint.part("tight likelihood")
+        solve = _solve(fitted, likelihood, few, chunk, part)
+        now = [
+            *_likelihood_metrics(likelihood, reason),
+            *_sampling_metrics(samples, fitted.method.protocol(tolerance)["solver"]),
+            *_diagnostic_metrics(fitted, x[:chunk]),
+            Metric("evaluation_interruptions", float(checkpoint.interruptions), "1", "none"),
+        ]
+        stored = read_json(folder / "model.json")
+        protocol = _protocol(fitted, stored["weights"], chunk, description)
+        origin = _origin(numbers, settings["config"], device)
+        _write_rows(folder / "samples.npy", samples.values)
+        gap = np.full(len(x), np.nan)
+        _write_rows(folder / "log_prob.npy", gap if likelihood is None else likelihood.values)
+        given = {} if reason is None else {"reason": reason}
+        solve |= {**given, "protocol": protocol, "provenance": origin}
+        write_json(folder / "likelihood.json", solve)
+        precision = stored["training"]["precision"]
+        clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
+        trained = _training_metrics(fitted, stored["training"])
+        write_json(
+            folder / "cost.json",
+            records.records(run, trained, clocked, stored["provenance"])
+            + records.records(run, now, clocked, origin),
+        )
+        checkpoint.remove()
+
+
+def _protocol(fitted: Model, weights: str, chunk: int, description: Description) -> dict[str, Any]:
+    noise = {"dequantisation": f"uniform, seed {TEST_NOISE}, 1 pass"} if description.levels else {}
+    return {
+        **fitted.method.protocol(fitted.tolerance),
         "trained": fitted.method.trained,
-        "chunk": settings["chunk"],
-        "weights": stored["weights"],
-        "rows": len(x),
+        "chunk": chunk,
+        "weights": weights,
+        "rows": description.rows["test"],
         "data": description.hash,
-        **({"dequantisation": f"uniform, seed {TEST_NOISE}, 1 pass"} if description.levels else {}),
+        **noise,
     }
-    origin = _origin(numbers, settings["config"], device)
-    _write_rows(folder / "samples.npy", samples.values)
-    _write_rows(
-        folder / "log_prob.npy",
-        np.full(len(x), np.nan) if likelihood is None else likelihood.values,
-    )
-    solve = {
-        **_solve(fitted, likelihood, x[: settings["tight_rows"]], settings["chunk"]),
-        **({} if reason is None else {"reason": reason}),
-        "protocol": protocol,
-        "provenance": origin,
-    }
-    write_json(folder / "likelihood.json", solve)
-    precision = stored["training"]["precision"]
-    clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
-    trained = _training_metrics(fitted, stored["training"])
-    measured_now = [
-        *_likelihood_metrics(likelihood, reason),
-        *_sampling_metrics(samples, protocol["solver"]),
-        *_diagnostic_metrics(fitted, x[: settings["chunk"]]),
-    ]
-    write_json(
-        folder / "cost.json",
-        records.records(run, trained, clocked, stored["provenance"])
-        + records.records(run, measured_now, clocked, origin),
-    )
 
 
 def _solve(
-    fitted: Model, likelihood: Measured | None, few: torch.Tensor, chunk: int
+    fitted: Model, likelihood: Measured | None, few: torch.Tensor, chunk: int, part: Part
 ) -> dict[str, Any]:
     """What a likelihood took, and ``few`` of its rows at a 10x tighter tolerance."""
     if likelihood is None or not likelihood.nfe:
         return {"nfe": None, "nodes": None, "probe_error": None, "tight_log_prob": None}
-    tight = evaluation.log_prob(fitted, few, chunk, fitted.tolerance.tightened(10.0))
+    tight = evaluation.log_prob(fitted, few, chunk, fitted.tolerance.tightened(10.0), part)
     values = [value if np.isfinite(value) else None for value in tight.values.tolist()]
     return {
         "nfe": likelihood.nfe,
@@ -231,6 +254,7 @@ def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
         _known("training_seconds", seconds, "s", nothing),
         _known("seconds_per_step", None if seconds is None else seconds / steps, "s", nothing),
         Metric("peak_memory", training["peak_memory"], "MiB"),
+        Metric("training_interruptions", float(training["interruptions"]), "1", "none"),
         _known("parameters", float(model.parameters(fitted)) or None, "1", nothing),
     ]
 
@@ -261,9 +285,27 @@ def _known(name: str, value: float | None, unit: str, otherwise: str) -> Metric:
     return Metric(name, value, unit, reason=otherwise if value is None else None)
 
 
+def _modules(numbers: dict[str, Any]) -> list[str]:
+    return [names.module_of(numbers["class"]), __name__]
+
+
+def _key(
+    run: Run, numbers: dict[str, Any], config: str, data: Description, device: torch.device
+) -> dict[str, str]:
+    """What has to be the same for the numbers to be those of work that was never interrupted."""
+    return {
+        "config": config,
+        "seed": str(run.seed),
+        "source": digest(files_of(*_modules(numbers))),
+        "data": data.hash,
+        "torch": torch.__version__,
+        "device": device.type,
+    }
+
+
 def _origin(numbers: dict[str, Any], config: str, device: torch.device) -> dict[str, Any]:
     return records.provenance(
-        [names.module_of(numbers["class"]), __name__],
+        _modules(numbers),
         config=config,
         device=_device_name(device),
         threads=torch.get_num_threads(),

@@ -60,6 +60,9 @@ COSTS = {
 }
 """Metric -> (heading, factor from the record's unit to the heading's)."""
 
+INTERRUPTIONS = ("training_interruptions", "evaluation_interruptions")
+"""Metrics that are told in a note, not in a column."""
+
 DASH = "—"
 
 
@@ -205,7 +208,11 @@ def cost_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str])
         caption=f"Cost of training and evaluation, suite {_suite(frame)}.",
         columns=("Data set\n", "Method\n", "n\n", *(heading for heading, _ in COSTS.values())),
         rows=tuple(rows),
-        notes=(*_cost_notes(costs, styles, datasets), *footnotes.notes()),
+        notes=(
+            *_cost_notes(costs, styles, datasets),
+            *_interruptions(frame),
+            *footnotes.notes(),
+        ),
     )
 
 
@@ -506,6 +513,20 @@ def _cost_notes(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
     if "provenance.device" in frame and frame["provenance.device"].nunique() > 1:
         notes.append("Times on different devices cannot be compared.")
     return notes + _provenance(frame, styles, datasets)
+
+
+def _interruptions(frame: pd.DataFrame) -> list[str]:
+    """How many runs were interrupted, where any was."""
+    counted = frame[frame.metric.isin(INTERRUPTIONS)]
+    counts = counted.groupby(["dataset", "method", "seed"]).value.sum()
+    counts = counts[counts > 0]
+    if counts.empty:
+        return []
+    verb = "run was" if len(counts) == 1 else "runs were"
+    return [
+        f"{len(counts)} {verb} interrupted and went on ({counts.sum():.0f} times in all); clocks "
+        f"leave out lost and repeated work."
+    ]
 
 
 def _stated(frame: pd.DataFrame, name: str, styles: Styles) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
 from benchmark.coordinates import Affine
 from benchmark.flow import Method
 from benchmark.shapes import Batch
@@ -80,6 +81,13 @@ class Rows:
 
     def __init__(self, rows: np.ndarray, levels: int | None, device: torch.device) -> None:
         self.rows, self.levels = torch.tensor(rows, device=device), levels
+        self.coordinates = Affine.identity(rows.shape[1:]).to(device)
+
+    def within(self, coordinates: Affine) -> "Rows":
+        """The same rows in other coordinates."""
+        found = copy.copy(self)
+        found.coordinates = coordinates
+        return found
 
     def all(self) -> Batch:
         """Every row once, real-valued."""
@@ -91,8 +99,9 @@ class Rows:
 
     def _real(self, rows: Tensor) -> Batch:
         if self.levels is None:
-            return rows.to(torch.get_default_dtype())
-        return (rows + torch.rand(rows.shape, device=rows.device)) / self.levels
+            return self.coordinates(rows.to(torch.get_default_dtype()))
+        noise = torch.rand(rows.shape, device=rows.device)
+        return self.coordinates((rows + noise) / self.levels)
 
 
 class Clock:
@@ -171,6 +180,16 @@ class Plateau:
         elif self.waited == self.patience:
             self.dropped, self.waited = self.dropped + 1, 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was seen so far."""
+        seen = {"best": self.best, "waited": self.waited, "dropped": self.dropped}
+        return {**seen, "weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state_dict()``."""
+        self.best, self.waited, self.dropped = (state[k] for k in ("best", "waited", "dropped"))
+        self.weights = state["weights"]
+
     def restore(self, method: Method) -> None:
         """Give ``method`` the best weights seen; its own if no validation had a finite NLL."""
         if self.weights:
@@ -212,6 +231,22 @@ class Descent:
             average.copy_(buffer)
         return self._averaged
 
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, their average, the optimiser and the number of steps; no copies."""
+        return {
+            "method": self.method.state_dict(),
+            "averaged": self._averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state_dict()``."""
+        self.method.load_state_dict(state["method"])
+        self._averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps = state["steps"]
+
     def _differentiated(self, x1: Batch) -> Tensor:
         low = self.numbers.precision == "bfloat16"
         try:
@@ -242,51 +277,120 @@ def coordinates(kind: str, x: Batch) -> Affine:
     )
 
 
+class Course:
+    """A training on its way: all that its next step depends on, and its history."""
+
+    def __init__(self, method: Method, numbers: Training, device: torch.device) -> None:
+        self.numbers, self.device = numbers, device
+        self.descent = Descent(method, numbers, device)
+        self.plateau = Plateau(**numbers.early_stopping or NEVER)
+        self.history: list[Row] = []
+        self.losses: list[Tensor] = []
+        self.validations, self.every = numbers.validation_steps(), max(1, numbers.steps // 200)
+        self.clock = Clock(device)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no further step."""
+        return self.descent.steps == self.numbers.steps or self.plateau.over
+
+    def step(self, x1: Batch) -> None:
+        """One step of the descent."""
+        self.losses.append(self.descent.step(x1, self.plateau.learning_rate))
+
+    def note(self, validate: Callable[[Method], Validation]) -> None:
+        """Add the row of the step just made, if it has one, off the clock."""
+        step = self.descent.steps
+        if step % self.every and step not in self.validations:
+            return
+        seconds = self.clock.pause()
+        loss = _finite(torch.stack(self.losses).mean().item(), step, self.numbers)
+        found = Validation(None, {})
+        if step in self.validations:
+            found = _validation(validate, self.descent.averaged(), self.device)
+        self.history.append(Row(step, seconds, loss, *found))
+        if self.numbers.early_stopping and found.nll is not None:
+            self.plateau.see(found.nll, self.descent.averaged())
+        self.losses.clear()
+        self.clock.resume()
+
+    def fitted(self) -> Method:
+        """The method with its fitted weights."""
+        found = self.descent.averaged()
+        self.plateau.restore(found)
+        return found
+
+    def save(self, part: Part) -> None:
+        """Save its state, off the clock."""
+        self.clock.pause()
+        part.save(self.state_dict())
+        self.clock.resume()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes along the way, the states of the random generators too."""
+        return {
+            "descent": self.descent.state_dict(),
+            "plateau": self.plateau.state_dict(),
+            "history": [tuple(row) for row in self.history],
+            "losses": self.losses,
+            "seconds": self.clock.seconds,
+            "random": random_states(self.device),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state_dict()``."""
+        self.descent.load_state_dict(state["descent"])
+        self.plateau.load_state_dict(state["plateau"])
+        self.history = [Row(*row) for row in state["history"]]
+        self.losses = [loss.to(self.device) for loss in state["losses"]]
+        self.clock.seconds = state["seconds"]
+        restore_random_states(state["random"], self.device)
+
+
 def fit(
     method: Method,
     rows: Rows,
-    to_method: Affine,
     numbers: Training,
     validate: Callable[[Method], Validation],
     base: Rows | None = None,
+    part: Part = NOT_KEPT,
 ) -> tuple[Method, list[Row]]:
     """The method with its fitted weights, and the rows of ``training.csv``.
 
-    ``base`` are the rows of the base, in the coordinates of ``rows``, of a data set that has them.
-    ``validate`` is called off the clock, and what it draws does not change the training. Raises
-    ``FloatingPointError`` when the loss is not finite any more, within 1/200 of the training, and
-    ``ValueError`` for early stopping of a method without likelihood.
+    ``rows`` are in the coordinates of the method, and so are ``base``, the rows of the base of a
+    data set that has them. ``validate`` is called off the clock, and what it draws does not change
+    the training. A training whose state is in ``part`` goes on from there: on a CPU it ends with
+    the same numbers as one that was never interrupted. Raises ``FloatingPointError`` when the loss
+    is not finite any more, within 1/200 of the training, ``ValueError`` for early stopping of a
+    method without likelihood, and ``Interrupted`` when it was asked to stop.
     """
-    method.initialise(to_method(rows.all()), None if base is None else to_method(base.all()))
+    method.initialise(rows.all(), None if base is None else base.all())
     if not numbers.steps:
         return method, []
     device = rows.rows.device
     _check(method, numbers, device)
-    descent, plateau = Descent(method, numbers, device), Plateau(**numbers.early_stopping or NEVER)
-    validations, every = numbers.validation_steps(), max(1, numbers.steps // 200)
-    clock = Clock(device)
-    history: list[Row] = []
-    losses: list[Tensor] = []
-    for step in tqdm(range(1, numbers.steps + 1), unit="step", mininterval=5):
-        x1 = to_method(rows.draw(numbers.batch_size))
-        losses.append(descent.step(x1, plateau.learning_rate))
-        if step % every and step not in validations:
-            continue
-        seconds = clock.pause()
-        loss = _finite(torch.stack(losses).mean().item(), step, numbers)
-        found = Validation(None, {})
-        if step in validations:
-            found = _validation(validate, descent.averaged(), device)
-        history.append(Row(step, seconds, loss, *found))
-        if numbers.early_stopping and found.nll is not None:
-            plateau.see(found.nll, descent.averaged())
-        if plateau.over:
-            break
-        losses.clear()
-        clock.resume()
-    fitted = descent.averaged()
-    plateau.restore(fitted)
-    return fitted, history
+    course = _course(method, numbers, device, part)
+    with tqdm(total=numbers.steps, initial=course.descent.steps, unit="step", mininterval=5) as bar:
+        while not course.over:
+            if part.due():
+                course.save(part)
+            course.step(rows.draw(numbers.batch_size))
+            course.note(validate)
+            bar.update()
+    return course.fitted(), course.history
+
+
+def _course(method: Method, numbers: Training, device: torch.device, part: Part) -> Course:
+    """At its start, or where ``part`` left it."""
+    course, state = Course(method, numbers, device), part.state()
+    if state is not None:
+        course.load_state_dict(state)
+        log.warning(
+            f"Going on from step {course.descent.steps:,} of {numbers.steps:,}; "
+            f"interruptions so far: {part.interruptions}."
+        )
+    course.clock.resume()
+    return course
 
 
 def _check(method: Method, numbers: Training, device: torch.device) -> None:
@@ -311,7 +415,8 @@ def _validation(
 ) -> Validation:
     """``validate(method)``, the random generators left as they were."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        return validate(method)
+        nll, diagnostics = validate(method)
+    return Validation(nll, {name: float(value) for name, value in diagnostics.items()})
 
 
 def _finite(loss: float, step: int, numbers: Training) -> float:

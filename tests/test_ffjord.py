@@ -12,7 +12,6 @@ from plan import plan, unvalidated
 from runge_kutta import runge_kutta
 
 from benchmark.baselines.ffjord import FFJORD
-from benchmark.coordinates import Affine
 from benchmark.model import parameters
 from benchmark.ode import Tolerance, transport
 from benchmark.source import ROOT
@@ -170,7 +169,7 @@ def test_weights_that_are_not_finite_are_a_divergence_in_words():
     numbers = plan(5, 8, 0.1, schedule="constant", clip=None, ema=0.0)
     rows = Rows(torch.randn(20, 2).numpy(), None, torch.device("cpu"))
     with pytest.raises(FloatingPointError, match=r"training diverged. Lower train.lr \(0.1\)"):
-        fit(flow, rows, Affine.identity((2,)), numbers, unvalidated)
+        fit(flow, rows, numbers, unvalidated)
 
 
 PUBLISHED = yaml.safe_load((ROOT / "benchmark/baselines/published/ffjord.yaml").read_text())

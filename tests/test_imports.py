@@ -19,7 +19,17 @@ LAYERS = [
         "progress",
         "memory",
     },
-    {"densities", "interpolants", "divergence", "coordinates", "ode", "records", "log", "ascent"}
+    {
+        "densities",
+        "interpolants",
+        "divergence",
+        "coordinates",
+        "ode",
+        "records",
+        "log",
+        "ascent",
+        "checkpoint",
+    }
     | {"networks.potential", "data.dataset", "data.fetch"},
     {"likelihood", "sde", "networks.network", "wasserstein"},
     {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},

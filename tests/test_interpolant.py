@@ -302,7 +302,7 @@ def test_learned_path_and_base_survive_averaging_and_a_file(tmp_path, single_pre
     method = InterpolantFlow.build((2,), **numbers)
     rows = Rows(target(500).float().numpy(), None, torch.device("cpu"))
     short = plan(20, 64, 0.1, schedule="constant", ema=0.9)
-    averaged, _ = fit(method, rows, Affine.identity((2,)), short, unvalidated)
+    averaged, _ = fit(method, rows, short, unvalidated)
     fitted = Model(averaged, Affine.identity((2,)), Tolerance(1e-4, 1e-4))
     kind = "benchmark.baselines.interpolant.InterpolantFlow"
     stored = {"class": kind, "numbers": numbers, "event": (2,)}

@@ -61,7 +61,7 @@ def test_training_recovers_a_mixture_of_gaussians(kind, numbers, training, bound
     truth = mixture()
     method = model.build(f"benchmark.baselines.{kind}", (2,), numbers)
     rows = Rows(truth.sample(20_000).numpy(), None, torch.device("cpu"))
-    fitted, history = fit(method, rows, Affine.identity((2,)), training, unvalidated)
+    fitted, history = fit(method, rows, training, unvalidated)
     x = truth.sample(2000).double()
     learned = Model(fitted, Affine.identity((2,)), Tolerance(1e-5, 1e-5)).log_prob(x)
     excess = truth.log_prob(x) - learned

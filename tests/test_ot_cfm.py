@@ -9,7 +9,6 @@ from plan import plan, unvalidated
 from scipy.optimize import linear_sum_assignment
 
 from benchmark.baselines.ot_cfm import OTCFM, partners
-from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
 from benchmark.training import Rows, fit
 
@@ -95,7 +94,7 @@ def fitted():
     rows = Rows((MEAN + SPREAD * torch.randn(20_000, 1)).numpy(), None, torch.device("cpu"))
     numbers = plan(400, 256, 5e-3, ema=0.98)
     method = OTCFM.build((1,), 32, 2, 2, 0)
-    return fit(method, rows, Affine.identity((1,)), numbers, unvalidated)[0]
+    return fit(method, rows, numbers, unvalidated)[0]
 
 
 TIMES = torch.linspace(0.0, 1.0, 21, dtype=torch.float64)

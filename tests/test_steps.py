@@ -211,6 +211,7 @@ def test_diagnostics_of_the_fit_are_recorded_with_its_costs(run):
     data, folder = run
     stored = read_json(folder / "model.json")
     training = {"steps": 1, "seconds": 1.0, "precision": "float32", "peak_memory": 1.0}
+    training["interruptions"] = 3
     write_json(folder / "model.json", {**stored, "training": training, "provenance": {}})
     numbers = {"class": "benchmark.baselines.interpolant.InterpolantFlow"}
     measured = {**SETTINGS, "tight_rows": 1, "samples": 5, "config": "hash", "chunk": 40}

@@ -266,6 +266,34 @@ def test_cost_table_scales_counts_and_explains(record):
     assert any("clock: synchronised" in note and "device: cpu" in note for note in table.notes)
 
 
+def test_interruptions_are_counted_in_a_note_only_where_there_were_any(record):
+    def notes(*counts):
+        files = []
+        for seed, (training, evaluation) in enumerate(counts):
+            values = {"training_seconds": 1.0, "training_interruptions": float(training)}
+            values["evaluation_interruptions"] = float(evaluation)
+            files.append(record("ffjord", seed, values))
+        frame = tables.metrics(files, {gap("ot_flow", 0): "diverged"})
+        table = tables.cost_table(frame, STYLES, DATASETS)
+        return [note for note in table.notes if "interrupted" in note]
+
+    assert notes((0, 0), (0, 0)) == []
+    assert notes((0, 0), (2, 1)) == [
+        "1 run was interrupted and went on (3 times in all); clocks leave out lost and repeated "
+        "work."
+    ]
+    (note,) = notes((1, 0), (2, 1), (0, 4))
+    assert note.startswith("3 runs were interrupted and went on (8 times in all)")
+
+
+def test_interruptions_set_no_two_methods_apart(record):
+    files = [record("ffjord", 0, {"nll": 3.0, "training_interruptions": 0.0})]
+    files += [record("ot_flow", 0, {"nll": 2.0, "training_interruptions": 5.0})]
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    assert [cells[0].text for cells in table.rows if cells[1].bold] == ["OT-Flow"]
+    assert len(table.columns) == 2
+
+
 def test_numbers_follow_their_deviation():
     number = tables._mean_sd
     assert number(123456.0, 2345.0, None) == "123,500 ± 2,300"

@@ -76,7 +76,7 @@ def unseen(method):
 
 def fitted(method, validate=unseen, **changes):
     rows = plain_rows()
-    return fit(method, rows, Affine.identity((2,)), numbers(**changes), validate)
+    return fit(method, rows, numbers(**changes), validate)
 
 
 def close(found, expected):
@@ -195,7 +195,7 @@ def test_clip_bounds_the_gradient():
 def test_batches_are_rows_in_the_coordinates_of_the_method():
     method, rows = Sliding(), plain_rows()
     to_method = Affine(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
-    fit(method, rows, to_method, numbers(batch_size=7), unseen)
+    fit(method, rows.within(to_method), numbers(batch_size=7), unseen)
     allowed = (rows.all() - torch.tensor([1.0, 2.0])) / torch.tensor([2.0, 4.0])
     assert torch.equal(method.initial[0], allowed) and method.initial[1] is None
     for batch in method.batches:
@@ -208,7 +208,7 @@ def test_rows_of_the_base_are_in_the_coordinates_of_the_method():
     method, rows = Sliding(), plain_rows()
     base = Rows(np.full((3, 2), 5.0), None, CPU)
     to_method = Affine(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
-    fit(method, rows, to_method, numbers(), unseen, base)
+    fit(method, rows.within(to_method), numbers(), unseen, base.within(to_method))
     assert torch.equal(method.initial[0], to_method(rows.all()))
     assert torch.equal(method.initial[1], torch.tensor([[2.0, 0.75]]).expand(3, 2))
 
@@ -434,6 +434,22 @@ def test_improvement_starts_the_patience_anew():
     assert len(found) == 10
 
 
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_plateau_goes_on_from_its_state(cut):
+    nlls = [5.0, 6.0, 6.0, 4.0, 6.0, 6.0, 6.0, 3.9, 6.0, 6.0, 6.0, 1.0]
+    whole, first, second = (Plateau(patience=3, drops=1, factor=0.5) for _ in range(3))
+    expected = factors(whole, nlls)
+    found = factors(first, nlls[:cut])
+    second.load_state_dict(first.state_dict())
+    assert found + factors(second, nlls[cut:]) == expected
+    best, other = Sliding(), Sliding()
+    best.w.data.fill_(7.0)
+    first.see(-1.0, best)
+    second.load_state_dict(first.state_dict())
+    second.restore(other)
+    assert other.w == 7.0
+
+
 def test_early_stopping_without_a_likelihood_is_refused_before_the_first_step():
     method = Sliding()
     method.gap = "its base has no density"
@@ -495,7 +511,7 @@ def test_bfloat16_trains_as_well_as_float32(single_precision):
         given = {"steps": 300, "batch_size": 128, "lr": 5e-3, "ema": 0.95, "schedule": "cosine"}
         training = numbers(**given, precision=precision)
         data = Rows(train.numpy(), None, CPU)
-        _, history = fit(method, data, Affine.identity((2,)), training, validate)
+        _, history = fit(method, data, training, validate)
         return history[-1].validation_nll
 
     plain, low = (

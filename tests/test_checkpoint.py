@@ -1,0 +1,368 @@
+"""Checkpoints: whole or absent, refused where they are not those of the work, asked for by signals.
+
+That training and evaluation go on from them as if nothing had been is tested in ``test_resume``.
+"""
+
+import hashlib
+import io
+import os
+import random
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import checkpoint
+from benchmark.checkpoint import (
+    NOT_KEPT,
+    REQUESTS,
+    Checkpoint,
+    Interrupted,
+    random_states,
+    restore_random_states,
+)
+from benchmark.files import atomic
+
+KEY = {"config": "c1", "source": "s1"}
+STATE = {
+    "weights": {"w": torch.arange(6.0).reshape(2, 3), "flag": torch.tensor([True, False])},
+    "rows": [(1, 0.1 + 0.2, None, {"a": 1e-300})],
+    "note": "text",
+}
+MANY = 1000
+"""Requests that a patient cluster sends."""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / "train.checkpoint"
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """The time, which passes only where a test says so."""
+    time = [100.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: time[0])
+    return time
+
+
+def write(path, state=STATE, key=KEY):
+    with Checkpoint(path, key) as work:
+        work.part("training").save(state)
+
+
+def same(found, expected):
+    if isinstance(expected, torch.Tensor):
+        return found.dtype == expected.dtype and torch.equal(found, expected)
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(same(found[k], expected[k]) for k in found)
+    if isinstance(expected, list | tuple):
+        return type(found) is type(expected) and all(map(same, found, expected))
+    return found == expected
+
+
+def ask(number):
+    os.kill(os.getpid(), number)
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_a_state_comes_back_bit_by_bit(path):
+    write(path)
+    with Checkpoint(path, KEY) as work:
+        assert same(work.part("training").state(), STATE)
+        assert work.part("other").state() is None
+
+
+def test_parts_are_kept_beside_each_other(path):
+    with Checkpoint(path, KEY) as work:
+        work.part("a").save({"x": 1})
+        work.part("b").save({"x": 2})
+        work.part("a").save({"x": 3})
+    with Checkpoint(path, KEY) as work:
+        assert work.part("a").state() == {"x": 3} and work.part("b").state() == {"x": 2}
+
+
+def test_a_key_may_be_of_any_kind_of_text(path, caplog):
+    write(path, key={"torch": torch.__version__})  # a class of its own
+    with Checkpoint(path, {"torch": str(torch.__version__)}) as work:
+        assert same(work.part("training").state(), STATE)
+    assert not caplog.messages
+
+
+def test_an_order_of_the_key_means_nothing_and_done_work_leaves_nothing(path):
+    write(path)
+    with Checkpoint(path, dict(reversed(KEY.items()))) as work:
+        assert work.part("training").state() is not None
+        work.remove()
+    assert list(path.parent.iterdir()) == []
+    with Checkpoint(path, KEY) as work:
+        assert work.part("training").state() is None and work.interruptions == 0
+
+
+def test_every_interruption_counts_with_or_without_a_state(path):
+    for expected in range(3):
+        with Checkpoint(path, KEY) as work:
+            assert work.interruptions == work.part("training").interruptions == expected
+    write(path)
+    with Checkpoint(path, KEY) as work:
+        assert work.interruptions == 4
+
+
+def flip(content, position):
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+DAMAGES = {
+    "flipped in the digest": lambda content: flip(content, 3),
+    "flipped line end": lambda content: flip(content, 64),
+    "flipped in a tensor": lambda content: flip(content, len(content) // 2),
+    "flipped at the end": lambda content: flip(content, len(content) - 1),
+    "truncated": lambda content: content[:-1],
+    "half": lambda content: content[: len(content) // 2],
+    "longer": lambda content: content + b"\0",
+    "empty": lambda content: b"",
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_refused_in_words_and_replaced(path, caplog, damage):
+    write(path)
+    path.write_bytes(damage(path.read_bytes()))
+    with Checkpoint(path, KEY) as work:
+        assert work.part("training").state() is None and work.interruptions == 0
+        (message,) = caplog.messages
+        assert str(path) in message and "damaged" in message and "starts anew" in message
+        work.part("training").save({"x": 1})
+    with Checkpoint(path, KEY) as work:
+        assert work.part("training").state() == {"x": 1} and work.interruptions == 1
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "difference"),
+    [
+        ({**KEY, "source": "s2"}, "source (found s1, expected s2)."),
+        ({**KEY, "torch": "2"}, "torch (found None, expected 2)."),
+        ({"config": "c1"}, "source (found s1, expected None)."),
+        ({"config": "c2", "source": "s2"}, "config (found c1, expected c2), source (found"),
+    ],
+)
+def test_a_file_of_other_work_is_refused_and_told_apart(path, caplog, key, difference):
+    write(path)
+    with Checkpoint(path, key) as work:
+        assert work.part("training").state() is None and work.interruptions == 0
+    (message,) = caplog.messages
+    assert str(path) in message and difference in message and "starts anew" in message
+
+
+class Planted:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_nothing_is_run_by_reading_a_file(path, tmp_path, caplog):
+    buffer = io.BytesIO()
+    content = {"key": KEY, "interruptions": 0, "states": {"training": Planted(tmp_path / "here")}}
+    torch.save(content, buffer)
+    path.parent.mkdir()
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    path.write_bytes(f"{digest}\n".encode() + buffer.getvalue())
+    with Checkpoint(path, KEY) as work:
+        assert work.part("training").state() is None
+    assert not (tmp_path / "here").exists()
+    assert "cannot read it" in caplog.text and str(path) in caplog.text
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
+def test_a_save_that_fails_leaves_the_state_before(path, monkeypatch, failure):
+    def full(number):
+        raise failure
+
+    with Checkpoint(path, KEY) as work:
+        work.part("training").save({"x": 1})
+        monkeypatch.setattr(checkpoint.os, "fsync", full)
+        with pytest.raises(failure):
+            work.part("training").save({"x": 2})
+        monkeypatch.undo()
+    with Checkpoint(path, KEY) as work:
+        assert work.part("training").state() == {"x": 1}
+
+
+def test_the_rest_of_a_killed_save_is_removed(path, monkeypatch):
+    write(path)
+    (path.parent / ".evaluate.checkpoint.abc").mkdir()
+    with pytest.MonkeyPatch.context() as patch:  # a kill comes before any cleaning up
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        with pytest.raises(RuntimeError), atomic(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+    assert len(list(path.parent.iterdir())) == 3
+    with Checkpoint(path, KEY) as work:
+        assert same(work.part("training").state(), STATE)
+        assert {found.name for found in path.parent.iterdir()} == {
+            "train.checkpoint",
+            ".evaluate.checkpoint.abc",  # of other work
+        }
+
+
+# --- when -----------------------------------------------------------------------------------------
+
+
+def test_a_state_is_due_by_time(path, now):
+    with Checkpoint(path, KEY) as work:
+        part = work.part("training")
+        assert not part.due()
+        now[0] += checkpoint.SECONDS - 1
+        assert not part.due()
+        now[0] += 1
+        assert part.due() and part.due()
+        part.save({})
+        assert not part.due()
+
+
+def test_saving_takes_its_share_of_the_time_at_most(path, now, monkeypatch):
+    def slow(number):
+        now[0] += 3.0
+
+    with Checkpoint(path, KEY) as work:
+        monkeypatch.setattr(checkpoint.os, "fsync", slow)
+        work.part("training").save({})
+        now[0] += 3.0 * 50 - 1
+        assert not work.due()
+        now[0] += 1
+        assert work.due()
+
+
+def test_what_is_not_kept_is_never_due(now):
+    now[0] += 1e9
+    assert not NOT_KEPT.due() and NOT_KEPT.state() is None
+
+
+# --- requests -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", REQUESTS)
+def test_a_request_is_met_at_the_next_save(path, number):
+    with Checkpoint(path, KEY) as work:
+        part = work.part("training")
+        assert not part.due()
+        ask(number)
+        assert part.due()
+        with pytest.raises(Interrupted) as caught:
+            part.save(STATE)
+    message = str(caught.value)
+    assert number.name in message and str(path) in message and "same command again" in message
+    with Checkpoint(path, KEY) as work:
+        assert same(work.part("training").state(), STATE)
+        assert not work.due()
+
+
+def test_an_interruption_is_not_taken_for_an_error():
+    assert issubclass(Interrupted, KeyboardInterrupt) and not issubclass(Interrupted, Exception)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_requests_may_be_repeated_and_the_first_is_told(path, number):
+    with Checkpoint(path, KEY) as work:
+        ask(signal.SIGUSR2)
+        for _ in range(MANY):
+            ask(number)
+        with pytest.raises(Interrupted, match="SIGUSR2"):
+            work.part("training").save({})
+
+
+def test_a_second_ctrl_c_stops_at_once(path):
+    with Checkpoint(path, KEY) as work:
+        ask(signal.SIGINT)
+        assert work.due()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            ask(signal.SIGINT)
+        assert caught.type is KeyboardInterrupt
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL, lambda *_: None])
+@pytest.mark.parametrize("number", REQUESTS)
+def test_handlers_are_those_of_before_at_the_end(path, number, before):
+    # A job may inherit that a signal is ignored: it is asked all the same.
+    original = signal.signal(number, before)
+    try:
+        with Checkpoint(path, KEY) as work:
+            ask(number)
+            assert work.due()
+        assert signal.getsignal(number) is before
+        with pytest.raises(RuntimeError, match="inside"), Checkpoint(path, KEY):
+            raise RuntimeError("inside")
+        assert signal.getsignal(number) is before
+    finally:
+        signal.signal(number, original)
+
+
+def test_a_handler_that_python_does_not_know_becomes_the_default(path, monkeypatch):
+    original = {number: signal.getsignal(number) for number in REQUESTS}
+    install = signal.signal
+    monkeypatch.setattr(signal, "signal", lambda *new: install(*new) and None)
+    try:
+        with Checkpoint(path, KEY):
+            pass
+        assert signal.getsignal(signal.SIGUSR2) == signal.SIG_DFL
+    finally:
+        for number, handler in original.items():
+            install(number, handler)
+
+
+def test_work_outside_of_the_main_thread_handles_no_signals(path):
+    found = []
+    handlers = [signal.getsignal(number) for number in REQUESTS]
+
+    def work():
+        with Checkpoint(path, KEY) as work:
+            work.part("training").save(STATE)
+            found.extend(signal.getsignal(number) for number in REQUESTS)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == handlers
+    with Checkpoint(path, KEY) as work:
+        assert same(work.part("training").state(), STATE)
+
+
+# --- random generators ----------------------------------------------------------------------------
+
+
+def draws():
+    return [torch.rand(3).tolist(), np.random.rand(3).tolist(), np.random.randn(3).tolist()] + [
+        [random.random(), random.gauss(0, 1)]
+    ]
+
+
+def test_generators_go_on_from_a_file(path):
+    device = torch.device("cpu")
+    np.random.randn(3), random.gauss(0, 1)  # each leaves a second number for the next draw
+    write(path, random_states(device))
+    expected = draws()
+    assert all(found != first for found, first in zip(draws(), expected, strict=True))
+    with Checkpoint(path, KEY) as work:
+        restore_random_states(work.part("training").state(), device)
+    assert draws() == expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_the_generator_of_a_gpu_goes_on_from_a_file(path):
+    device = torch.device("cuda")
+    write(path, random_states(device))
+    expected = torch.rand(5, device=device)
+    assert not torch.equal(torch.rand(5, device=device), expected)
+    with Checkpoint(path, KEY) as work:
+        restore_random_states(work.part("training").state(), device)
+    assert torch.equal(torch.rand(5, device=device), expected)
