@@ -1,12 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Jobs take turns on the GPU of this machine, if it has one.
+ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resources gpu=1)
 
 .DEFAULT_GOAL := all
 .PHONY: all prefetch test bench lint clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
-	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete
+	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
 
 prefetch: $(READY)  ## bring every download that the suite needs
 	$(BIN)/snakemake prefetch --cores all --quiet rules --rerun-incomplete

@@ -118,9 +118,9 @@ def grid(lower: np.ndarray, upper: np.ndarray, points: int) -> np.ndarray:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
-def peak_memory() -> float:
-    """Largest memory of this process so far in MiB: on the GPU if one is used, else resident."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
+def peak_memory(device: torch.device) -> float:
+    """Largest memory of this process so far in MiB: on its GPU, or resident."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

@@ -33,7 +33,12 @@ CLOCK = "wall clock, stopped during validation, without imports; other jobs may 
 
 
 def train(
-    run: Run, numbers: dict[str, Any], settings: dict[str, Any], data: str | Path, folder: Path
+    run: Run,
+    numbers: dict[str, Any],
+    settings: dict[str, Any],
+    data: str | Path,
+    folder: Path,
+    device: torch.device,
 ) -> None:
     """Fit one method: ``model.json``, ``model.safetensors``, ``training.csv``.
 
@@ -41,7 +46,7 @@ def train(
     cut short leaves ``train.checkpoint``, and goes on from it.
     """
     torch.manual_seed(run.seed)
-    device, description = _device(), dataset.describe(data)
+    description = dataset.describe(data)
     training = Training(**numbers["train"])
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
     kind = names.load(numbers["class"])
@@ -82,7 +87,7 @@ def train(
                 "steps": history[-1].step if history else 0,
                 "seconds": history[-1].seconds if history else None,
                 "precision": training.precision,
-                "peak_memory": evaluation.peak_memory(),
+                "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },
             "provenance": _origin(numbers, settings["config"], device),
@@ -92,14 +97,19 @@ def train(
 
 
 def evaluate(
-    run: Run, numbers: dict[str, Any], settings: dict[str, Any], data: str | Path, folder: Path
+    run: Run,
+    numbers: dict[str, Any],
+    settings: dict[str, Any],
+    data: str | Path,
+    folder: Path,
+    device: torch.device,
 ) -> None:
     """Measure one fit: ``log_prob.npy``, ``likelihood.json``, ``samples.npy``, ``cost.json``.
 
     A measurement that was cut short leaves ``evaluate.checkpoint``, and goes on from it.
     """
     torch.manual_seed(run.seed)
-    device, description = _device(), dataset.describe(data)
+    description = dataset.describe(data)
     tolerance, chunk = _tolerance(settings), settings["chunk"]
     fitted = model.load(folder, tolerance).to(device)
     x = _rows(data, "test", TEST_NOISE, device)
@@ -171,9 +181,10 @@ def _solve(
     }
 
 
-def backward(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
+def backward(
+    data: str | Path, folder: Path, settings: dict[str, Any], device: torch.device
+) -> None:
     """Write ``samples_base.npy``: the test rows, carried back by a flow to ``t = 0``."""
-    device = _device()
     tolerance = _tolerance(settings)
     fitted = model.load(folder, tolerance).to(device)
     x = _rows(data, "test", TEST_NOISE, device)
@@ -181,9 +192,8 @@ def backward(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
     _write_rows(folder / "samples_base.npy", torch.cat(found).float().cpu().numpy())
 
 
-def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
+def density(data: str | Path, folder: Path, settings: dict[str, Any], device: torch.device) -> None:
     """Write ``density.npz``: ``log_density`` in nats on a grid, lowest y first, and ``extent``."""
-    device = _device()
     tolerance = _tolerance(settings)
     fitted, points = model.load(folder, tolerance).to(device), settings["grid"]
     train = dataset.rows(data, "train")
@@ -196,13 +206,12 @@ def density(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
         np.savez(temporary, log_density=values.reshape(points, points), extent=extent)
 
 
-def path(data: str | Path, folder: Path, settings: dict[str, Any]) -> None:
+def path(data: str | Path, folder: Path, settings: dict[str, Any], device: torch.device) -> None:
     """Write ``path.npz``: the densities of a flow from base to data, on a grid that covers both.
 
     ``log_density`` in nats (time, y, x), lowest y first, its ``times`` and its ``extent``.
     """
     torch.manual_seed(0)
-    device = _device()
     tolerance = _tolerance(settings)
     fitted, points = model.load(folder, tolerance).to(device), settings["frame_grid"]
     lower, upper = _square(fitted, dataset.rows(data, "train"))
@@ -310,10 +319,6 @@ def _origin(numbers: dict[str, Any], config: str, device: torch.device) -> dict[
         device=_device_name(device),
         threads=torch.get_num_threads(),
     )
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _device_name(device: torch.device) -> str:

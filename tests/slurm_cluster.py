@@ -63,8 +63,9 @@ JobRequeue=1
 MaxArraySize=1001
 DefMemPerCPU=100
 JobCompType=jobcomp/none
-NodeName=gpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={gpus} CPUs=8 RealMemory=8000 Gres=gpu:1
-NodeName=cpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={cpus} CPUs=8 RealMemory=8000
+NodeName=DEFAULT CPUs=8 RealMemory=8000
+NodeName=gpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={gpus} Gres=gpu:1
+NodeName=cpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={cpus}
 PartitionName=cpu Nodes=cpu[1-2] Default=YES MaxTime=60 DefaultTime=10
 PartitionName=gpu Nodes=gpu[1-2] MaxTime=60 DefaultTime=10 PriorityTier=1 GraceTime=2
 PartitionName=high Nodes=gpu[1-2] MaxTime=60 PriorityTier=10 PreemptMode=OFF
@@ -72,7 +73,7 @@ PartitionName=high Nodes=gpu[1-2] MaxTime=60 PriorityTier=10 PreemptMode=OFF
 
 
 class Cluster:
-    """The daemons, by name; ``folder`` must have a short path without blanks (a socket is in it)."""
+    """The daemons, by name. ``folder``, which has a socket, has a short path without blanks."""
 
     nodes = ("gpu1", "gpu2", "cpu1", "cpu2")
 

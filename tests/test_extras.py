@@ -13,6 +13,8 @@ from benchmark.config import ConfigError
 from benchmark.prepare import prepare
 from benchmark.source import ROOT
 
+CPU = torch.device("cpu")
+
 SECTION = (
     (ROOT / "README.md").read_text().partition("## Optional extras\n")[2].partition("\n## ")[0]
 )
@@ -48,9 +50,9 @@ def measured(tmp_path_factory):
         place = folder / run.method
         place.mkdir()
         fit = {**found.validation, "config": found.train_hash(run)}
-        steps.train(run, found.numbers(run), fit, folder / "data", place)
+        steps.train(run, found.numbers(run), fit, folder / "data", place, CPU)
         settings = {**found.measured(), "config": found.run_hash(run)}
-        steps.evaluate(run, found.numbers(run), settings, folder / "data", place)
+        steps.evaluate(run, found.numbers(run), settings, folder / "data", place, CPU)
         metrics.write_nll(run, folder / "data", place)
     return found, folder
 

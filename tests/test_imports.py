@@ -31,7 +31,7 @@ LAYERS = [
         "checkpoint",
     }
     | {"networks.potential", "data.dataset", "data.fetch"},
-    {"likelihood", "sde", "networks.network", "wasserstein"},
+    {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
     {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist"},

@@ -405,13 +405,13 @@ def suite(**evaluation):
 def run_train(found, folder):
     run = found.runs[0]
     settings = {**found.validation, "config": found.train_hash(run)}
-    steps.train(run, found.numbers(run), settings, folder.parent / "data", folder)
+    steps.train(run, found.numbers(run), settings, folder.parent / "data", folder, CPU)
 
 
 def run_evaluate(found, folder):
     run = found.runs[0]
     settings = {**found.measured(), "config": found.run_hash(run)}
-    steps.evaluate(run, found.numbers(run), settings, folder.parent / "data", folder)
+    steps.evaluate(run, found.numbers(run), settings, folder.parent / "data", folder, CPU)
 
 
 def process(step, found, folder, log):

@@ -14,11 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import slurm_cluster
+from checkout import TOY, Checkout, edited
 from slurm_cluster import Cluster
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
 from snakemake_executor_plugin_submitit import ExecutorSettings
+
+from benchmark.files import read_json
 
 REASON = slurm_cluster.missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -54,7 +58,7 @@ rule all:
 rule count:
     output: "{name}.txt"
     resources: runtime=5, mem_mb=50
-    shell: "python count.py {config[until]} state_{wildcards.name} && echo {wildcards.name} > {output}"
+    shell: "python count.py {config[until]} state_{wildcards.name} && touch {output}"
 """
 
 
@@ -81,11 +85,7 @@ class Workflow:
         self.process, self.path, self.environment = None, self.folder / "output", {}
 
     def start(self, *options, counts="a", until=1):
-        command = [
-            *(sys.executable, "-m", "snakemake", "--executor", "submitit", "--jobs", "10"),
-            *("--latency-wait", "5", "--seconds-between-status-checks", "1", "--keep-going"),
-            *("--config", f"counts=[{counts}]", f"until={until}", *options),
-        ]
+        command = [sys.executable, "-m", "snakemake", *self.options(counts, until), *options]
         environment = {**os.environ, **self.cluster.environment, **self.environment}
         with self.path.open("a") as output:
             self.process = subprocess.Popen(
@@ -94,13 +94,22 @@ class Workflow:
             )  # fmt: skip
         return self
 
+    def options(self, counts, until):
+        return [
+            *("--executor", "submitit", "--jobs", "10", "--keep-going"),
+            *("--latency-wait", "5", "--seconds-between-status-checks", "1"),
+            *("--config", f"counts=[{counts}]", f"until={until}"),
+        ]
+
     def wait(self, seconds=120):
         """The exit status."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            raise AssertionError(f"not done in {seconds} s\n{self.told}\n{self.cluster.log()}")
+            raise AssertionError(
+                f"not done in {seconds} s\n{self.told}\n{self.cluster.log()}"
+            ) from None
 
     def done(self, seconds=120):
         """Wait for the end, which must be good."""
@@ -157,6 +166,93 @@ def went_on(starts):
     return True
 
 
+# --- the suite ------------------------------------------------------------------------------------
+
+SITE = """  slurm_partition: gpu
+  slurm_setup: echo $SLURM_JOB_NAME $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES >> jobs.txt
+"""
+"""What a site fills in."""
+
+
+def toy():
+    """Three methods on one data set; one fit of one of them diverges."""
+    toy = TOY["suites"]["toy"]
+    train = toy["methods"]["interpolant"]["train"]
+    slow = {**toy["methods"]["interpolant"], "train": {**train, "steps": 4000}}
+    diverging = {**slow, "seeds": [0], "train": {**train, "lr": 1e30}}
+    return edited(
+        datasets={"eight_gaussians": toy["datasets"]["eight_gaussians"]},
+        methods={
+            **{"interpolant": slow, "interpolant-diverging": diverging},
+            **{name: toy["methods"][name] for name in ("gaussian", "oracle")},
+        },
+    )
+
+
+class Suite(Workflow):
+    """The toy suite in a clone, with the project's own profile as a site fills it in."""
+
+    def __init__(self, folder, cluster):
+        super().__init__(folder, cluster)
+        self.checkout = Checkout(self.folder)
+        self.checkout.configure(toy())
+        profile = self.folder / "slurm/profile.yaml"
+        text = profile.read_text().replace("  # slurm_partition: gpu\n", SITE)
+        text = text.replace("gpu: 0", "gpu: 0, slurm_partition: cpu").replace("16000", "500")
+        for key, value in {
+            "runtime": 10,
+            "cpus_per_task": 1,
+            "latency-wait": 5,
+            "retries": 0,
+        }.items():
+            text = re.sub(rf"{key}: \d+", f"{key}: {value}", text)
+        profile.write_text(text.replace("checks: 20", "checks: 2"))
+        self.environment = {"PYTHONPATH": str(self.folder)}
+        (self.folder / "Snakefile").unlink()
+        (self.folder / "count.py").unlink()
+
+    def options(self, *_):
+        return ["--profile", "slurm", "--quiet", "rules"]
+
+
+def test_the_suite_on_the_cluster_has_the_numbers_of_the_suite_at_home(tmp_path, cluster):
+    suite = Suite(tmp_path, cluster)
+    home = tmp_path / "home"
+    home.mkdir()
+    at_home = Checkout(home)
+    at_home.configure(toy())
+    runs = [f"results/toy/eight_gaussians/interpolant/seed{seed}" for seed in (0, 1)]
+    found = at_home.snakemake("--cores", "2", *(f"{run}/nll.json" for run in runs))
+    assert found.returncode == 0, found.stdout
+
+    suite.start()
+    checkpoint = suite.folder / runs[0] / "train.checkpoint"
+    cluster.until(checkpoint.exists, 60)
+    running = cluster.run("squeue", "-h", "-r", "-n", "train_interpolant", "-o", "%i").split()
+    cluster.run("scancel", "--signal=USR2", *running)
+    assert suite.wait(300) != 0
+    for run in runs:
+        here, there = (np.load(place / run / "log_prob.npy") for place in (home, suite.folder))
+        np.testing.assert_array_equal(here, there)
+    nll = suite.checkout.nll()
+    assert nll.drop("interpolant-diverging", level="method").notna().all()
+    results = suite.folder / "results/toy"
+    assert "FloatingPointError" in (results / "tables/nll.md").read_text()
+    assert (results / "figures/density.png").exists()
+    stored = read_json(checkpoint.parent / "model.json")["training"]
+    assert stored["interruptions"] == 1
+    assert "interrupted and went on" in (results / "tables/cost.md").read_text()
+    jobs = [line.split() for line in (suite.folder / "jobs.txt").read_text().splitlines()]
+    places = {(name, node[:3], *gpu) for name, node, *gpu in jobs}
+    gpu = {"train_interpolant", "evaluate", "density", "path"}
+    assert places == {
+        *((name, "gpu", "0") for name in gpu),
+        *((name, "cpu") for name in ("train_gaussian", "train_oracle")),
+    }
+    submitted = set(re.findall(r"Submitted \d+ of (\S+) as", suite.told))
+    assert submitted == gpu | {"train_gaussian", "train_oracle"}
+
+
 # --- what goes well -------------------------------------------------------------------------------
 
 
@@ -177,7 +273,8 @@ rule all:
     resources:
         runtime=7, mem_mb=123, slurm_partition="gpu", gpu=1, slurm_extra="--nice=5",
         slurm_setup="export GREETING='set up'"
-    shell: "(scontrol show job $SLURM_JOB_ID; echo $GREETING; echo $CUDA_VISIBLE_DEVICES) > {output}"
+    shell:
+        "(scontrol show job $SLURM_JOB_ID; echo $GREETING; echo $CUDA_VISIBLE_DEVICES) > {output}"
 """
     )
     workflow.start().done()

@@ -22,6 +22,8 @@ from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import Run
 
+CPU = torch.device("cpu")
+
 NUMBERS = {
     **{"path": "linear", "width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0},
     **{"time_alpha": 1.0, "time_beta": 1.0},
@@ -65,7 +67,7 @@ def run(tmp_path):
 
 def test_a_path_has_the_densities_of_its_times_in_the_coordinates_of_the_data(run):
     data, folder = run
-    steps.path(data, folder, SETTINGS)
+    steps.path(data, folder, SETTINGS, CPU)
     found = np.load(folder / "path.npz")
     assert found["times"].tolist() == [0.0, 0.5, 1.0]
     left, right, bottom, top = found["extent"]
@@ -83,7 +85,7 @@ def test_a_path_has_the_densities_of_its_times_in_the_coordinates_of_the_data(ru
 
 def test_a_path_shows_all_rows_and_the_base(run):
     data, folder = run
-    steps.path(data, folder, SETTINGS)
+    steps.path(data, folder, SETTINGS, CPU)
     left, right, bottom, top = np.load(folder / "path.npz")["extent"]
     rows = dataset.rows(data, "train")
     assert left < rows[:, 0].min() and rows[:, 0].max() < right
@@ -96,7 +98,7 @@ def test_a_path_is_the_same_at_every_call(run):
     extents = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        steps.path(data, folder, SETTINGS)
+        steps.path(data, folder, SETTINGS, CPU)
         extents.append(np.load(folder / "path.npz")["extent"])
     np.testing.assert_array_equal(*extents)
 
@@ -105,7 +107,7 @@ def test_a_closed_form_has_no_path(run):
     data, folder = run
     save(folder, Gaussian.build((2,)), "gaussian.Gaussian", {})
     with pytest.raises(TypeError, match="Gaussian is no flow: it has no path"):
-        steps.path(data, folder, SETTINGS)
+        steps.path(data, folder, SETTINGS, CPU)
     assert not (folder / "path.npz").exists()
 
 
@@ -169,10 +171,10 @@ def between(tmp_path):
     dataset.write(tmp_path / "data", Points, rows, {"test": np.zeros(50)}, ends)
     numbers = {"class": f"{__name__}.Between", "model": {}, "train": TRAINING}
     settings = {"atol": 1e-6, "rtol": 1e-6, "config": "hash"}
-    steps.train(RUN, numbers, settings, tmp_path / "data", tmp_path)
+    steps.train(RUN, numbers, settings, tmp_path / "data", tmp_path, CPU)
     measured = {**settings, "chunk": 30, "tight_rows": 5, "samples": 70}
-    steps.evaluate(RUN, numbers, measured, tmp_path / "data", tmp_path)
-    steps.backward(tmp_path / "data", tmp_path, measured)
+    steps.evaluate(RUN, numbers, measured, tmp_path / "data", tmp_path, CPU)
+    steps.backward(tmp_path / "data", tmp_path, measured, CPU)
     return tmp_path / "data", tmp_path
 
 
@@ -215,7 +217,7 @@ def test_diagnostics_of_the_fit_are_recorded_with_its_costs(run):
     write_json(folder / "model.json", {**stored, "training": training, "provenance": {}})
     numbers = {"class": "benchmark.baselines.interpolant.InterpolantFlow"}
     measured = {**SETTINGS, "tight_rows": 1, "samples": 5, "config": "hash", "chunk": 40}
-    steps.evaluate(RUN, numbers, measured, data, folder)
+    steps.evaluate(RUN, numbers, measured, data, folder, CPU)
     costs = {record["metric"]: record for record in read_json(folder / "cost.json")}
     # The velocity is the same everywhere.
     length = costs["path_length"]

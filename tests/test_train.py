@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from benchmark import config, metrics, prepare, records, report, steps
@@ -12,6 +13,8 @@ from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset
 from benchmark.files import read_json
 from benchmark.source import ROOT
+
+CPU = torch.device("cpu")
 
 TOY = (ROOT / "tests/toy.yaml").read_text()
 
@@ -38,7 +41,7 @@ def train(suite, run, **changes):
     settings = {**suite.validation, "config": suite.train_hash(run)}
     run.folder.mkdir(parents=True)
     changed = {**numbers, "train": {**numbers["train"], **changes}}
-    steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder)
+    steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder, CPU)
     with (run.folder / "training.csv").open() as file:
         return list(csv.DictReader(file))
 
@@ -104,7 +107,7 @@ def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypa
 
     settings = {**suite.evaluation, "config": suite.run_hash(run)}
     steps.evaluate(
-        run, suite.numbers(run), settings, "results/toy/eight_gaussians/data", run.folder
+        run, suite.numbers(run), settings, "results/toy/eight_gaussians/data", run.folder, CPU
     )
     costs = {record["metric"]: record for record in records.read(run.folder / "cost.json")}
     seconds = float(rows[-1]["seconds"])
@@ -119,7 +122,7 @@ def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):
 
     def evaluated(**more):
         settings = {**suite.evaluation, "atol": 1e-5, "rtol": 1e-5, "config": "hash", **more}
-        steps.evaluate(run, suite.numbers(run), settings, data, run.folder)
+        steps.evaluate(run, suite.numbers(run), settings, data, run.folder, CPU)
         metrics.write_nll(run, data, run.folder)
         return {record["metric"]: record for record in records.read(run.folder / "nll.json")}
 

@@ -1,28 +1,24 @@
 """The real workflow on a toy suite, in a copy of the checkout: whole, rerun, broken and killed."""
 
-import copy
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from checkout import ROOT, TOY, Checkout, edited
 
 import benchmark
 from benchmark.data.dataset import describe
 from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 
-ROOT = Path(__file__).parent.parent
-TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
 RUNS = 8
 
 FOREIGN = """
@@ -107,55 +103,6 @@ class Between(Flow):
 '''
 
 
-class Checkout:
-    """A copy of the project in which Snakemake runs, as a user's clone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in (
-            "benchmark",
-            "workflow",
-            "tests/toy.yaml",
-            "environment.yml",
-            "pyproject.toml",
-        ):
-            copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            copied(ROOT / name, folder / name)
-        self.configure(TOY)
-
-    def configure(self, config: dict) -> None:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-
-    def command(self, *arguments: str) -> dict:
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "CUDA_VISIBLE_DEVICES": ""}
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        return {"args": command, "cwd": self.folder, "env": environment, "text": True}
-
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.run(**self.command(*arguments), **pipes)
-
-    def make(self) -> subprocess.CompletedProcess:
-        return self.snakemake("--cores", "2", "--quiet", "rules", "--rerun-incomplete")
-
-    def planned(self) -> dict[str, int]:
-        """Rule -> jobs that would run now."""
-        found = self.snakemake("--dry-run", "--quiet", "rules")
-        assert found.returncode == 0, found.stdout
-        if "Nothing to be done" in found.stdout:
-            return {}
-        table = found.stdout.partition("Job stats:")[2].partition("Reasons:")[0]
-        counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-        return {rule: n for rule, n in counts.items() if rule not in ("all", "total")}
-
-    def nll(self) -> pd.Series:
-        """NLL by run, bit for bit."""
-        frame = pd.read_parquet(self.folder / "results/toy/metrics.parquet")
-        frame = frame[frame.metric == "nll"]
-        return frame.set_index(["dataset", "method", "seed"]).value.sort_index()
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A checkout in which the toy suite has run. Tests that change a file put it back."""
@@ -175,18 +122,6 @@ def changed(finished):
         copied = finished.folder / path.relative_to(ROOT)
         if copied.read_bytes() != path.read_bytes():
             shutil.copy2(path, copied)
-
-
-def edited(**changes):
-    """The toy config with some paths (slashes written as __) changed."""
-    config = copy.deepcopy(TOY)
-    for path, value in changes.items():
-        *folders, last = path.split("__")
-        section = config["suites"]["toy"]
-        for folder in folders:
-            section = section[folder]
-        section[last] = value
-    return config
 
 
 def test_everything_is_made(finished):

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import sys
 from dataclasses import astuple
 from pathlib import Path
@@ -56,6 +57,13 @@ def made_from(dataset: str) -> list[dict]:
     """The entry of a data set and, where it has one, that of its base."""
     entry = SUITE.datasets[dataset]
     return [entry, entry["base"]] if "base" in entry else [entry]
+
+
+def shares_gpu(workflow) -> bool:
+    """Whether jobs of this machine may find themselves on one GPU."""
+    here = workflow.executor_plugin.common_settings.local_exec and shutil.which("nvidia-smi")
+    limited = "gpu" in workflow.global_resources
+    return bool(here) and not limited and config["device"] != "cpu" and (workflow.cores or 1) > 1
 
 
 def raw_files(dataset: str) -> list[str]:

@@ -1,16 +1,14 @@
 from pathlib import Path
 
-import torch
-
 from benchmark import steps
 from benchmark.log import logged
-from benchmark.memory import keep_freed
+from benchmark.machine import settle
 
-torch.set_num_threads(snakemake.threads)
-keep_freed()
 with logged(snakemake.log[0]):
+    device = settle(snakemake.threads, snakemake.config["device"], snakemake.resources.get("gpu"))
     steps.path(
         snakemake.input.data,
         Path(snakemake.output.path).parent,
         snakemake.params.settings,
+        device,
     )

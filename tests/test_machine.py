@@ -1,0 +1,44 @@
+"""On which device a job computes."""
+
+import pytest
+import torch
+
+from benchmark.machine import settle
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def outside_of_slurm(monkeypatch):
+    threads = torch.get_num_threads()
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "gpus", "expected"),
+    [
+        (True, "auto", None, GPU),
+        (True, "auto", 1, GPU),
+        (True, "auto", 0, CPU),
+        (True, "cpu", 1, CPU),
+        (False, "auto", None, CPU),
+        (False, "auto", 1, CPU),
+        (False, "cpu", None, CPU),
+    ],
+)
+def test_device_is_the_one_asked_for(monkeypatch, there, wanted, gpus, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert settle(1, wanted, gpus) == expected
+    assert torch.get_num_threads() == 1
+
+
+def test_a_gpu_that_is_missing_on_a_cluster_stops_the_job(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    settle(1, "auto", 2)
+    assert "asked for 2 GPU(s)" in caplog.text and "on the CPU" in caplog.text
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with pytest.raises(RuntimeError, match="finds none on .*resource gpu=0, or `--config device"):
+        settle(1, "auto", 2)
+    assert settle(1, "auto", 0) == settle(1, "cpu", 2) == settle(1, "auto", None) == CPU
