@@ -578,7 +578,7 @@ def other_config(found, folder, patch):
 
 
 def other_seed(found, folder, patch):
-    patch.setattr(type(found), "runs", [dataclasses.replace(found.runs[0], seed=9)])
+    patch.setitem(vars(found), "runs", [dataclasses.replace(found.runs[0], seed=9)])
 
 
 def other_source(found, folder, patch):
@@ -591,7 +591,7 @@ def other_data(found, folder, patch):
 
 
 def other_torch(found, folder, patch):
-    patch.setattr(torch, "__version__", "other")
+    patch.setattr(torch, "__version__", "99.0.0")
 
 
 def other_model(found, folder, patch):
