@@ -45,12 +45,12 @@ class Refused(Exception):
 class Checkpoint:
     """The state of unfinished work in one file, whole or absent, in named parts.
 
-    ``key`` is everything that has to be the same when the work goes on. Of a damaged file, or one
-    with another key, a warning says what is wrong with it, and the work starts anew. Inside the
-    ``with`` block, which belongs to the main thread or handles no signals, each of ``REQUESTS``
-    asks to stop: the next save raises ``Interrupted``. A second SIGINT stops at once. Outside the
-    block there is no state, and none is ever due. ``interruptions`` counts how often the work was
-    cut short so far, kills included.
+    ``key`` is all that has to be the same when the work goes on. Of a file that is damaged, or has
+    another key, a warning says what is wrong with it, and the work starts anew. The ``with`` block
+    reads the file, and counts an interruption in it at once: ``interruptions`` is how often the
+    work was cut short so far, kills included. Inside the block each of ``REQUESTS`` asks to stop,
+    and the next save raises ``Interrupted``; a second SIGINT stops at once. (Only the main thread
+    can handle signals.) Outside the block there is no state, and none is due.
 
     The file is the SHA-256 in hex of what follows its first line: ``torch.save`` of tensors,
     numbers, strings, lists, tuples and dictionaries, from which no class is unpickled.

@@ -1,6 +1,8 @@
 """Killed and resumed equals uninterrupted, bit for bit: training and evaluation of every method."""
 
 import csv
+import dataclasses
+import json
 import math
 import multiprocessing
 import os
@@ -565,3 +567,72 @@ def test_a_resumed_job_keeps_what_it_said_before(folders, monkeypatch):
     with logged(folder / "train.log", folder):
         print("anew")
     assert (folder / "train.log").read_text() == "anew\n"
+
+
+def dying(*_):
+    raise ConnectionError
+
+
+def other_config(found, folder, patch):
+    patch.setattr(type(found), "run_hash", lambda self, run: "other")
+
+
+def other_seed(found, folder, patch):
+    patch.setitem(vars(found), "runs", [dataclasses.replace(found.runs[0], seed=9)])
+
+
+def other_source(found, folder, patch):
+    patch.setattr(steps, "digest", lambda files: "other")
+
+
+def other_data(found, folder, patch):
+    described = json.loads((folder.parent / "data/data.json").read_text())
+    (folder.parent / "data/data.json").write_text(json.dumps({**described, "hash": "other"}))
+
+
+def other_torch(found, folder, patch):
+    patch.setattr(torch, "__version__", "99.0.0")
+
+
+def other_model(found, folder, patch):
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+
+
+OTHERS = {
+    "config": other_config,
+    "seed": other_seed,
+    "source": other_source,
+    "data": other_data,
+    "torch": other_torch,
+    "model": other_model,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_evaluation_goes_on_only_where_everything_is_as_it_was(
+    folders, monkeypatch, caplog, name
+):
+    folder, found = folders[0], suite()
+    run_train(found, folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "sample", dying)
+        with pytest.raises(ConnectionError):
+            run_evaluate(found, folder)
+    OTHERS[name](found, folder, monkeypatch)
+    run_evaluate(found, folder)
+    (message,) = [message for message in caplog.messages if "starts anew" in message]
+    assert f"which differs in {name} (found" in message and "), " not in message
+    assert costs(folder)["evaluation_interruptions"] == 0
+
+
+def test_a_training_goes_on_only_with_its_config(folders, monkeypatch, caplog):
+    folder, found = folders[0], suite()
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "fit", dying)
+        with pytest.raises(ConnectionError):
+            run_train(found, folder)
+    monkeypatch.setattr(type(found), "train_hash", lambda self, run: "other")
+    run_train(found, folder)
+    assert "which differs in config (found" in caplog.text
+    assert read_json(folder / "model.json")["training"]["interruptions"] == 0

@@ -285,6 +285,36 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, 
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     pd.testing.assert_series_equal(checkout.nll(), finished.nll(), check_exact=True)
+    assert not list(checkout.folder.rglob("*.checkpoint"))
+
+
+def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
+    run = "results/toy/eight_gaussians/interpolant/seed0"
+    arguments = f"{run}/model.safetensors", "--cores", "1", "--rerun-incomplete"
+    whole, cut = Checkout(tmp_path / "whole"), Checkout(tmp_path / "cut")
+    for checkout in (whole, cut):
+        checkout.configure(edited(methods__interpolant__train__steps=1500))
+    found = whole.snakemake(*arguments)
+    assert found.returncode == 0, found.stdout
+
+    log = cut.folder / run / "train.log"
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            **cut.command(*arguments), stdout=output, stderr=output, start_new_session=True
+        )
+        while not (log.exists() and "/1500" in log.read_text()):
+            time.sleep(0.05)
+            assert process.poll() is None, (tmp_path / "output").read_text()
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait() != 0
+    assert "Stopped by SIGINT" in log.read_text()
+    assert not (log.parent / "failure.json").exists()
+    found = cut.snakemake(*arguments)
+    assert found.returncode == 0, found.stdout
+    assert re.search(r"Going on from step \d+ of 1,500; interruptions so far: 1", log.read_text())
+    weights = [(checkout.folder / arguments[0]).read_bytes() for checkout in (whole, cut)]
+    assert weights[0] == weights[1]
 
 
 def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
