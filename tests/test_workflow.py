@@ -317,6 +317,26 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
+    checkout = Checkout(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+
+    def told(*options):
+        data = checkout.folder / "results/toy/eight_gaussians/data"
+        shutil.rmtree(data, ignore_errors=True)
+        found = checkout.snakemake(str(data.relative_to(checkout.folder)), *options)
+        assert found.returncode == 0, found.stdout
+        return "Jobs share the GPU of this machine" in found.stdout
+
+    assert not told("--cores", "2")  # the toy suite is for the CPU
+    assert told("--cores", "2", "--config", "device=auto")
+    assert not told("--cores", "1", "--config", "device=auto")
+    one = ("--default-resources", "gpu=1", "--resources", "gpu=1")
+    assert not told("--cores", "2", "--config", "device=auto", *one)
+
+
 def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
     checkout = Checkout(tmp_path)
     (checkout.folder / "workflow/rules/kde.smk").write_text(FOREIGN)
