@@ -26,6 +26,11 @@ NUMBERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"
 OPTIONS = {f"slurm_{name}" for name in TEXTS | NUMBERS}
 """submitit's own names: ``slurm_<parameter of submitit.SlurmExecutor>``."""
 
+MEMORY = {"slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
+GPUS = {"gres", "slurm_gres", "slurm_gpus_per_node", "slurm_gpus_per_task"}
+INSTEAD = {"mem_mb": MEMORY | {"mem_mb_per_cpu"}, "mem_mb_per_cpu": MEMORY, "gpu": GPUS}
+"""What a resource, perhaps a default of the profile, gives way to: sbatch takes one of them."""
+
 
 def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.SlurmExecutor`` for a job, called ``name`` in the queue.
@@ -33,8 +38,7 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     ``signal_delay`` is the warning before the time limit in seconds, at most a third of the limit.
     Raises ``WorkflowError`` for a resource ``slurm_...`` that means nothing.
     """
-    given = {key: value for key, value in job.resources.items() if value not in (None, "")}
-    _check(given, name)
+    given = _given(job, name)
     runtime = int(given.get("runtime", 60))
     cpus, nodes = _cpus(job), int(given.get("nodes", 1))
     found: dict[str, Any] = {
@@ -54,8 +58,6 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     for key, (parameter, convert) in RENAMED.items():
         if key in given:
             found[parameter] = convert(given[key])
-    if "mem_per_cpu" in found:
-        found.pop("mem", None)
     for key in OPTIONS & given.keys():
         parameter = key.removeprefix("slurm_")
         found[parameter] = str(given[key]) if parameter in TEXTS else int(given[key])
@@ -79,6 +81,15 @@ def gpus_of(job: Any) -> int:
     return int(job.resources.get("gpu") or 0)
 
 
+def _given(job: Any, name: str) -> dict[str, Any]:
+    """The resources of a job, without those that give way to others."""
+    given = {key: value for key, value in job.resources.items() if value not in (None, "")}
+    _check(given, name)
+    return {
+        key: value for key, value in given.items() if not INSTEAD.get(key, set()) & given.keys()
+    }
+
+
 def _cpus(job: Any) -> int:
     return int(job.resources.get("cpus_per_task") or job.threads or 1)
 
@@ -92,7 +103,7 @@ def _tasks_per_node(given: Mapping[str, Any], nodes: int, name: str) -> int:
 
 def _gpus(given: Mapping[str, Any]) -> dict[str, Any]:
     count, model = int(given.get("gpu") or 0), given.get("gpu_model")
-    if not count or "gres" in given:
+    if not count:
         return {}
     return {"gres": f"gpu:{model}:{count}"} if model else {"gpus_per_node": count}
 
