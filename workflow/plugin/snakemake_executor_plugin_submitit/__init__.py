@@ -205,7 +205,7 @@ class Executor(RemoteExecutor):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "jobs.json").write_text(json.dumps([_key(job) for job in submission.jobs]))
         parent = None if self.is_slurm else os.getpid()
-        calls = [SnakemakeJob(self.format_job_exec(job), work, parent) for job in submission.jobs]
+        calls = [SnakemakeJob(self._command(job), work, parent) for job in submission.jobs]
         gpus: tuple[int, ...] = ()
         executor: Any
         if self.settings.cluster == "slurm":
@@ -214,12 +214,18 @@ class Executor(RemoteExecutor):
         elif self.settings.cluster == "local":
             gpus = self._free_gpus(parameters.gpus_of(submission.jobs[0]))
             executor = submitit.LocalExecutor(folder, self.settings.max_timeouts)
-            executor.update_parameters(**parameters.of_local(submission.jobs[0], list(gpus)))
+            delay = self.settings.signal_delay
+            executor.update_parameters(**parameters.of_local(submission.jobs[0], list(gpus), delay))
         else:
             executor = submitit.DebugExecutor(folder)
         with executor.batch():
             handles = [executor.submit(call) for call in calls]
         return handles, gpus
+
+    def _command(self, job: Any) -> str:
+        # submitit would join local lines with "&&", and lose the job where `sh` is bash.
+        setup = [] if self.is_slurm else parameters.setup_of(job)
+        return "\n".join([*setup, self.format_job_exec(job)])
 
     def _free_gpus(self, count: int) -> tuple[int, ...]:
         """The first GPUs of this machine that no local job has."""

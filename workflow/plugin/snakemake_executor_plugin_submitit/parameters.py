@@ -46,13 +46,13 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
         "time": runtime,
         "cpus_per_task": cpus,
         "ntasks_per_node": _tasks_per_node(given, nodes, name),
-        "signal_delay_s": min(signal_delay, 20 * runtime),
+        "signal_delay_s": _before_limit(signal_delay, runtime),
         "stderr_to_stdout": True,
         "wckey": None,
         # One Snakemake a job, on its first node. srun reads neither the environment where
         # SBATCH_EXPORT is NONE, nor the CPUs of a task from SLURM 22.05 on.
         "srun_args": ["--export=ALL", "--nodes=1", "--ntasks=1", f"--cpus-per-task={cpus}"],
-        "setup": str(given.get("slurm_setup", "")).splitlines() or None,
+        "setup": setup_of(job) or None,
         "additional_parameters": {"requeue": True, **_extra(given)},
     }
     for key, (parameter, convert) in RENAMED.items():
@@ -64,16 +64,21 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     return found | _gpus(given)
 
 
-def of_local(job: Any, gpus: list[int]) -> dict[str, Any]:
+def of_local(job: Any, gpus: list[int], signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.LocalExecutor`` for a job that has the ``gpus`` of these indices."""
-    given = job.resources
+    runtime = int(job.resources.get("runtime") or 60)
     return {
-        "timeout_min": int(given.get("runtime") or 60),
+        "timeout_min": runtime,
         "gpus_per_node": len(gpus),
         "visible_gpus": tuple(gpus),
+        "signal_delay_s": _before_limit(signal_delay, runtime),
         "stderr_to_stdout": True,
-        "setup": str(given.get("slurm_setup") or "").splitlines(),
     }
+
+
+def setup_of(job: Any) -> list[str]:
+    """Lines of shell that run before a job."""
+    return str(job.resources.get("slurm_setup") or "").splitlines()
 
 
 def gpus_of(job: Any) -> int:
@@ -88,6 +93,10 @@ def _given(job: Any, name: str) -> dict[str, Any]:
     return {
         key: value for key, value in given.items() if not INSTEAD.get(key, set()) & given.keys()
     }
+
+
+def _before_limit(signal_delay: int, runtime: int) -> int:
+    return min(signal_delay, 20 * runtime)
 
 
 def _cpus(job: Any) -> int:
