@@ -360,7 +360,7 @@ class Executor(RemoteExecutor):
         running.ended = now if running.ended is None else running.ended
         # Its result may be late on a shared file system, or SLURM about to requeue it.
         if now - running.ended < max(self.workflow.execution_settings.latency_wait, 5):
-            self.pause = min(self.pause, 5.0)
+            self.pause = self._interval
             return False
         self._finish(info, "it left no result")
         return True
