@@ -18,7 +18,7 @@ import psutil
 import pytest
 import submitit
 from counting import SNAKEFILE, Workflow, until, went_on
-from snakemake_executor_plugin_submitit import ExecutorSettings, parameters
+from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Running, parameters
 from snakemake_executor_plugin_submitit.job import SnakemakeJob
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -239,6 +239,14 @@ def test_parameters_of_a_local_process(tmp_path):
     assert executor.parameters["gpus_per_node"] == 2
 
 
+@pytest.mark.parametrize(("visible", "free"), [("", (1, 2)), ("7,0,5", (7, 5)), ("0,4", (4,))])
+def test_free_gpus_are_those_that_snakemake_may_use(visible, free, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    executor = object.__new__(Executor)  # Snakemake's part wants a whole workflow
+    executor.running = {"1": Running("1", Path(), gpus=(0,))}
+    assert executor._free_gpus(2) == free
+
+
 # --- the job on the node --------------------------------------------------------------------------
 
 NODE = """
@@ -423,6 +431,7 @@ def test_local_jobs_have_their_own_gpus_and_go_on_after_a_warning(local):
     text = SNAKEFILE.replace("mem_mb=50", f"gpu=1, slurm_setup='{setup}'")
     text = text.replace("echo done", "echo $GREETING $CUDA_VISIBLE_DEVICES")
     local.folder.joinpath("Snakefile").write_text(text)
+    local.environment["CUDA_VISIBLE_DEVICES"] = "3,5"
     options = ("--submitit-cluster", "local", "--resources", "gpu=2")
     local.start(*options, counts="a,b", until=10)
     local.counts("a")
@@ -431,7 +440,7 @@ def test_local_jobs_have_their_own_gpus_and_go_on_after_a_warning(local):
     assert went_on(local.starts("a")) and len(local.starts("b")) == 1
     assert len(local.submitted()) == 2
     said = {(local.folder / f"{name}.txt").read_text() for name in "ab"}
-    assert said == {"hello 0\n", "hello 1\n"}
+    assert said == {"hello 3\n", "hello 5\n"}
     assert list((local.folder / ".snakemake/submitit").iterdir()) == []
 
 

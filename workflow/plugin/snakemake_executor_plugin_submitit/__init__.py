@@ -187,7 +187,7 @@ class Executor(RemoteExecutor):
         try:
             handles, gpus = self._handed_over(submission)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
-            self.in_flight.remove(submission.token)
+            self.in_flight.discard(submission.token)
             self._refused(submission, str(error).strip())
             return
         first, last = handles[0].job_id, handles[-1].job_id
@@ -197,7 +197,7 @@ class Executor(RemoteExecutor):
         )
         for job, handle in zip(submission.jobs, handles, strict=True):
             self._watch(job, Running(handle.job_id, submission.folder, handle, gpus))
-        self.in_flight.remove(submission.token)
+        self.in_flight.discard(submission.token)
 
     def _handed_over(self, submission: Submission) -> tuple[list[Any], tuple[int, ...]]:
         """submitit's jobs of a submission, and the GPUs of this machine that they have."""
@@ -228,10 +228,11 @@ class Executor(RemoteExecutor):
         return "\n".join([*setup, self.format_job_exec(job)])
 
     def _free_gpus(self, count: int) -> tuple[int, ...]:
-        """The first GPUs of this machine that no local job has."""
+        """The first GPUs that Snakemake may use and that no local job has."""
         taken = {gpu for running in self.running.values() for gpu in running.gpus}
-        free = (gpu for gpu in range(len(taken) + count) if gpu not in taken)
-        return tuple(next(free) for _ in range(count))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        ours = [int(gpu) for gpu in visible if gpu.isdigit()] or range(len(taken) + count)
+        return tuple([gpu for gpu in ours if gpu not in taken][:count])
 
     def _refused(self, submission: Submission, words: str) -> None:
         jobs, shared = submission.jobs, submission.parameters
