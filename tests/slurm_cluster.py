@@ -5,14 +5,16 @@ without (``cpu``). Everything lies in one folder and is reached by ``SLURM_CONF`
 installed SLURM is touched. No accounting.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from counting import until
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged")
 PACKAGES = "apt-get install slurm-wlm munge"
@@ -128,7 +130,8 @@ class Cluster:
         subprocess.run(
             ["scancel", "--user=root"], env=self._environment(), timeout=20, capture_output=True
         )
-        self.until(lambda: not self.run("squeue", "-h"), 15, otherwise=lambda: None)
+        with contextlib.suppress(TimeoutError):
+            self.until(lambda: not self.run("squeue", "-h"), 15)
         names = [*(f"slurmd.{node}" for node in self.nodes), "slurmctld", "munged"]
         for name in names:
             try:
@@ -143,20 +146,9 @@ class Cluster:
         )
         return found.stdout.strip() if found.returncode == 0 else ""
 
-    def until(
-        self,
-        true: Callable[[], object],
-        seconds: float,
-        otherwise: Callable[[], object] | None = None,
-    ) -> None:
+    def until(self, true: Callable[[], object], seconds: float) -> None:
         """Wait for something to be true."""
-        end = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > end:
-                if otherwise is not None:
-                    return
-                raise TimeoutError(f"not within {seconds} s:\n{self.log()}")
-            time.sleep(0.05)
+        until(true, seconds, self.log)
 
     def log(self) -> str:
         """The last lines of the controller's log, and the queue."""

@@ -1,7 +1,4 @@
-"""Workflows on a real SLURM: what goes wrong on a cluster, done to it.
-
-The workflows count slowly. A count saves itself when it is asked to stop, and goes on from there.
-"""
+"""Workflows on a real SLURM: what goes wrong on a cluster, done to it."""
 
 import contextlib
 import os
@@ -18,6 +15,7 @@ import numpy as np
 import pytest
 import slurm_cluster
 from checkout import TOY, Checkout, edited
+from counting import SNAKEFILE, Workflow, went_on
 from slurm_cluster import Cluster
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
 from snakemake_executor_plugin_submitit import ExecutorSettings
@@ -26,40 +24,6 @@ from benchmark.files import read_json
 
 REASON = slurm_cluster.missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-
-COUNT = """
-import os, signal, sys, time
-from pathlib import Path
-
-count, until, folder = 0, int(sys.argv[1]), Path(sys.argv[2])
-folder.mkdir(exist_ok=True)
-saved, starts = folder / "saved", folder / "starts"
-if saved.exists():
-    count = int(saved.read_text())
-with starts.open("a") as file:
-    print(count, os.environ.get("SLURMD_NODENAME"), file=file)
-asked = []
-for number in (signal.SIGUSR2, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: asked.append(number))
-while count < until:
-    time.sleep(0.1)
-    count += 1
-    (folder / "now").write_text(str(count))
-    if asked:
-        saved.write_text(str(count))
-        sys.exit(f"asked to stop by {asked}, saved at {count}")
-"""
-
-SNAKEFILE = """
-rule all:
-    input: expand("{name}.txt", name=config["counts"])
-    localrule: True
-
-rule count:
-    output: "{name}.txt"
-    resources: runtime=5, mem_mb=50
-    shell: "python count.py {config[until]} state_{wildcards.name} && touch {output}"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -74,71 +38,15 @@ def cluster():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Workflow:
-    """A workflow in a folder of its own, whose path has a blank."""
+class SlurmWorkflow(Workflow):
+    """On the cluster."""
 
-    def __init__(self, folder: Path, cluster: Cluster, snakefile: str = SNAKEFILE):
-        self.folder, self.cluster = folder / "a workflow", cluster
-        self.folder.mkdir()
-        (self.folder / "Snakefile").write_text(snakefile)
-        (self.folder / "count.py").write_text(COUNT)
-        self.process, self.path, self.environment = None, self.folder / "output", {}
+    def __init__(self, folder: Path, cluster: Cluster):
+        super().__init__(folder, cluster.environment)
+        self.cluster = cluster
 
-    def start(self, *options, counts="a", until=1):
-        command = [sys.executable, "-m", "snakemake", *self.options(counts, until), *options]
-        environment = {**os.environ, **self.cluster.environment, **self.environment}
-        with self.path.open("a") as output:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment,
-                stdout=output, stderr=output, start_new_session=True,
-            )  # fmt: skip
-        return self
-
-    def options(self, counts, until):
-        return [
-            *("--executor", "submitit", "--jobs", "10", "--keep-going"),
-            *("--latency-wait", "5", "--seconds-between-status-checks", "1"),
-            *("--config", f"counts=[{counts}]", f"until={until}"),
-        ]
-
-    def wait(self, seconds=120):
-        """The exit status."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            raise AssertionError(
-                f"not done in {seconds} s\n{self.told}\n{self.cluster.log()}"
-            ) from None
-
-    def done(self, seconds=120):
-        """Wait for the end, which must be good."""
-        assert self.wait(seconds) == 0, f"{self.told}\n{self.cluster.log()}"
-
-    @property
-    def told(self):
-        return self.path.read_text()
-
-    def says(self, text, seconds=30):
-        self.cluster.until(lambda: re.search(text, self.told), seconds)
-
-    def counts(self, name="a", to=1, seconds=30):
-        """Wait until a count has come to a number."""
-        now = self.folder / f"state_{name}" / "now"
-        self.cluster.until(lambda: now.exists() and int(now.read_text() or 0) >= to, seconds)
-
-    def logs(self):
-        """What the jobs have said."""
-        logs = sorted((self.folder / ".snakemake/submitit").glob("*/*_log.out"))
-        return "\n".join(log.read_text() for log in logs)
-
-    def starts(self, name="a"):
-        """The counts from which it started, and the nodes."""
-        lines = (self.folder / f"state_{name}" / "starts").read_text().splitlines()
-        return [(int(line.split()[0]), line.split()[1]) for line in lines]
-
-    def submitted(self):
-        return re.findall(r"Submitted \d+ of \S+ as (.+), logs in", self.told)
+    def report(self):
+        return f"{self.told}\n{self.cluster.log()}"
 
     def queue(self):
         """The jobs of this workflow that wait or run."""
@@ -149,21 +57,13 @@ class Workflow:
 
 @pytest.fixture
 def workflow(tmp_path, cluster):
-    workflow = Workflow(tmp_path, cluster)
+    workflow = SlurmWorkflow(tmp_path, cluster)
     yield workflow
-    if workflow.process is not None and workflow.process.poll() is None:
-        os.killpg(workflow.process.pid, signal.SIGKILL)
+    workflow.kill()
     ids = workflow.queue()
     if ids:
         cluster.run("scancel", *ids)
         cluster.until(lambda: not workflow.queue(), 20)
-
-
-def went_on(starts):
-    """Whether a count started twice, the second time from where it was."""
-    assert len(starts) == 2, starts
-    assert starts[0][0] == 0 and starts[1][0] > 0, starts
-    return True
 
 
 # --- the suite ------------------------------------------------------------------------------------
@@ -189,7 +89,7 @@ def toy():
     )
 
 
-class Suite(Workflow):
+class Suite(SlurmWorkflow):
     """The toy suite in a clone, with the project's own profile as a site fills it in."""
 
     def __init__(self, folder, cluster):
@@ -207,7 +107,7 @@ class Suite(Workflow):
         }.items():
             text = re.sub(rf"{key}: \d+", f"{key}: {value}", text)
         profile.write_text(text.replace("checks: 20", "checks: 2"))
-        self.environment = {"PYTHONPATH": str(self.folder)}
+        self.environment["PYTHONPATH"] = str(self.folder)
         (self.folder / "Snakefile").unlink()
         (self.folder / "count.py").unlink()
 
@@ -260,7 +160,7 @@ def test_jobs_of_a_rule_are_one_array_and_leave_nothing_behind(workflow):
     workflow.start(counts="a,b,c").done()
     (ids,) = workflow.submitted()
     assert re.fullmatch(r"(\d+)_0 to \1_2", ids)
-    assert {path.stem for path in workflow.folder.glob("?.txt")} == {"a", "b", "c"}
+    assert workflow.made() == {"a", "b", "c"}
     assert list((workflow.folder / ".snakemake/submitit").iterdir()) == []
 
 
@@ -420,7 +320,7 @@ def test_sbatch_that_fails_for_a_while_is_tried_again(workflow, tmp_path):
         f"[ $(wc -l < {tmp_path}/tries) -gt 2 ] && exec {real} \"$@\"\necho '{words}' >&2; exit 1\n"
     )
     fake.chmod(0o755)
-    workflow.environment = {"PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    workflow.environment["PATH"] = f"{fake.parent}:{os.environ['PATH']}"
     workflow.start(counts="a,b").done()
     assert (tmp_path / "tries").read_text() == "x\n" * 3
     assert "SLURM does not take count now" in workflow.told
@@ -475,7 +375,7 @@ def test_control_c_during_a_submission_leaves_no_job(workflow, tmp_path):
     fake.parent.mkdir()
     fake.write_text(f'#!/bin/bash\ntrap "" INT\n{real} "$@"\ntouch {tmp_path}/taken\nsleep 5\n')
     fake.chmod(0o755)
-    workflow.environment = {"PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    workflow.environment["PATH"] = f"{fake.parent}:{os.environ['PATH']}"
     workflow.start(counts="a,b", until=1000)
     workflow.cluster.until(lambda: (tmp_path / "taken").exists(), 30)
     os.killpg(workflow.process.pid, signal.SIGINT)
@@ -507,7 +407,7 @@ def test_a_killed_snakemake_finds_its_jobs_again(workflow):
 def test_one_bad_task_of_an_array_takes_nothing_with_it(workflow):
     (workflow.folder / "state_b").write_text("a file where the count wants a folder")
     assert workflow.start(counts="a,b,c").wait() != 0
-    assert {path.stem for path in workflow.folder.glob("?.txt")} == {"a", "c"}
+    assert workflow.made() == {"a", "c"}
     words = r"SLURM job \d+_(\d): the job ended with exit status 1 \(state FAILED, exit code 1:0\)"
     found = re.search(words, workflow.told)
     assert found, workflow.told

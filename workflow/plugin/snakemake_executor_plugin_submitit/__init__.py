@@ -129,7 +129,6 @@ class Executor(RemoteExecutor):
             for name in [name for name in os.environ if name.startswith("SLURM_")]:
                 if name != "SLURM_CONF":
                     del os.environ[name]
-        self._prune()
         atexit.register(self._cancel)  # a second Ctrl-C interrupts Snakemake's own cleaning up
         self.ready = True
 
@@ -138,7 +137,7 @@ class Executor(RemoteExecutor):
             raise WorkflowError(
                 f"--submitit-cluster is {self.settings.cluster!r}; allowed: {', '.join(CLUSTERS)}."
             )
-        if self.is_slurm and not shutil.which("sbatch"):
+        if self.is_slurm and not (shutil.which("sbatch") and shutil.which("srun")):
             raise WorkflowError(
                 "There is no `sbatch` on the PATH: this machine does not submit to SLURM. Log in "
                 "to one that does, or run on this machine: `snakemake --cores all` (without the "
@@ -187,7 +186,7 @@ class Executor(RemoteExecutor):
         try:
             handles, gpus = self._handed_over(submission)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
-            self.in_flight.remove(submission.token)
+            self.in_flight.discard(submission.token)
             self._refused(submission, str(error).strip())
             return
         first, last = handles[0].job_id, handles[-1].job_id
@@ -197,7 +196,7 @@ class Executor(RemoteExecutor):
         )
         for job, handle in zip(submission.jobs, handles, strict=True):
             self._watch(job, Running(handle.job_id, submission.folder, handle, gpus))
-        self.in_flight.remove(submission.token)
+        self.in_flight.discard(submission.token)
 
     def _handed_over(self, submission: Submission) -> tuple[list[Any], tuple[int, ...]]:
         """submitit's jobs of a submission, and the GPUs of this machine that they have."""
@@ -205,7 +204,7 @@ class Executor(RemoteExecutor):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "jobs.json").write_text(json.dumps([_key(job) for job in submission.jobs]))
         parent = None if self.is_slurm else os.getpid()
-        calls = [SnakemakeJob(self.format_job_exec(job), work, parent) for job in submission.jobs]
+        calls = [SnakemakeJob(self._command(job), work, parent) for job in submission.jobs]
         gpus: tuple[int, ...] = ()
         executor: Any
         if self.settings.cluster == "slurm":
@@ -214,18 +213,25 @@ class Executor(RemoteExecutor):
         elif self.settings.cluster == "local":
             gpus = self._free_gpus(parameters.gpus_of(submission.jobs[0]))
             executor = submitit.LocalExecutor(folder, self.settings.max_timeouts)
-            executor.update_parameters(**parameters.of_local(submission.jobs[0], list(gpus)))
+            delay = self.settings.signal_delay
+            executor.update_parameters(**parameters.of_local(submission.jobs[0], list(gpus), delay))
         else:
             executor = submitit.DebugExecutor(folder)
         with executor.batch():
             handles = [executor.submit(call) for call in calls]
         return handles, gpus
 
+    def _command(self, job: Any) -> str:
+        # submitit would join local lines with "&&", and lose the job where `sh` is bash.
+        setup = [] if self.is_slurm else parameters.setup_of(job)
+        return "\n".join([*setup, self.format_job_exec(job)])
+
     def _free_gpus(self, count: int) -> tuple[int, ...]:
-        """The first GPUs of this machine that no local job has."""
+        """The first GPUs that Snakemake may use and that no local job has."""
         taken = {gpu for running in self.running.values() for gpu in running.gpus}
-        free = (gpu for gpu in range(len(taken) + count) if gpu not in taken)
-        return tuple(next(free) for _ in range(count))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        ours = [int(gpu) for gpu in visible if gpu.isdigit()] or range(len(taken) + count)
+        return tuple([gpu for gpu in ours if gpu not in taken][:count])
 
     def _refused(self, submission: Submission, words: str) -> None:
         jobs, shared = submission.jobs, submission.parameters
@@ -262,8 +268,6 @@ class Executor(RemoteExecutor):
 
     def _attach(self, job: Any) -> bool:
         """Whether SLURM still has the job from a Snakemake that was killed; then it is watched."""
-        if not self.is_slurm:
-            return False
         if self.found is None:
             self.found = self._left_behind()
         running = self.found.pop(_key(job), None)
@@ -274,17 +278,23 @@ class Executor(RemoteExecutor):
         return True
 
     def _left_behind(self) -> dict[str, Running]:
-        """Jobs of earlier Snakemakes in this folder that SLURM still has, by their key."""
+        """Jobs of earlier Snakemakes in this folder that SLURM still has, by their key.
+
+        What others have left, logs of failed jobs, is removed when it is old.
+        """
         folders = {path.parent.name: path.parent for path in self.root.glob("*/jobs.json")}
-        if not folders:
-            return {}
         found: dict[str, Running] = {}
-        for number, seen in self._asked_until_answered().items():
+        queue = self._asked_until_answered() if folders and self.is_slurm else {}
+        for number, seen in queue.items():
             if seen.alive and seen.comment in folders:
                 folder = folders[seen.comment]
                 keys = json.loads((folder / "jobs.json").read_text())
                 index = int(number.partition("_")[2] or 0)
                 found[keys[index]] = Running(number, folder)
+        live = {running.folder for running in found.values()}
+        for folder in folders.values():
+            if folder not in live and time.time() - folder.stat().st_mtime > KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
         return found
 
     def _asked_until_answered(self) -> dict[str, slurm.Seen]:
@@ -292,11 +302,6 @@ class Executor(RemoteExecutor):
         while not self._ask():
             time.sleep(max(1.0, self._interval))
         return self.seen
-
-    def _prune(self) -> None:
-        for path in self.root.glob("*/jobs.json"):
-            if time.time() - path.stat().st_mtime > KEPT:
-                shutil.rmtree(path.parent, ignore_errors=True)
 
     # -------------------------------------------------------------------------------------- watch
 
@@ -354,7 +359,7 @@ class Executor(RemoteExecutor):
         running.ended = now if running.ended is None else running.ended
         # Its result may be late on a shared file system, or SLURM about to requeue it.
         if now - running.ended < max(self.workflow.execution_settings.latency_wait, 5):
-            self.pause = min(self.pause, 5.0)
+            self.pause = self._interval
             return False
         self._finish(info, "it left no result")
         return True

@@ -26,6 +26,11 @@ NUMBERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"
 OPTIONS = {f"slurm_{name}" for name in TEXTS | NUMBERS}
 """submitit's own names: ``slurm_<parameter of submitit.SlurmExecutor>``."""
 
+MEMORY = {"slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
+GPUS = {"gres", "slurm_gres", "slurm_gpus_per_node", "slurm_gpus_per_task"}
+INSTEAD = {"mem_mb": MEMORY | {"mem_mb_per_cpu"}, "mem_mb_per_cpu": MEMORY, "gpu": GPUS}
+"""What a resource, perhaps a default of the profile, gives way to: sbatch takes one of them."""
+
 
 def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.SlurmExecutor`` for a job, called ``name`` in the queue.
@@ -33,8 +38,7 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     ``signal_delay`` is the warning before the time limit in seconds, at most a third of the limit.
     Raises ``WorkflowError`` for a resource ``slurm_...`` that means nothing.
     """
-    given = {key: value for key, value in job.resources.items() if value not in (None, "")}
-    _check(given, name)
+    given = _given(job, name)
     runtime = int(given.get("runtime", 60))
     cpus, nodes = _cpus(job), int(given.get("nodes", 1))
     found: dict[str, Any] = {
@@ -42,41 +46,57 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
         "time": runtime,
         "cpus_per_task": cpus,
         "ntasks_per_node": _tasks_per_node(given, nodes, name),
-        "signal_delay_s": min(signal_delay, 20 * runtime),
+        "signal_delay_s": _before_limit(signal_delay, runtime),
         "stderr_to_stdout": True,
         "wckey": None,
         # One Snakemake a job, on its first node. srun reads neither the environment where
         # SBATCH_EXPORT is NONE, nor the CPUs of a task from SLURM 22.05 on.
         "srun_args": ["--export=ALL", "--nodes=1", "--ntasks=1", f"--cpus-per-task={cpus}"],
-        "setup": str(given.get("slurm_setup", "")).splitlines() or None,
+        "setup": setup_of(job) or None,
         "additional_parameters": {"requeue": True, **_extra(given)},
     }
     for key, (parameter, convert) in RENAMED.items():
         if key in given:
             found[parameter] = convert(given[key])
-    if "mem_per_cpu" in found:
-        found.pop("mem", None)
     for key in OPTIONS & given.keys():
         parameter = key.removeprefix("slurm_")
         found[parameter] = str(given[key]) if parameter in TEXTS else int(given[key])
     return found | _gpus(given)
 
 
-def of_local(job: Any, gpus: list[int]) -> dict[str, Any]:
+def of_local(job: Any, gpus: list[int], signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.LocalExecutor`` for a job that has the ``gpus`` of these indices."""
-    given = job.resources
+    runtime = int(job.resources.get("runtime") or 60)
     return {
-        "timeout_min": int(given.get("runtime") or 60),
+        "timeout_min": runtime,
         "gpus_per_node": len(gpus),
         "visible_gpus": tuple(gpus),
+        "signal_delay_s": _before_limit(signal_delay, runtime),
         "stderr_to_stdout": True,
-        "setup": str(given.get("slurm_setup") or "").splitlines(),
     }
+
+
+def setup_of(job: Any) -> list[str]:
+    """Lines of shell that run before a job."""
+    return str(job.resources.get("slurm_setup") or "").splitlines()
 
 
 def gpus_of(job: Any) -> int:
     """How many GPUs a job asks for."""
     return int(job.resources.get("gpu") or 0)
+
+
+def _given(job: Any, name: str) -> dict[str, Any]:
+    """The resources of a job, without those that give way to others."""
+    given = {key: value for key, value in job.resources.items() if value not in (None, "")}
+    _check(given, name)
+    return {
+        key: value for key, value in given.items() if not INSTEAD.get(key, set()) & given.keys()
+    }
+
+
+def _before_limit(signal_delay: int, runtime: int) -> int:
+    return min(signal_delay, 20 * runtime)
 
 
 def _cpus(job: Any) -> int:
@@ -92,7 +112,7 @@ def _tasks_per_node(given: Mapping[str, Any], nodes: int, name: str) -> int:
 
 def _gpus(given: Mapping[str, Any]) -> dict[str, Any]:
     count, model = int(given.get("gpu") or 0), given.get("gpu_model")
-    if not count or "gres" in given:
+    if not count:
         return {}
     return {"gres": f"gpu:{model}:{count}"} if model else {"gpus_per_node": count}
 
