@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -286,15 +285,16 @@ def test_a_job_whose_node_dies_starts_on_another(workflow):
 
 
 def kill_node(cluster, node):
-    """End a node's daemon and everything that runs on it."""
+    """End a node's daemon and everything that runs there, those first that would report it."""
     cluster.kill(f"slurmd.{node}")
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            environment = (path / "environ").read_bytes()
-            ours = str(cluster.folder).encode() in environment
-            if ours and f"SLURMD_NODENAME={node}".encode() in environment:
-                os.kill(int(path.name), signal.SIGKILL)
-    subprocess.run(["pkill", "-9", "-f", rf"slurmstepd.*|spool.{node}"], capture_output=True)
+    ours = str(cluster.folder).encode()
+    for reporting in (True, False):
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment, name = (path / "environ").read_bytes(), (path / "comm").read_text()
+                here = ours in environment and f"SLURMD_NODENAME={node}".encode() in environment
+                if name == "slurmstepd\n" and ours in environment if reporting else here:
+                    os.kill(int(path.name), signal.SIGKILL)
 
 
 def test_a_controller_that_restarts_is_waited_for(workflow):
