@@ -20,6 +20,7 @@ import submitit
 from counting import SNAKEFILE, Workflow, until, went_on
 from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Running, parameters
 from snakemake_executor_plugin_submitit.job import SnakemakeJob
+from snakemake_executor_plugin_submitit.slurm import Seen
 from snakemake_interface_common.exceptions import WorkflowError
 
 from benchmark.source import ROOT
@@ -239,12 +240,32 @@ def test_parameters_of_a_local_process(tmp_path):
     assert executor.parameters["gpus_per_node"] == 2
 
 
+# --- the executor ---------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(("visible", "free"), [("", (1, 2)), ("7,0,5", (7, 5)), ("0,4", (4,))])
 def test_free_gpus_are_those_that_snakemake_may_use(visible, free, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     executor = object.__new__(Executor)  # Snakemake's part wants a whole workflow
     executor.running = {"1": Running("1", Path(), gpus=(0,))}
     assert executor._free_gpus(2) == free
+
+
+def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monkeypatch):
+    for token, keys in {"single": ["a"], "array": ["b", "c"]}.items():
+        (tmp_path / token).mkdir()
+        (tmp_path / token / "jobs.json").write_text(json.dumps(keys))
+    queue = {
+        "1": Seen("RUNNING", "None", "single"),
+        "2_0": Seen("COMPLETED", "None", "array"),
+        "2_1": Seen("PENDING", "Priority", "array"),
+        "3": Seen("RUNNING", "None", "of another folder"),
+    }
+    monkeypatch.setattr(Executor, "_asked_until_answered", lambda _: queue)
+    executor = object.__new__(Executor)
+    executor.root = tmp_path
+    found = {"a": Running("1", tmp_path / "single"), "c": Running("2_1", tmp_path / "array")}
+    assert executor._left_behind() == found
 
 
 # --- the job on the node --------------------------------------------------------------------------
@@ -372,7 +393,7 @@ def test_sigterm_elsewhere_is_a_failure(node):
 
 def test_a_job_ends_with_its_parent(node):
     parent = subprocess.Popen(["sleep", "60"])
-    node.start("python listen.py 1", parent=parent.pid)
+    node.start("python listen.py 1; exit $?", parent=parent.pid)
     node.until_there("listens")
     assert node.process.poll() is None
     parent.kill()
