@@ -205,7 +205,14 @@ def test_snakemake_inside_a_job_submits_jobs_of_its_own(workflow):
     script = workflow.folder / "inside.sh"
     command = "snakemake --executor submitit -j 2 --config counts=[a] until=1 > output 2>&1"
     script.write_text(f"#!/bin/bash\n{sys.executable} -m {command}\n")
-    options = ("--mem=77", "--partition=gpu", "--gres=gpu:1", "--job-name=outer", "--wait")
+    options = (
+        "--output=/dev/null",
+        "--mem=77",
+        "--partition=gpu",
+        "--gres=gpu:1",
+        "--job-name=outer",
+        "--wait",
+    )
     workflow.cluster.run("sbatch", *options, f"--chdir={workflow.folder}", str(script))
     assert (workflow.folder / "a.txt").exists(), workflow.told
     assert workflow.starts()[0][1] in {"cpu1", "cpu2"}  # not the partition of the outer job
@@ -245,7 +252,7 @@ def test_a_preempted_job_goes_on_in_the_same_job(workflow):
     workflow.folder.joinpath("Snakefile").write_text(snakefile)
     workflow.start(until=50)
     workflow.counts()
-    both = ("--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
+    both = ("--output=/dev/null", "--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
     workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
     workflow.done()
     assert went_on(workflow.starts())
