@@ -286,16 +286,16 @@ print("result")
 """What submitit does on the node, with a handler that stands for its own."""
 
 LISTEN = """
-import signal, sys, time
+import json, signal, sys, time
 from pathlib import Path
 
 told = []
 for number in (signal.SIGUSR2, signal.SIGTERM):
     signal.signal(number, lambda number, frame: told.append((number, time.time())))
-Path("listens").touch()
+Path("listens").write_text("yes")
 while len(told) < int(sys.argv[1]):
     time.sleep(0.01)
-Path("told").write_text(repr(told))
+Path("told").write_text(json.dumps(told))
 sys.exit(7)
 """
 """Ends badly once it was told a number of times to stop."""
@@ -323,11 +323,12 @@ class Node:
         self.process.send_signal(number)
 
     def until_there(self, name):
-        until((self.folder / name).exists, 20, lambda: f"no {name}")
+        path = self.folder / name
+        until(lambda: path.exists() and path.stat().st_size, 20, lambda: f"no {name}")
 
     def told(self):
         """What the command was told: signals and their times."""
-        return eval((self.folder / "told").read_text())
+        return json.loads((self.folder / "told").read_text())
 
     def end(self):
         """Exit status, output and errors."""
@@ -339,7 +340,7 @@ class Node:
 def node(tmp_path):
     node = Node(tmp_path)
     yield node
-    if node.process.poll() is None:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(node.process.pid, signal.SIGKILL)
 
 
@@ -370,7 +371,7 @@ def test_a_warned_command_is_told_each_second_until_it_ends_and_then_requeued_on
 
 
 def test_a_command_that_does_not_listen_is_not_disturbed_by_a_warning(node):
-    node.start("touch listens; sleep 1.5; python -c 'print(1)'").signal(signal.SIGUSR2)
+    node.start("echo yes > listens; sleep 1.5; python -c 'print(1)'").signal(signal.SIGUSR2)
     status, out, errors = node.end()
     assert (status, out) == (0, "1\nresult\n")
     assert errors.count("asked to stop") == 1
