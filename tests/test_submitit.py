@@ -252,9 +252,12 @@ def test_free_gpus_are_those_that_snakemake_may_use(visible, free, monkeypatch):
 
 
 def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monkeypatch):
-    for token, keys in {"single": ["a"], "array": ["b", "c"]}.items():
+    submissions = {"single": ["a"], "array": ["b", "c"], "failed": ["d"], "failed long ago": ["e"]}
+    for token, keys in submissions.items():
         (tmp_path / token).mkdir()
         (tmp_path / token / "jobs.json").write_text(json.dumps(keys))
+        if token in ("array", "failed long ago"):
+            os.utime(tmp_path / token, (0, 0))
     queue = {
         "1": Seen("RUNNING", "None", "single"),
         "2_0": Seen("COMPLETED", "None", "array"),
@@ -263,9 +266,10 @@ def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monke
     }
     monkeypatch.setattr(Executor, "_asked_until_answered", lambda _: queue)
     executor = object.__new__(Executor)
-    executor.root = tmp_path
+    executor.root, executor.settings = tmp_path, ExecutorSettings()
     found = {"a": Running("1", tmp_path / "single"), "c": Running("2_1", tmp_path / "array")}
     assert executor._left_behind() == found
+    assert {path.name for path in tmp_path.iterdir()} == {"single", "array", "failed"}
 
 
 # --- the job on the node --------------------------------------------------------------------------
