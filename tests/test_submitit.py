@@ -60,7 +60,6 @@ EXAMPLES = {
     "slurm_partition": ("gpu", "--partition=gpu"),
     "slurm_account": ("mine", "--account=mine"),
     "slurm_extra": ("--nice=5", "--nice=5"),
-    "slurm_comment": ("a comment", "--comment=a comment"),
     "slurm_constraint": ("rome&ib", "--constraint=rome&ib"),
     "slurm_cpus_per_gpu": (4, "--cpus-per-gpu=4"),
     "slurm_dependency": ("afterok:1", "--dependency=afterok:1"),

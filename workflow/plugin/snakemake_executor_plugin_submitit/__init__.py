@@ -122,7 +122,7 @@ class Executor(RemoteExecutor):
         self.seen: dict[str, slurm.Seen] = {}
         self.told: set[str] = set()
         self.in_flight: set[str] = set()
-        self.asked, self.pause, self.queries = -math.inf, self._interval, 0
+        self.asked, self.pause = -math.inf, self._interval
         self._check()
         # Not part of an allocation in which Snakemake itself may run.
         if "SLURM_JOB_ID" in os.environ:
@@ -398,7 +398,6 @@ class Executor(RemoteExecutor):
 
     def _ask(self) -> bool:
         self.asked = time.monotonic()
-        self.queries += 1
         try:
             self.seen = slurm.jobs()
         except slurm.Silent as silent:

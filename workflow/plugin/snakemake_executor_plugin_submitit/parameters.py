@@ -20,7 +20,7 @@ RENAMED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 """Snakemake's names (those of its own SLURM plugin), and submitit's with its unit."""
 
 OURS = {"slurm_extra", "slurm_setup"}
-TEXTS = {"partition", "account", "qos", "constraint", "exclude", "nodelist", "comment", "wckey"}
+TEXTS = {"partition", "account", "qos", "constraint", "exclude", "nodelist", "wckey"}
 TEXTS |= {"mail_type", "mail_user", "dependency", "gres", "mem", "mem_per_gpu", "mem_per_cpu"}
 NUMBERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"}
 OPTIONS = {f"slurm_{name}" for name in TEXTS | NUMBERS}

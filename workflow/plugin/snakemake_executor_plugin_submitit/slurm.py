@@ -19,7 +19,7 @@ STUCK = {
     r"ReqNodeNotAvail|NodeDown|Node.*down": "the nodes it needs are down, drained or reserved",
     r"DependencyNeverSatisfied": "what it depends on has failed",
     r"AccountNotAllowed|InvalidAccount|InvalidQOS": "its account or QOS may not use this partition",
-    r"Assoc.*Limit|QOS.*Limit|MaxJobsPer|MaxCpu|MaxMem": "a limit of its account or QOS is reached",
+    r"Grp.*Minutes": "the budget of its account or QOS is used up",
 }
 """Reasons for which a pending job may never start, and what they mean."""
 
