@@ -61,9 +61,16 @@ def made_from(dataset: str) -> list[dict]:
 
 def shares_gpu(workflow) -> bool:
     """Whether jobs of this machine may find themselves on one GPU."""
-    here = workflow.executor_plugin.common_settings.local_exec and shutil.which("nvidia-smi")
+    here = workflow.executor_plugin.common_settings.local_exec and shutil.which(
+        "nvidia-smi"
+    )
     limited = "gpu" in workflow.global_resources
-    return bool(here) and not limited and config["device"] != "cpu" and (workflow.cores or 1) > 1
+    return (
+        bool(here)
+        and not limited
+        and config["device"] != "cpu"
+        and (workflow.cores or 1) > 1
+    )
 
 
 def raw_files(dataset: str) -> list[str]:
