@@ -61,16 +61,10 @@ def made_from(dataset: str) -> list[dict]:
 
 def shares_gpu(workflow) -> bool:
     """Whether jobs of this machine may find themselves on one GPU."""
-    here = workflow.executor_plugin.common_settings.local_exec and shutil.which(
-        "nvidia-smi"
-    )
-    limited = "gpu" in workflow.global_resources
-    return (
-        bool(here)
-        and not limited
-        and config["device"] != "cpu"
-        and (workflow.cores or 1) > 1
-    )
+    local = workflow.executor_plugin.common_settings.local_exec
+    several = (workflow.cores or 1) > 1 and "gpu" not in workflow.global_resources
+    gpu = config["device"] != "cpu" and shutil.which("nvidia-smi") is not None
+    return local and several and gpu
 
 
 def raw_files(dataset: str) -> list[str]:
