@@ -20,6 +20,7 @@ import submitit
 from counting import SNAKEFILE, Workflow, until, went_on
 from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Running, parameters
 from snakemake_executor_plugin_submitit.job import SnakemakeJob
+from snakemake_executor_plugin_submitit.machine import Machine, Share, this_machine
 from snakemake_executor_plugin_submitit.slurm import Seen
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -230,7 +231,7 @@ def test_the_set_up_stands_before_the_command_line_by_line(submission):
 
 
 def test_parameters_of_a_local_process(tmp_path):
-    found = parameters.of_local(Job({"runtime": 2}), [2, 3], 120)
+    found = parameters.of_local(Job({"runtime": 2}), (2, 3), 120)
     executor = submitit.LocalExecutor(tmp_path)
     executor.update_parameters(**found)
     assert executor.parameters["timeout_min"] == 2
@@ -242,12 +243,26 @@ def test_parameters_of_a_local_process(tmp_path):
 # --- the executor ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("visible", "free"), [("", (1, 2)), ("7,0,5", (7, 5)), ("0,4", (4,))])
-def test_free_gpus_are_those_that_snakemake_may_use(visible, free, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    executor = object.__new__(Executor)  # Snakemake's part wants a whole workflow
-    executor.running = {"1": Running("1", Path(), gpus=(0,))}
-    assert executor._free_gpus(2) == free
+def test_a_machine_is_shared_out():
+    machine = Machine(4, (0, 7))
+    assert machine.share(3, 1, []) == Share(3, (0,))
+    assert machine.share(1, 1, [Share(3, (0,))]) == Share(1, (7,))
+    assert machine.share(2, 0, [Share(3, (0,))]) is None
+    assert machine.share(1, 2, [Share(3, (0,))]) is None
+    assert machine.share(99, 99, []) == Share(4, (0, 7))
+    assert machine.share(99, 0, [Share(1, ())]) is None
+    assert Machine(4, ()).share(1, 1, []) == Share(1, ())
+
+
+@pytest.mark.parametrize(("visible", "gpus"), [("", ()), ("7,0,5", (7, 0, 5)), (None, (0, 1))])
+def test_gpus_are_those_that_snakemake_may_use(visible, gpus, tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho GPU 0: A\necho GPU 1: B\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert this_machine() == Machine(len(os.sched_getaffinity(0)), gpus)
 
 
 def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monkeypatch):
@@ -457,8 +472,7 @@ def test_local_jobs_have_their_own_gpus_and_go_on_after_a_warning(local):
     text = text.replace("echo done", "echo $GREETING $CUDA_VISIBLE_DEVICES")
     local.folder.joinpath("Snakefile").write_text(text)
     local.environment["CUDA_VISIBLE_DEVICES"] = "3,5"
-    options = ("--submitit-cluster", "local", "--resources", "gpu=2")
-    local.start(*options, counts="a,b", until=10)
+    local.start("--submitit-cluster", "local", counts="a,b", until=10)
     local.counts("a")
     os.kill(local.node_process("a"), signal.SIGUSR2)
     local.done()
@@ -467,6 +481,15 @@ def test_local_jobs_have_their_own_gpus_and_go_on_after_a_warning(local):
     said = {(local.folder / f"{name}.txt").read_text() for name in "ab"}
     assert said == {"hello 3\n", "hello 5\n"}
     assert list((local.folder / ".snakemake/submitit").iterdir()) == []
+
+
+def test_local_jobs_wait_for_their_cpus(local):
+    text = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, cpus_per_task=1000")
+    text = text.replace("python count.py", "echo start >> order; python count.py")
+    text = text.replace("echo done", "echo end >> order; echo done")
+    local.folder.joinpath("Snakefile").write_text(text)
+    local.start("--submitit-cluster", "local", counts="a,b,c").done()
+    assert (local.folder / "order").read_text().split() == 3 * ["start", "end"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -28,6 +28,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError, JobPaths
 
 from . import parameters, slurm
 from .job import SnakemakeJob
+from .machine import Share, this_machine
 
 common_settings = CommonSettings(
     non_local_exec=True,
@@ -94,12 +95,15 @@ class Submission:
 
 @dataclass
 class Running:
-    """A submitted job: its SLURM id (or process), and when SLURM first said that it had ended."""
+    """A submitted job: its SLURM id, or its process and share of this machine.
+
+    ``ended`` is when SLURM first said that it had.
+    """
 
     id: str
     folder: Path
     handle: Any = None
-    gpus: tuple[int, ...] = ()
+    share: Share | None = None
     ended: float | None = None
 
     @property
@@ -122,6 +126,7 @@ class Executor(RemoteExecutor):
         self.seen: dict[str, slurm.Seen] = {}
         self.told: set[str] = set()
         self.in_flight: set[str] = set()
+        self.machine = this_machine()
         self.asked, self.pause = -math.inf, self._interval
         self._check()
         # Not part of an allocation in which Snakemake itself may run.
@@ -182,9 +187,15 @@ class Executor(RemoteExecutor):
 
     def _submit(self, submission: Submission) -> None:
         """Submit now; what fails for a while waits for another attempt, the rest is an error."""
+        share = None
+        if self.settings.cluster == "local":
+            share = self._share(submission.jobs[0])
+            if share is None:
+                self.waiting.append(submission)
+                return
         self.in_flight.add(submission.token)
         try:
-            handles, gpus = self._handed_over(submission)
+            handles = self._handed_over(submission, share)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             self.in_flight.discard(submission.token)
             self._refused(submission, str(error).strip())
@@ -195,43 +206,39 @@ class Executor(RemoteExecutor):
             f"Submitted {len(handles)} of {submission.name} as {ids}, logs in {submission.folder}"
         )
         for job, handle in zip(submission.jobs, handles, strict=True):
-            self._watch(job, Running(handle.job_id, submission.folder, handle, gpus))
+            self._watch(job, Running(handle.job_id, submission.folder, handle, share))
         self.in_flight.discard(submission.token)
 
-    def _handed_over(self, submission: Submission) -> tuple[list[Any], tuple[int, ...]]:
-        """submitit's jobs of a submission, and the GPUs of this machine that they have."""
+    def _share(self, job: Any) -> Share | None:
+        """What a local job gets of this machine, or ``None`` while it has to wait."""
+        others = [running.share for running in self.running.values() if running.share is not None]
+        return self.machine.share(parameters.cpus_of(job), parameters.gpus_of(job), others)
+
+    def _handed_over(self, submission: Submission, share: Share | None) -> list[Any]:
+        """submitit's jobs of a submission."""
         folder, work = submission.folder, Path(self.workflow.workdir_init)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "jobs.json").write_text(json.dumps([_key(job) for job in submission.jobs]))
         parent = None if self.is_slurm else os.getpid()
         calls = [SnakemakeJob(self._command(job), work, parent) for job in submission.jobs]
-        gpus: tuple[int, ...] = ()
         executor: Any
         if self.settings.cluster == "slurm":
             executor = submitit.SlurmExecutor(folder, self.settings.max_timeouts)
             executor.update_parameters(**{**submission.parameters, "comment": submission.token})
-        elif self.settings.cluster == "local":
-            gpus = self._free_gpus(parameters.gpus_of(submission.jobs[0]))
+        elif share is not None:
             executor = submitit.LocalExecutor(folder, self.settings.max_timeouts)
             delay = self.settings.signal_delay
-            executor.update_parameters(**parameters.of_local(submission.jobs[0], list(gpus), delay))
+            executor.update_parameters(**parameters.of_local(submission.jobs[0], share.gpus, delay))
         else:
             executor = submitit.DebugExecutor(folder)
         with executor.batch():
             handles = [executor.submit(call) for call in calls]
-        return handles, gpus
+        return handles
 
     def _command(self, job: Any) -> str:
         # submitit would join local lines with "&&", and lose the job where `sh` is bash.
         setup = [] if self.is_slurm else parameters.setup_of(job)
         return "\n".join([*setup, self.format_job_exec(job)])
-
-    def _free_gpus(self, count: int) -> tuple[int, ...]:
-        """The first GPUs that Snakemake may use and that no local job has."""
-        taken = {gpu for running in self.running.values() for gpu in running.gpus}
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        ours = [int(gpu) for gpu in visible if gpu.isdigit()] or range(len(taken) + count)
-        return tuple([gpu for gpu in ours if gpu not in taken][:count])
 
     def _refused(self, submission: Submission, words: str) -> None:
         jobs, shared = submission.jobs, submission.parameters

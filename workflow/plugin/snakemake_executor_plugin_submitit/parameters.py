@@ -40,7 +40,7 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     """
     given = _given(job, name)
     runtime = int(given.get("runtime", 60))
-    cpus, nodes = _cpus(job), int(given.get("nodes", 1))
+    cpus, nodes = cpus_of(job), int(given.get("nodes", 1))
     found: dict[str, Any] = {
         "job_name": name,
         "time": runtime,
@@ -64,13 +64,13 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     return found | _gpus(given)
 
 
-def of_local(job: Any, gpus: list[int], signal_delay: int) -> dict[str, Any]:
+def of_local(job: Any, gpus: tuple[int, ...], signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.LocalExecutor`` for a job that has the ``gpus`` of these indices."""
     runtime = int(job.resources.get("runtime") or 60)
     return {
         "timeout_min": runtime,
         "gpus_per_node": len(gpus),
-        "visible_gpus": tuple(gpus),
+        "visible_gpus": gpus,
         "signal_delay_s": _before_limit(signal_delay, runtime),
         "stderr_to_stdout": True,
     }
@@ -79,6 +79,11 @@ def of_local(job: Any, gpus: list[int], signal_delay: int) -> dict[str, Any]:
 def setup_of(job: Any) -> list[str]:
     """Lines of shell that run before a job."""
     return str(job.resources.get("slurm_setup") or "").splitlines()
+
+
+def cpus_of(job: Any) -> int:
+    """How many CPUs a job asks for."""
+    return int(job.resources.get("cpus_per_task") or job.threads or 1)
 
 
 def gpus_of(job: Any) -> int:
@@ -97,10 +102,6 @@ def _given(job: Any, name: str) -> dict[str, Any]:
 
 def _before_limit(signal_delay: int, runtime: int) -> int:
     return min(signal_delay, 20 * runtime)
-
-
-def _cpus(job: Any) -> int:
-    return int(job.resources.get("cpus_per_task") or job.threads or 1)
 
 
 def _tasks_per_node(given: Mapping[str, Any], nodes: int, name: str) -> int:
