@@ -1,5 +1,6 @@
 """Checkpoints: the state of unfinished work in a file, with which it goes on after a kill."""
 
+import contextlib
 import hashlib
 import io
 import logging
@@ -70,9 +71,15 @@ class Checkpoint:
             self._handlers = {number: signal.signal(number, self._ask) for number in REQUESTS}
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)
+        if kind is not None and issubclass(kind, Exception):
+            # A failure is no interruption, and opening the file again counts one.
+            with contextlib.suppress(OSError, Refused):
+                self._states = _read(self.path)["states"]  # those in memory have gone on
+                self.interruptions -= 1
+                self._write()
 
     def part(self, name: str) -> "Part":
         """The part of the state that has this name."""
@@ -102,7 +109,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """The work is done: no file is left."""
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = self._asked or signal.Signals(number)

@@ -25,6 +25,8 @@ def logged(log: str | Path, run: str | Path | None = None) -> Iterator[None]:
     with Path(log).open(mode, buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         try:
             yield
+            if failure:
+                failure.unlink(missing_ok=True)  # of a process that was taken for dead
         except BaseException as error:
             traceback.print_exc()
             if failure and isinstance(error, Exception):

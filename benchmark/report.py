@@ -44,8 +44,10 @@ def gap(suite: Suite, run: Run) -> str | None:
 
 
 def _stale(suite: Suite, run: Run) -> str | None:
-    found = _nll(run)
+    found, trained = _nll(run), read_json(run.folder / "model.json")
     origin, module = found["provenance"], module_of(suite.numbers(run)["class"])
+    if trained["provenance"]["config"] != suite.train_hash(run):
+        return "its model was trained with another config"
     if origin["config"] != suite.run_hash(run):
         return "its records were made with another config"
     if origin["source"] != digest(files_of(module, "benchmark.steps")):

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import submitit
 from counting import SNAKEFILE, Workflow, until, went_on
-from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Running, parameters
+from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Left, parameters
 from snakemake_executor_plugin_submitit.job import SnakemakeJob
 from snakemake_executor_plugin_submitit.machine import Machine, Share, this_machine
 from snakemake_executor_plugin_submitit.slurm import Seen
@@ -262,18 +262,25 @@ def test_gpus_are_those_that_snakemake_may_use(visible, gpus, tmp_path, monkeypa
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert this_machine() == Machine(len(os.sched_getaffinity(0)), gpus)
+    assert this_machine() == Machine(os.cpu_count(), gpus)
+
+
+def test_gpus_without_indices_are_refused_in_words(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8f3a")
+    with pytest.raises(WorkflowError, match="'GPU-8f3a'; local jobs need GPUs by their indices"):
+        this_machine()
 
 
 def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monkeypatch):
     submissions = {"single": ["a"], "array": ["b", "c"], "failed": ["d"], "failed long ago": ["e"]}
     for token, keys in submissions.items():
         (tmp_path / token).mkdir()
-        (tmp_path / token / "jobs.json").write_text(json.dumps(keys))
+        jobs = [[key, f"{key} is made from"] for key in keys]
+        (tmp_path / token / "jobs.json").write_text(json.dumps(jobs))
         if token in ("array", "failed long ago"):
             os.utime(tmp_path / token, (0, 0))
     queue = {
-        "1": Seen("RUNNING", "None", "single"),
+        "1": Seen("COMPLETING", "None", "single"),
         "2_0": Seen("COMPLETED", "None", "array"),
         "2_1": Seen("PENDING", "Priority", "array"),
         "3": Seen("RUNNING", "None", "of another folder"),
@@ -281,8 +288,10 @@ def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monke
     monkeypatch.setattr(Executor, "_asked_until_answered", lambda _: queue)
     executor = object.__new__(Executor)
     executor.root, executor.settings = tmp_path, ExecutorSettings()
-    found = {"a": Running("1", tmp_path / "single"), "c": Running("2_1", tmp_path / "array")}
-    assert executor._left_behind() == found
+    assert executor._left_behind() == {
+        "a": Left("1", tmp_path / "single", "a is made from", ending=True),
+        "c": Left("2_1", tmp_path / "array", "c is made from", ending=False),
+    }
     assert {path.name for path in tmp_path.iterdir()} == {"single", "array", "failed"}
 
 

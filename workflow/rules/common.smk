@@ -62,9 +62,10 @@ def made_from(dataset: str) -> list[dict]:
 def shares_gpu(workflow) -> bool:
     """Whether jobs of this machine may find themselves on one GPU."""
     local = workflow.executor_plugin.common_settings.local_exec
-    several = (workflow.cores or 1) > 1 and "gpu" not in workflow.global_resources
     gpu = config["device"] != "cpu" and shutil.which("nvidia-smi") is not None
-    return local and several and gpu
+    free = "gpu" not in workflow.global_resources
+    # Without cores, as on a cluster, Snakemake refuses to say how many there are.
+    return local and gpu and free and workflow.cores > 1
 
 
 def raw_files(dataset: str) -> list[str]:

@@ -78,6 +78,7 @@ use rule figure as samples_figure with:
         multiext(f"{FOLDER}/figures/samples_{{dataset}}", ".png", ".pdf"),
     log:
         f"{FOLDER}/figures/samples_{{dataset}}.log",
+    localrule: True
     params:
         part="samples",
         arguments=lambda wildcards: [wildcards.dataset],
@@ -95,6 +96,7 @@ use rule figure as density_figure with:
         multiext(f"{FOLDER}/figures/density", ".png", ".pdf"),
     log:
         f"{FOLDER}/figures/density.log",
+    localrule: True
     params:
         part="densities",
         arguments=[],
@@ -122,6 +124,7 @@ use rule figure as path_figure with:
         multiext(f"{FOLDER}/figures/path_{{dataset}}", ".png", ".pdf", ".gif"),
     log:
         f"{FOLDER}/figures/path_{{dataset}}.log",
+    localrule: True
     params:
         part="path",
         arguments=lambda wildcards: [wildcards.dataset],
@@ -139,6 +142,7 @@ use rule figure as learning_curves_figure with:
         multiext(f"{FOLDER}/figures/learning_curves", ".png", ".pdf"),
     log:
         f"{FOLDER}/figures/learning_curves.log",
+    localrule: True
     params:
         part="learning_curves",
         arguments=[],
@@ -156,6 +160,7 @@ use rule figure as diagnostics_figure with:
         multiext(f"{FOLDER}/figures/diagnostics", ".png", ".pdf"),
     log:
         f"{FOLDER}/figures/diagnostics.log",
+    localrule: True
     params:
         part="diagnostics",
         arguments=[],
@@ -172,6 +177,7 @@ use rule figure as nll_time_figure with:
         multiext(f"{FOLDER}/figures/nll_time", ".png", ".pdf"),
     log:
         f"{FOLDER}/figures/nll_time.log",
+    localrule: True
     params:
         part="nll_time",
         arguments=[],

@@ -7,17 +7,19 @@ also after Snakemake was killed. The folder goes when all jobs of a submission h
 """
 
 import atexit
+import contextlib
 import hashlib
 import json
 import math
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import submitit
 from snakemake_interface_common.exceptions import WorkflowError
@@ -28,7 +30,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError, JobPaths
 
 from . import parameters, slurm
 from .job import SnakemakeJob
-from .machine import Share, this_machine
+from .machine import Machine, Share, this_machine
 
 common_settings = CommonSettings(
     non_local_exec=True,
@@ -86,11 +88,22 @@ class Submission:
     folder: Path
     attempt: int = 0
     due: float = 0.0
+    after: set[str] = field(default_factory=set)
+    """SLURM jobs that have to leave the queue first: they write the same files."""
 
     @property
     def token(self) -> str:
         """What marks the submission in SLURM's queue."""
         return self.folder.name
+
+
+class Left(NamedTuple):
+    """A job of an earlier Snakemake that SLURM still has."""
+
+    id: str
+    folder: Path
+    made_from: str
+    ending: bool
 
 
 @dataclass
@@ -122,13 +135,14 @@ class Executor(RemoteExecutor):
         self.root = Path(".snakemake/submitit").absolute()
         self.running: dict[str, Running] = {}
         self.waiting: list[Submission] = []
-        self.found: dict[str, Running] | None = None
+        self.left: dict[str, Left] | None = None
         self.seen: dict[str, slurm.Seen] = {}
         self.told: set[str] = set()
         self.in_flight: set[str] = set()
-        self.machine = this_machine()
         self.asked, self.pause = -math.inf, self._interval
+        self.submitting = threading.RLock()  # by Snakemake's scheduler, and by its polling thread
         self._check()
+        self.machine = this_machine() if self.settings.cluster == "local" else Machine(0, ())
         # Not part of an allocation in which Snakemake itself may run.
         if "SLURM_JOB_ID" in os.environ:
             for name in [name for name in os.environ if name.startswith("SLURM_")]:
@@ -166,33 +180,49 @@ class Executor(RemoteExecutor):
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Submit jobs, those of one rule with the same resources as one array."""
-        groups: dict[str, list[tuple[Any, dict[str, Any]]]] = {}
+        groups: dict[str, Submission] = {}
         for job in jobs:
             self.run_job_pre(job)
-            if not self._attach(job):
-                wanted = self._parameters(job)
-                key = job.name + repr(wanted) if self.is_slurm else str(job.jobid)
-                groups.setdefault(key, []).append((job, wanted))
-        for members in groups.values():
-            self._submit(self._submission([job for job, _ in members], members[0][1]))
+            left = self._left_of(job)
+            if left is not None and self._attach(job, left):
+                continue
+            wanted = self._parameters(job)
+            key = job.name + repr(wanted) if self.is_slurm else str(job.jobid)
+            submission = groups.setdefault(key, self._submission(job.name, [], wanted))
+            submission.jobs.append(job)
+            submission.after |= set() if left is None else {left.id}
+        for submission in groups.values():
+            self._submit_or_wait(submission)
 
     def _parameters(self, job: Any) -> dict[str, Any]:
         if not self.is_slurm:
             return {}
         return parameters.of_slurm(job, job.name, self.settings.signal_delay)
 
-    def _submission(self, jobs: list[Any], wanted: dict[str, Any]) -> Submission:
-        token = f"{jobs[0].name}-{uuid.uuid4().hex[:12]}"
-        return Submission(jobs[0].name, wanted, jobs, self.root / token)
+    def _submission(self, name: str, jobs: list[Any], wanted: dict[str, Any]) -> Submission:
+        return Submission(name, wanted, jobs, self.root / f"{name}-{uuid.uuid4().hex[:12]}")
 
-    def _submit(self, submission: Submission) -> None:
-        """Submit now; what fails for a while waits for another attempt, the rest is an error."""
-        share = None
-        if self.settings.cluster == "local":
-            share = self._share(submission.jobs[0])
-            if share is None:
+    def _submit_or_wait(self, submission: Submission) -> None:
+        """Submit now, or later if it is not due, or if this machine has no room for it."""
+        with self.submitting:
+            share = None
+            if self.settings.cluster == "local":
+                share = self._share(submission.jobs[0])
+            elsewhere = self.settings.cluster != "local"
+            if self._is_due(submission) and (elsewhere or share is not None):
+                self._submit(submission, share)
+            else:
                 self.waiting.append(submission)
-                return
+
+    def _is_due(self, submission: Submission) -> bool:
+        """Whether its pause is over, and those before it have left the queue."""
+        if submission.after and time.monotonic() - self.asked >= self._interval:
+            self._ask()
+        submission.after &= {job for job, seen in self.seen.items() if seen.alive}
+        return not submission.after and submission.due <= time.monotonic()
+
+    def _submit(self, submission: Submission, share: Share | None) -> None:
+        """What fails for a while waits for another attempt, the rest is an error."""
         self.in_flight.add(submission.token)
         try:
             handles = self._handed_over(submission, share)
@@ -211,14 +241,15 @@ class Executor(RemoteExecutor):
 
     def _share(self, job: Any) -> Share | None:
         """What a local job gets of this machine, or ``None`` while it has to wait."""
-        others = [running.share for running in self.running.values() if running.share is not None]
+        others = [running.share for running in list(self.running.values()) if running.share]
         return self.machine.share(parameters.cpus_of(job), parameters.gpus_of(job), others)
 
     def _handed_over(self, submission: Submission, share: Share | None) -> list[Any]:
         """submitit's jobs of a submission."""
         folder, work = submission.folder, Path(self.workflow.workdir_init)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "jobs.json").write_text(json.dumps([_key(job) for job in submission.jobs]))
+        jobs = [[_key(job), _made_from(job)] for job in submission.jobs]
+        (folder / "jobs.json").write_text(json.dumps(jobs))
         parent = None if self.is_slurm else os.getpid()
         calls = [SnakemakeJob(self._command(job), work, parent) for job in submission.jobs]
         executor: Any
@@ -247,9 +278,9 @@ class Executor(RemoteExecutor):
         too_many = slurm.TOO_MANY.search(words)
         if too_many and len(jobs) > 1:  # an array beyond the limit would never be accepted
             for part in (jobs[: len(jobs) // 2], jobs[len(jobs) // 2 :]):
-                self._submit(self._submission(part, shared))
-        elif too_many or self._is_worth_another(submission, words):
-            pause = min(2.0**submission.attempt, 300.0)
+                self._submit_or_wait(self._submission(submission.name, part, shared))
+        elif self._is_worth_another(submission, words):
+            pause = 2.0 ** min(submission.attempt, 8)
             self.logger.warning(
                 f"SLURM does not take {submission.name} now ({words}); again in {pause:.0f} s."
             )
@@ -262,8 +293,10 @@ class Executor(RemoteExecutor):
                 )
 
     def _is_worth_another(self, submission: Submission, words: str) -> bool:
-        transient = slurm.TRANSIENT.search(words) is not None
-        return transient and submission.attempt <= self.settings.submit_retries
+        """A limit of submissions may pass as long as jobs of ours end."""
+        too_many, passing = slurm.TOO_MANY.search(words), slurm.TRANSIENT.search(words)
+        counted = submission.attempt <= self.settings.submit_retries
+        return bool(too_many and self.running) or bool((too_many or passing) and counted)
 
     def _watch(self, job: Any, running: Running) -> None:
         self.running[running.id] = running
@@ -273,32 +306,43 @@ class Executor(RemoteExecutor):
 
     # ------------------------------------------------------------------------------------- attach
 
-    def _attach(self, job: Any) -> bool:
-        """Whether SLURM still has the job from a Snakemake that was killed; then it is watched."""
-        if self.found is None:
-            self.found = self._left_behind()
-        running = self.found.pop(_key(job), None)
-        if running is None:
+    def _left_of(self, job: Any) -> Left | None:
+        """The job as SLURM still has it from a Snakemake that was killed or interrupted."""
+        if self.left is None:
+            self.left = self._left_behind()
+        return self.left.pop(_key(job), None)
+
+    def _attach(self, job: Any, left: Left) -> bool:
+        """Whether the job that is left is this one; one of other parameters is cancelled."""
+        if left.ending:
+            self.logger.info(f"{job.name}: waiting for the end of {left.id}, which was cancelled.")
             return False
-        self.logger.info(f"{job.name}: SLURM still has this job as {running.id}; waiting for it.")
-        self._watch(job, running)
+        if left.made_from != _made_from(job):
+            self.logger.info(
+                f"{job.name}: {left.id} has other parameters or inputs; cancelling it."
+            )
+            with contextlib.suppress(slurm.Silent):
+                slurm.cancel([left.id])
+            return False
+        self.logger.info(f"{job.name}: SLURM still has this job as {left.id}; waiting for it.")
+        self._watch(job, Running(left.id, left.folder))
         return True
 
-    def _left_behind(self) -> dict[str, Running]:
+    def _left_behind(self) -> dict[str, Left]:
         """Jobs of earlier Snakemakes in this folder that SLURM still has, by their key.
 
         What others have left, logs of failed jobs, is removed when it is old.
         """
         folders = {path.parent.name: path.parent for path in self.root.glob("*/jobs.json")}
-        found: dict[str, Running] = {}
+        found: dict[str, Left] = {}
         queue = self._asked_until_answered() if folders and self.is_slurm else {}
         for number, seen in queue.items():
             if seen.alive and seen.comment in folders:
                 folder = folders[seen.comment]
-                keys = json.loads((folder / "jobs.json").read_text())
-                index = int(number.partition("_")[2] or 0)
-                found[keys[index]] = Running(number, folder)
-        live = {running.folder for running in found.values()}
+                jobs = json.loads((folder / "jobs.json").read_text())
+                key, made_from = jobs[int(number.partition("_")[2] or 0)]
+                found[key] = Left(number, folder, made_from, seen.state == "COMPLETING")
+        live = {left.folder for left in found.values()}
         for folder in folders.values():
             if folder not in live and time.time() - folder.stat().st_mtime > KEPT:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -322,9 +366,9 @@ class Executor(RemoteExecutor):
         """
         if not self.ready:
             return
-        for submission in [one for one in self.waiting if one.due <= time.monotonic()]:
-            self.waiting.remove(submission)
-            self._submit(submission)
+        waiting, self.waiting = self.waiting, []
+        for submission in waiting:
+            self._submit_or_wait(submission)
         tick = min(1.0, max(0.2, self._interval))
         self.next_seconds_between_status_checks = tick + len(active_jobs) / 200
         unfinished = [info for info in active_jobs if not self._finish_if_done(info)]
@@ -396,9 +440,10 @@ class Executor(RemoteExecutor):
         """Whether the queue was read now."""
         if time.monotonic() - self.asked < self.pause:
             return False
-        before = {job: self.seen.get(job) for job in self.running}
+        jobs = list(self.running)
+        before = [self.seen.get(job) for job in jobs]
         answered = self._ask()
-        changed = before != {job: self.seen.get(job) for job in self.running}
+        changed = before != [self.seen.get(job) for job in jobs]
         slower = min(1.5 * self.pause, SLOWEST * self._interval)
         self.pause = self._interval if changed else max(self._interval, slower)
         return answered
@@ -430,25 +475,28 @@ class Executor(RemoteExecutor):
         self._cancel()
 
     def _cancel(self) -> None:
+        """What could not be cancelled is tried again at the end of the process."""
         self.waiting.clear()
-        live = list(self.running.values())
-        if self.is_slurm:
-            slurm.cancel([*(running.id for running in live), *self._half_submitted()])
-        else:
-            for running in live:
-                running.handle.cancel()
-        self.running.clear()
-        self.in_flight.clear()
-
-    def _half_submitted(self) -> list[str]:
-        """Jobs that SLURM took while their submission was interrupted."""
-        if not self.in_flight:
-            return []
+        if not self.running and not self.in_flight:
+            return
         try:
-            return [job for job, seen in slurm.jobs().items() if seen.comment in self.in_flight]
+            self._cancel_all()
         except slurm.Silent as silent:
-            self.logger.error(f"Jobs {', '.join(self.in_flight)} may be left in SLURM ({silent}).")
-            return []
+            self.logger.error(
+                f"SLURM does not answer ({silent}). Jobs may be left: `scancel "
+                f"{' '.join(self.running) or '--user=$USER'}` when it does."
+            )
+        else:
+            self.running.clear()
+            self.in_flight.clear()
+
+    def _cancel_all(self) -> None:
+        if self.is_slurm:
+            half = slurm.jobs() if self.in_flight else {}  # taken while sbatch was interrupted
+            slurm.cancel([*self.running, *(x for x in half if half[x].comment in self.in_flight)])
+        else:
+            for running in list(self.running.values()):
+                running.handle.cancel()
 
 
 def _running(info: SubmittedJobInfo) -> Running:
@@ -460,6 +508,16 @@ def _key(job: Any) -> str:
     """What a job is, in every run of Snakemake: its rule and its outputs."""
     text = "\n".join([job.name, *sorted(map(str, job.output))])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _made_from(job: Any) -> str:
+    """What a job is made from: its parameters, and its inputs as they are now."""
+    parts = list(job.jobs) if job.is_group() else [job]
+    text = [repr(part.params) for part in parts]
+    for path in sorted(map(str, job.input)):
+        with contextlib.suppress(OSError):
+            text.append(f"{path} {os.stat(path).st_mtime_ns}")
+    return hashlib.sha256("\n".join(text).encode()).hexdigest()[:24]
 
 
 def _last_line(text: str) -> str:

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class SnakemakeJob:
         if status and self.terminated and "SLURM_JOB_ID" in os.environ:
             time.sleep(KILLED_WITHIN)
         if status and self.warned and callable(requeue):
-            requeue(signal.SIGUSR2, None)
+            _persist(requeue)
         if status:
             raise RuntimeError(f"the job ended with exit status {status}")
 
@@ -103,6 +104,17 @@ class SnakemakeJob:
                 asked = time.monotonic()
             time.sleep(TICK)
         return status
+
+
+def _persist(requeue: Callable[[int, None], Any]) -> None:
+    """Requeue, also when the controller does not answer at once."""
+    for _ in range(20):
+        try:
+            requeue(signal.SIGUSR2, None)
+            return
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            _say(f"not requeued ({error}); trying again")
+            time.sleep(AGAIN)
 
 
 def _tell(number: signal.Signals) -> None:

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Collection
 from typing import NamedTuple
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 
 class Share(NamedTuple):
     """What a local job has: a number of CPUs, and GPUs by their indices."""
@@ -34,17 +36,25 @@ class Machine(NamedTuple):
 
 
 def this_machine() -> Machine:
-    """The CPUs of this process, and the GPUs of CUDA_VISIBLE_DEVICES or else of nvidia-smi."""
+    """Its CPUs, and the GPUs of CUDA_VISIBLE_DEVICES or else of nvidia-smi.
+
+    Raises ``WorkflowError`` for GPUs that are not named by their indices.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        gpus = tuple(int(gpu) for gpu in visible.split(",") if gpu.isdigit())
-    else:
-        gpus = tuple(range(_listed_gpus()))
-    return Machine(len(os.sched_getaffinity(0)), gpus)
+    if visible is None:
+        return Machine(os.cpu_count() or 1, tuple(range(_listed_gpus())))
+    named = [gpu for gpu in visible.split(",") if gpu]
+    if not all(gpu.isdigit() for gpu in named):
+        raise WorkflowError(
+            f"CUDA_VISIBLE_DEVICES is {visible!r}; local jobs need GPUs by their indices, as 0,1."
+        )
+    return Machine(os.cpu_count() or 1, tuple(map(int, named)))
 
 
 def _listed_gpus() -> int:
     if shutil.which("nvidia-smi") is None:
         return 0
-    found = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    found = subprocess.run(
+        ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60
+    )
     return len(found.stdout.splitlines()) if found.returncode == 0 else 0

@@ -26,6 +26,9 @@ NUMBERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"
 OPTIONS = {f"slurm_{name}" for name in TEXTS | NUMBERS}
 """submitit's own names: ``slurm_<parameter of submitit.SlurmExecutor>``."""
 
+OWN = ("array", "comment", "error", "open-mode", "output", "signal")
+"""Options of sbatch that the executor lives by."""
+
 MEMORY = {"slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
 GPUS = {"gres", "slurm_gres", "slurm_gpus_per_node", "slurm_gpus_per_task"}
 INSTEAD = {"mem_mb": MEMORY | {"mem_mb_per_cpu"}, "mem_mb_per_cpu": MEMORY, "gpu": GPUS}
@@ -53,7 +56,7 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
         # SBATCH_EXPORT is NONE, nor the CPUs of a task from SLURM 22.05 on.
         "srun_args": ["--export=ALL", "--nodes=1", "--ntasks=1", f"--cpus-per-task={cpus}"],
         "setup": setup_of(job) or None,
-        "additional_parameters": {"requeue": True, **_extra(given)},
+        "additional_parameters": {"requeue": True, **_extra(given, name)},
     }
     for key, (parameter, convert) in RENAMED.items():
         if key in given:
@@ -118,9 +121,16 @@ def _gpus(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"gres": f"gpu:{model}:{count}"} if model else {"gpus_per_node": count}
 
 
-def _extra(given: Mapping[str, Any]) -> dict[str, Any]:
+def _extra(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """``--flag`` and ``--key=value`` as submitit takes them."""
-    pairs = [item.lstrip("-").partition("=") for item in shlex.split(given.get("slurm_extra", ""))]
+    items = shlex.split(given.get("slurm_extra", ""))
+    pairs = [item.removeprefix("--").partition("=") for item in items]
+    for item, (key, _, _) in zip(items, pairs, strict=True):
+        if not item.startswith("--") or key in OWN:
+            raise WorkflowError(
+                f"{name}: slurm_extra has {item!r}; allowed are --flag and --key=value, but for "
+                f"{', '.join(f'--{own}' for own in OWN)}, which are the executor's own."
+            )
     return {key: value if separator else True for key, separator, value in pairs}
 
 

@@ -1,8 +1,9 @@
 """What SLURM says of jobs, and what is said to it, with its own commands."""
 
-import getpass
+import os
 import re
 import subprocess
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,14 +13,15 @@ ALIVE |= {"STAGE_OUT"}
 """States of jobs that have not ended. (A requeued job is in one that has for a moment.)"""
 
 STUCK = {
+    r"AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed": "its account or QOS is barred",
     r"PartitionTimeLimit": "it asks for more time (runtime) than its partition allows",
     r"PartitionNodeLimit": "it asks for more nodes than its partition allows",
-    r"held": "it is held; `scontrol release` lets it go on",
+    r"[Hh]eld": "it is held; `scontrol release` lets it go on",
     r"BadConstraints|Invalid": "no node has what it asks for",
     r"ReqNodeNotAvail|NodeDown|Node.*down": "the nodes it needs are down, drained or reserved",
     r"DependencyNeverSatisfied": "what it depends on has failed",
-    r"AccountNotAllowed|InvalidAccount|InvalidQOS": "its account or QOS may not use this partition",
-    r"Grp.*Minutes": "the budget of its account or QOS is used up",
+    r"Max\w*Per(Job|Node)|QOSMin|MaxMemPerLimit": "it asks for more, or less, than a job may",
+    r"Grp\w*(?<!Run)Minutes": "the budget of its account or QOS is used up",
 }
 """Reasons for which a pending job may never start, and what they mean."""
 
@@ -70,32 +72,44 @@ def jobs() -> dict[str, Seen]:
 
     Raises ``Silent`` when there is no answer, as from a busy or restarting controller.
     """
-    user, form = getpass.getuser(), "%i|%T|%r|%k"
+    user, form = str(os.getuid()), "%i|%T|%r|%k"
     lines = _ask("squeue", "--noheader", "--array", "--states=all", "-u", user, "-o", form)
     parts = (line.split("|", 3) for line in lines.splitlines())
     return {found[0]: Seen(*found[1:]) for found in parts if len(found) == 4}
 
 
 def cancel(ids: Iterable[str]) -> None:
-    """Cancel jobs; SLURM's words about those that have ended are not shown."""
+    """Cancel jobs, also such as have ended. Raises ``Silent`` when SLURM does not answer."""
     waiting = list(ids)
     for start in range(0, len(waiting), 200):
-        command = ["scancel", *waiting[start : start + 200]]
-        subprocess.run(command, capture_output=True, timeout=120, check=False)
+        try:
+            _ask("scancel", *waiting[start : start + 200])
+        except Silent as silent:
+            if TRANSIENT.search(str(silent)):
+                raise
 
 
 def ending(job: str) -> str:
-    """How a job ended, in words: state, exit code, and what to do about it."""
+    """How a job ended, in words: state, exit code, and what to do about it.
+
+    Its result may be there before SLURM takes note of its end, for which this waits some seconds.
+    """
     try:
-        text = _ask("scontrol", "--oneliner", "show", "job", job)
-        state, code = (
-            found.group(1) if (found := re.search(rf"\b{key}=(\S+)", text)) else "unknown"
-            for key in ("JobState", "ExitCode")
-        )
+        for _ in range(10):
+            text = _ask("scontrol", "--oneliner", "show", "job", job)
+            state, code = (_value(key, text) for key in ("JobState", "ExitCode"))
+            if state not in ("RUNNING", "COMPLETING"):
+                break
+            time.sleep(0.5)
     except Silent as silent:
         return f"SLURM does not know it any more ({silent})"
     hint = f" ({HINTS[state]})" if state in HINTS else ""
     return f"state {state}, exit code {code}{hint}"
+
+
+def _value(key: str, text: str) -> str:
+    found = re.search(rf"\b{key}=(\S+)", text)
+    return found.group(1) if found else "unknown"
 
 
 def _ask(*command: str) -> str:
