@@ -275,7 +275,7 @@ MISTAKES = {
     "unknown source": (
         "datasets/digits/source",
         "mnits",
-        "datasets.digits.source: 'mnits' is unknown; allowed: mnist. Did you mean 'mnist'",
+        "datasets.digits.source: 'mnits' is unknown; allowed: bsds300, .*. Did you mean 'mnist'",
     ),
     "impossible pair": (
         "methods/oracle/datasets",

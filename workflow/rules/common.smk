@@ -61,9 +61,29 @@ def made_from(dataset: str) -> list[dict]:
 
 def shares_gpu(workflow) -> bool:
     """Whether jobs of this machine may find themselves on one GPU."""
-    here = workflow.executor_plugin.common_settings.local_exec and shutil.which("nvidia-smi")
+    here = workflow.executor_plugin.common_settings.local_exec and shutil.which(
+        "nvidia-smi"
+    )
     limited = "gpu" in workflow.global_resources
-    return bool(here) and not limited and config["device"] != "cpu" and (workflow.cores or 1) > 1
+    return (
+        bool(here)
+        and not limited
+        and config["device"] != "cpu"
+        and (workflow.cores or 1) > 1
+    )
+
+
+def paths(folders: bool) -> str:
+    """Names of what can be fetched, files or folders, as a wildcard constraint."""
+    found = fetch.remote_files().values()
+    return "|".join(
+        re.escape(x.path) for x in found if (x.pattern is not None) == folders
+    )
+
+
+def own_files(dataset: str) -> list[str]:
+    """Files of the user's own that a data set is made from."""
+    return [entry["file"] for entry in made_from(dataset) if "file" in entry]
 
 
 def raw_files(dataset: str) -> list[str]:
