@@ -359,7 +359,7 @@ def test_message_for_a_plain_file(file, target):
     assert "unpacked" not in str(caught.value)
 
 
-# --- members without a hash, folders, and what only mirrors have ------------------------------------
+# --- members without a hash, folders, and what only mirrors have ---------------------------------
 
 
 @pytest.fixture
