@@ -53,3 +53,15 @@ def test_miniboone_is_standardised_by_the_published_numbers(prepared):
         for ours, theirs in (("train", "train"), ("validation", "val"), ("test", "test")):
             back = dataset.rows(prepared / "miniboone_8k", ours) * table["sd"] + table["mean"]
             np.testing.assert_allclose(back, table[theirs], rtol=1e-11, atol=1e-11)
+
+
+def test_gas_is_standardised_by_all_rows(prepared):
+    splits = ("train", "validation", "test")
+    rows = np.concatenate([dataset.rows(prepared / "gas_30k", name) for name in splits])
+    np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose((rows**2).sum(axis=0), len(rows) - 1, rtol=1e-12)
+    with np.load(prepared / "tables" / "gas_30k.npz") as table:
+        raw = np.concatenate([table[name] for name in ("train", "val", "test")])
+    for column in range(8):
+        line = np.polyfit(raw[:, column], rows[:, column], 1)
+        np.testing.assert_allclose(np.polyval(line, raw[:, column]), rows[:, column], atol=1e-9)

@@ -58,7 +58,7 @@ def _patches(images: list[np.ndarray], count: int, draw: np.random.Generator) ->
 def _cut(image: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE))
     top, left = (draw.integers(size, size=count) for size in windows.shape[:2])
-    return windows[top, left].reshape(count, -1)
+    return windows[top, left].reshape(count, SIDE * SIDE)
 
 
 def _without_mean(patches: np.ndarray, draw: np.random.Generator) -> np.ndarray:
