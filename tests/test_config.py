@@ -625,6 +625,19 @@ def test_the_shape_of_a_table_is_known_only_from_its_file(with_table):
     }
 
 
+def test_the_data_sets_of_the_readme_are_valid(toy, monkeypatch):
+    monkeypatch.chdir(config.ROOT)
+    blocks = re.findall(r"```yaml\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    entries = {}
+    for text in blocks:
+        if "class: benchmark.data." in text:
+            entries |= yaml.safe_load(text)
+    assert set(entries) == {"mine", "miniboone", "bsds300_recut"}
+    entries["mine"]["file"] = "README.md"
+    toy["suites"]["toy"]["datasets"] |= entries
+    load(toy)
+
+
 NUMBERS = {
     "file": ("nowhere.csv", "datasets.mine.file is 'nowhere.csv'; no such file"),
     "numbers/columns": ("a", "mine.numbers.columns is 'a'; allowed is a list of names"),

@@ -354,7 +354,9 @@ def test_the_method_that_the_readme_adds_runs(tmp_path):
     blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
     rules = next(text for _, text in blocks if text.startswith("use rule train as train_straight"))
-    entry = yaml.safe_load(next(text for kind, text in blocks if kind == "yaml"))
+    entry = yaml.safe_load(
+        next(text for kind, text in blocks if "StraightFlow" in text and kind == "yaml")
+    )
     (checkout.folder / "benchmark/baselines/straight.py").write_text(source)
     (checkout.folder / "workflow/rules/straight.smk").write_text(rules)
     entry["straight"]["train"]["steps"] = 10
