@@ -1,10 +1,10 @@
 """The five sets of Papamakarios, Pavlakou and Murray (2017), prepared as they prepared them.
 
 Their code is ``datasets/`` of github.com/gpapamak/maf; each docstring says what it does. Rows are
-counted after preparation and held against the counts that are published: those of the training rows
-and of the dimensions in Grathwohl et al. (2019), the others as the rule of the splits makes them of
-the rows there are. Rows are kept in double precision, where their code rounds to single (and so do
-the methods, as they compute). Negative log-likelihoods are in nats and in standardised coordinates.
+counted after preparation and held against the counts that papers print of these sets; those of
+POWER, GAS and MINIBOONE also follow from the rows of the raw file by the rule of the splits. Rows
+are kept in double precision, where their code rounds to single (and so do the methods, as they
+compute). Negative log-likelihoods are in nats and in standardised coordinates.
 """
 
 from pathlib import Path
