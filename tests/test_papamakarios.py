@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from test_frame import OLD
 
 from benchmark.data import dataset
 from benchmark.data.papamakarios import (
@@ -18,7 +19,6 @@ from benchmark.data.papamakarios import (
     power,
 )
 from benchmark.prepare import prepare
-from tests.test_frame import OLD
 
 
 def parts(splits):
