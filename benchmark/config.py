@@ -30,6 +30,8 @@ from benchmark.source import ROOT, file_of
 
 NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
 """Of a method: that of its rules and, of a variant of it, a hyphen and what sets it apart."""
+FILES = ("source", "file")
+"""Keys of a data set that say of which files it is made; ``prepare`` gets them beside numbers."""
 IMAGES = ("grid", "frames", "frame_grid")
 """Keys of ``evaluation`` on which only figures depend."""
 RULES = ROOT / "workflow" / "rules"
@@ -88,7 +90,9 @@ class Suite:
         """What the rows of a data set depend on."""
         entry = self.datasets[dataset]
         given: dict[str, Any] = {
-            key: entry[key] for key in ("class", "source", "numbers", "base") if key in entry
+            key: entry[key]
+            for key in ("class", "source", "file", "numbers", "base")
+            if key in entry
         }
         return _ordered(given)
 
@@ -350,6 +354,11 @@ def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
     for where, entry in _made_from(suite, key):
         if "source" in entry and entry["source"] not in catalogue():
             yield _unknown(f"{where}.source:", entry["source"], catalogue())
+        if "file" in entry and not Path(entry["file"]).is_file():
+            yield (
+                f"{where}.file is {entry['file']!r}; no such file. Paths start in the folder in "
+                f"which Snakemake runs."
+            )
 
 
 def _made_from(suite: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -440,7 +449,7 @@ def _literals(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Any]]:
 
 def _class_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
     for where, entry in _made_from(suite, key):
-        given = dict(entry["numbers"], **({"source": "."} if "source" in entry else {}))
+        given = {**entry["numbers"], **{key: "." for key in FILES if key in entry}}
         yield from _argument_problems(entry["class"], "prepare", given, where)
     for name, method in _ours(suite):
         yield from _import_problems(method["class"], f"{key}methods.{name}")
@@ -477,11 +486,11 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
     supplied = {"event", *_requires(declared), "base_rows"}
     allowed = {a: t for a, t in declared.arguments.items() if a not in supplied}
     for argument in sorted(set(allowed) - set(given) - declared.optional):
-        need = "key 'source'" if argument == "source" else f"{section}.{argument}"
+        need = f"key {argument!r}" if argument in FILES else f"{section}.{argument}"
         yield f"{where}: {need} is missing; {name}.{maker} needs it ({allowed[argument]})."
     for argument, value in given.items():
         if argument not in allowed:
-            yield _unknown(f"{where}.{section}: key", argument, set(allowed) - {"source"})
+            yield _unknown(f"{where}.{section}: key", argument, set(allowed) - set(FILES))
         elif problem := _type_problem(allowed[argument], value):
             yield f"{where}.{section}.{argument} is {value!r}; {problem}"
 
@@ -507,14 +516,38 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _positive(value: Any) -> bool:
+    return _number(value) and value > 0
+
+
+def _column(value: Any) -> bool:
+    return isinstance(value, str) or _whole(value)
+
+
+def _is_one(shares: list[float]) -> bool:
+    return abs(sum(shares) - 1) < 1e-9
+
+
 TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "PositiveInt": ("a whole number of at least 1", lambda v: _whole(v) and v >= 1),
     "NonNegativeInt": ("a whole number of at least 0", lambda v: _whole(v) and v >= 0),
     "int": ("a whole number", _whole),
-    "PositiveFloat": ("a number above 0", lambda v: _number(v) and v > 0),
+    "PositiveFloat": ("a number above 0", _positive),
     "float": ("a number", _number),
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "str": ("text", lambda v: isinstance(v, str)),
+    "Columns": (
+        "a list of names or of whole numbers",
+        lambda v: isinstance(v, list) and bool(v) and all(_column(name) for name in v),
+    ),
+    "Steps": (
+        "a mapping of columns to numbers above 0, {} for none",
+        lambda v: isinstance(v, dict) and all(_column(k) and _positive(v[k]) for k in v),
+    ),
+    "Shares": (
+        "three numbers above 0 that add up to 1 (training, validation, test)",
+        lambda v: isinstance(v, list) and len(v) == 3 and all(map(_positive, v)) and _is_one(v),
+    ),
 }
 """Annotation -> (in words, check). Other annotations are for the class itself to check."""
 

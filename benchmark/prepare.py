@@ -19,12 +19,12 @@ def prepare(entry: dict[str, Any], downloads: Path, folder: str | Path) -> None:
 
 
 def _splits(entry: dict[str, Any], downloads: Path) -> Splits:
-    source = {}
+    given = {"file": Path(entry["file"])} if "file" in entry else {}
     if "source" in entry:
         for file in fetch.source(entry["source"]).files:
             fetch.verify(file, downloads / file.path)
-        source = {"source": downloads / entry["source"]}
-    found: Splits = names.load(entry["class"]).prepare(**entry["numbers"], **source)
+            given["source"] = (downloads / file.path).parent
+    found: Splits = names.load(entry["class"]).prepare(**entry["numbers"], **given)
     return found
 
 

@@ -12,6 +12,9 @@ from torch import Tensor
 PositiveInt = int
 NonNegativeInt = int
 PositiveFloat = float | int
+Columns = list[str] | list[int]
+Steps = dict[str, PositiveFloat] | dict[int, PositiveFloat]
+Shares = list[PositiveFloat]
 
 Time = Float[Tensor, ""] | Float[Tensor, " batch"]
 Batch = Float[Tensor, "batch *event"]

@@ -32,11 +32,12 @@ def single_precision():
 
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory):
-    """Mirrors that have MNIST; without them the tests on real images are skipped."""
+    """Mirrors that have MNIST, the images of BSDS300 and the tables; else tests are skipped."""
     if os.environ.get(MIRRORS):
         return mirrors([])
     if not (PACKED / "restore.py").is_file():
-        pytest.skip(f"no MNIST: {MIRRORS} is not set and there is no {PACKED}")
+        pytest.skip(f"no real data: {MIRRORS} is not set and there is no {PACKED}")
     folder = tmp_path_factory.mktemp("mirror")
-    subprocess.run([sys.executable, PACKED / "restore.py", folder, "mnist"], check=True)
+    restore = [sys.executable, PACKED / "restore.py", folder, "mnist", "bsds300", "tables"]
+    subprocess.run(restore, check=True)
     return [str(folder)]

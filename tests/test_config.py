@@ -275,7 +275,7 @@ MISTAKES = {
     "unknown source": (
         "datasets/digits/source",
         "mnits",
-        "datasets.digits.source: 'mnits' is unknown; allowed: mnist. Did you mean 'mnist'",
+        "datasets.digits.source: 'mnits' is unknown; allowed: bsds300, .*. Did you mean 'mnist'",
     ),
     "impossible pair": (
         "methods/oracle/datasets",
@@ -592,6 +592,81 @@ def test_a_source_that_a_data_set_needs_is_asked_for(toy):
     }
     with pytest.raises(ConfigError, match=r"datasets.mnist: key 'source' is missing"):
         load(toy)
+
+
+TABLE = {
+    "label": "Mine",
+    "class": "benchmark.data.table.Table",
+    "file": "config.yaml",
+    "numbers": {
+        "columns": ["a", "b"],
+        "noise": {"a": 0.1},
+        "shuffle": 0,
+        "split": [0.8, 0.1, 0.1],
+        "standardise": "train",
+    },
+}
+
+
+@pytest.fixture
+def with_table(toy, monkeypatch):
+    monkeypatch.chdir(config.ROOT)
+    put(toy["suites"]["toy"], "datasets/mine", copy.deepcopy(TABLE))
+    return toy
+
+
+def test_the_shape_of_a_table_is_known_only_from_its_file(with_table):
+    suite = load(with_table)
+    assert suite.event("mine") is None
+    assert suite.prepared("mine")["file"] == "config.yaml"
+    assert {run.method for run in suite.runs if run.dataset == "mine"} == {
+        "interpolant",
+        "gaussian",
+    }
+
+
+def test_the_data_sets_of_the_readme_are_valid(toy, monkeypatch):
+    monkeypatch.chdir(config.ROOT)
+    blocks = re.findall(r"```yaml\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    entries = {}
+    for text in blocks:
+        if "class: benchmark.data." in text:
+            entries |= yaml.safe_load(text)
+    assert set(entries) == {"mine", "miniboone", "bsds300_recut"}
+    entries["mine"]["file"] = "README.md"
+    toy["suites"]["toy"]["datasets"] |= entries
+    load(toy)
+
+
+NUMBERS = {
+    "file": ("nowhere.csv", "datasets.mine.file is 'nowhere.csv'; no such file"),
+    "numbers/columns": ("a", "mine.numbers.columns is 'a'; allowed is a list of names"),
+    "numbers/noise": ({"a": "1e-3"}, "noise is {'a': '1e-3'}; allowed is a mapping of columns"),
+    "numbers/noise/a": (0, "noise is {'a': 0}; allowed is .* above 0, {} for none"),
+    "numbers/shuffle": (-1, "shuffle is -1; allowed is a whole number of at least 0"),
+    "numbers/split": ([0.8, 0.1, 0.2], r"split is \[0.8, 0.1, 0.2\]; allowed is three numbers"),
+    "numbers/standardise": ("trian", "'trian' is unknown; allowed: train. Did you mean 'train'"),
+    "numbers/suffle": (1, "mine.numbers: key 'suffle' is unknown; .*Did you mean 'shuffle'"),
+}
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_mistake_in_a_table_is_named(with_table, key):
+    value, message = NUMBERS[key]
+    put(with_table["suites"]["toy"], f"datasets/mine/{key}", value)
+    with pytest.raises(ConfigError, match=message):
+        load(with_table)
+
+
+def test_nothing_of_a_table_has_to_be_there_but_what_is_allowed_to_be_null(with_table):
+    numbers = with_table["suites"]["toy"]["datasets"]["mine"]["numbers"]
+    numbers |= {"columns": None, "shuffle": None, "standardise": None, "noise": {}}
+    load(with_table)
+    numbers["columns"] = [0, 2]
+    load(with_table)
+    del with_table["suites"]["toy"]["datasets"]["mine"]["file"]
+    with pytest.raises(ConfigError, match="datasets.mine: key 'file' is missing; .*prepare needs"):
+        load(with_table)
 
 
 def test_an_unknown_suite_and_a_missing_file_are_named(toy):

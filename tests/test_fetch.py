@@ -359,6 +359,123 @@ def test_message_for_a_plain_file(file, target):
     assert "unpacked" not in str(caught.value)
 
 
+# --- members without a hash, folders, and what only mirrors have ---------------------------------
+
+
+@pytest.fixture
+def unknown(file, host):
+    """A member of an archive that has a hash, while it has none itself, and no size either."""
+    archive = archive_of({"deep/table.txt": CONTENT, "deep/other.txt": LIE})
+    packed = Packed(**described(archive) | {"size": None}, member="deep/table.txt")
+    file = replace(file, size=None, hash=None, packed=packed, remark="It is large.")
+    return replace(file, address=f"{host.address}/all.tar.gz"), archive
+
+
+def test_a_member_without_a_hash_comes_from_its_archive_only(unknown, target, host, tmp_path):
+    file, archive = unknown
+    folder = mirror_folder(tmp_path, table_txt=LIE, all_tar_gz=archive)
+    (tmp_path / "mirror/toy/all.tar.gz").write_bytes(archive)
+    fetch(file, target, [folder])
+    assert target.read_bytes() == CONTENT
+    assert not host.requests
+    fetch(file, target)  # nothing to compare it with: it is kept
+
+
+def test_a_damaged_archive_without_a_size_is_refused(unknown, target, host):
+    file, archive = unknown
+    host.answers["/all.tar.gz"] = [serves(archive[:-1])]
+    with pytest.raises(FetchError) as caught:
+        fetch(file, target)
+    message = str(caught.value)
+    assert "found undamaged nowhere. It is large." in message
+    assert f"Download {file.address}\n  ({sha256(archive)}) and save it as" in message
+    assert f"{target} (no checksum is published of it by itself)" in message
+    assert "has toy/all.tar.gz: under" in message
+    assert names_in(target.parent) == []
+
+
+def test_one_process_at_a_time_downloads_an_archive(unknown, target, host):
+    file, archive = unknown
+    host.answers["/all.tar.gz"] = [serves(archive)]
+    others = [target.with_name(f"copy{i}") for i in range(4)]
+    threads = [threading.Thread(target=fetch, args=(file, other)) for other in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(other.read_bytes() == CONTENT for other in others)
+    assert host.requests["/all.tar.gz"] == 1
+
+
+IMAGES = {"a/1.jpg": b"one", "a/2.jpg": b"two", "b/1.jpg": b"three"}
+
+
+@pytest.fixture
+def folder(host):
+    hashed = b"".join(b"toy/images/%s\0%s" % (k.encode(), v) for k, v in IMAGES.items())
+    archive = archive_of({f"Toy/images/{k}": v for k, v in IMAGES.items()} | {"Toy/b": b"no"})
+    packed = Packed(None, sha256(archive), "Toy/images")
+    address = f"{host.address}/Toy.tgz"
+    size = sum(map(len, IMAGES.values()))
+    host.answers["/Toy.tgz"] = [serves(archive)]
+    return RemoteFile("toy/images", size, sha256(hashed), address, packed, "*/*.jpg")
+
+
+def images_in(path):
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+def lay_out(path, images):
+    for name, content in images.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+
+
+def test_a_folder_comes_out_of_its_archive(folder, target, host):
+    fetch(folder, target.with_name("images"))
+    assert images_in(target.with_name("images")) == IMAGES
+    assert names_in(target.parent) == ["Toy.tgz", "images"]
+
+
+def test_a_folder_comes_from_a_mirror_without_what_does_not_match(folder, target, host, tmp_path):
+    lay_out(tmp_path / "mirror/toy/images", {**IMAGES, "a/Thumbs.db": b"no", "notes.txt": b"no"})
+    fetch(folder, target.with_name("images"), [str(tmp_path / "mirror")])
+    assert images_in(target.with_name("images")) == IMAGES
+    assert not host.requests
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"a/1.jpg": b"eno"}, "expected sha256"),
+        ({"a/1.jpg": b"two", "a/2.jpg": b"one"}, "expected sha256"),
+        ({"b/2.jpg": b""}, "expected sha256"),
+        ({"b/1.jpg": b""}, "found 6 bytes, expected 11"),
+    ],
+)
+def test_a_damaged_folder_is_passed_over_and_refused_in_place(
+    change, said, folder, target, host, tmp_path
+):
+    lay_out(tmp_path / "mirror/toy/images", {**IMAGES, **change})
+    fetch(folder, target.with_name("images"), [str(tmp_path / "mirror")])
+    assert images_in(target.with_name("images")) == IMAGES
+    lay_out(target.with_name("images"), change)
+    with pytest.raises(ValueError, match=said):
+        module.verify(folder, target.with_name("images"))
+
+
+def test_what_only_mirrors_have(file, target, host):
+    mine = replace(file, address=None, remark="The whole is the source 'toy'.")
+    with pytest.raises(FetchError) as caught:
+        fetch(mine, target)
+    message = str(caught.value)
+    assert "The whole is the source 'toy'. Tried, in this order:\n  no mirror is named" in message
+    assert f"no official address: save it as\n  {target} ({len(CONTENT)} bytes" in message
+    host.answers["/base/toy/table.txt"] = [serves(CONTENT)]
+    fetch(mine, target, [f"{host.address}/base"])
+    assert target.read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(
     ("find", "name", "nearest"),
     [
@@ -379,11 +496,12 @@ def test_a_misspelt_key_of_the_catalogue_is_named():
 @pytest.mark.parametrize("path", module.remote_files())
 def test_catalogue_entries_are_whole(path):
     file = module.remote_file(path)
-    assert file.address.startswith("https://")
-    assert re.fullmatch(r"sha256:[0-9a-f]{64}", file.hash)
+    assert file.address.startswith("https://") if file.address else file.remark
+    assert file.hash or file.packed.member  # something verifies every file
     for form in filter(None, [file, file.packed]):
-        assert isinstance(form.size, int) and form.size > 0
-        assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", form.hash)
+        assert form.size is None or (isinstance(form.size, int) and form.size > 0)
+    for known in filter(None, [file.hash, file.packed and file.packed.hash]):
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", known)
 
 
 def test_catalogue_names_every_file_once():

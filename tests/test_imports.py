@@ -30,12 +30,13 @@ LAYERS = [
         "ascent",
         "checkpoint",
     }
-    | {"networks.potential", "data.dataset", "data.fetch"},
+    | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
     {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
-    | {"data.synthetic", "data.digits", "data.mnist"},
-    {"training", "model", "report"}
+    | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
+    | {"data.papamakarios"},
+    {"training", "model", "report", "data.subsets"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},

@@ -1,5 +1,6 @@
 """The real workflow on a toy suite, in a copy of the checkout: whole, rerun, broken and killed."""
 
+import math
 import os
 import re
 import shutil
@@ -403,7 +404,9 @@ def test_the_method_that_the_readme_adds_runs(tmp_path):
     blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
     rules = next(text for _, text in blocks if text.startswith("use rule train as train_straight"))
-    entry = yaml.safe_load(next(text for kind, text in blocks if kind == "yaml"))
+    entry = yaml.safe_load(
+        next(text for kind, text in blocks if "StraightFlow" in text and kind == "yaml")
+    )
     (checkout.folder / "benchmark/baselines/straight.py").write_text(source)
     (checkout.folder / "workflow/rules/straight.smk").write_text(rules)
     entry["straight"]["train"]["steps"] = 10
@@ -417,6 +420,71 @@ def test_the_method_that_the_readme_adds_runs(tmp_path):
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     assert checkout.nll().notna().all()
+
+
+def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp_path):
+    checkout = Checkout(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    pd.DataFrame(rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
+    numbers = {"noise": {"mass": 0.1}, "shuffle": 0, "split": [0.8, 0.1, 0.1]}
+    mine = {
+        "label": "Mine",
+        "class": "benchmark.data.table.Table",
+        "file": "mine.csv",
+        "numbers": {"columns": ["mass", "spin"], "standardise": "train", **numbers},
+    }
+    methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
+    checkout.configure(edited(datasets={"mine": mine}, methods=methods))
+    target = "results/toy/mine/gaussian/seed0/nll.json"
+    found = checkout.snakemake(target, "--cores", "1")
+    assert found.returncode == 0, found.stdout
+    first = describe(tmp_path / "results/toy/mine/data")
+    assert first.event == (2,) and first.rows == {"train": 160, "validation": 20, "test": 20}
+    assert math.isfinite(read_json(tmp_path / target)[0]["value"])
+    assert "Nothing to be done" in checkout.snakemake(target, "--dry-run").stdout
+
+    pd.DataFrame(-rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
+    planned = checkout.snakemake(target, "--dry-run").stdout
+    assert all(f"rule {name}:" in planned for name in ("prepare", "train_gaussian", "evaluate"))
+    found = checkout.snakemake("results/toy/mine/data", "--cores", "1")
+    assert found.returncode == 0, found.stdout
+    assert describe(tmp_path / "results/toy/mine/data").hash != first.hash
+
+
+def test_a_folder_of_images_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv(MIRRORS, ";".join(mirror))
+    checkout = Checkout(tmp_path)
+    recut = {
+        "label": "BSDS300 (recut)",
+        "class": "benchmark.data.patches.BSDS300Recut",
+        "source": "bsds300_images",
+        "numbers": {"train": 500, "validation": 20, "test": 30},
+    }
+    methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
+    checkout.configure(edited(datasets={"recut": recut}, methods=methods))
+    found = checkout.snakemake("results/toy/recut/data", "--cores", "1")
+    assert found.returncode == 0, found.stdout
+    described = describe(tmp_path / "results/toy/recut/data")
+    assert described.rows == {"train": 500, "validation": 20, "test": 30}
+    assert described.event == (63,)
+
+
+def test_an_archive_that_is_out_of_reach_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv(MIRRORS, str(tmp_path / "nowhere"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    checkout = Checkout(tmp_path)
+    mine = {
+        "label": "MINIBOONE",
+        "class": "benchmark.data.papamakarios.MINIBOONE",
+        "source": "miniboone",
+        "numbers": {},
+    }
+    methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
+    checkout.configure(edited(datasets={"miniboone": mine}, methods=methods))
+    found = checkout.snakemake("prefetch", "--cores", "1")
+    assert found.returncode != 0
+    assert "papamakarios/miniboone.npy was found undamaged nowhere" in found.stdout
+    assert "Download https://zenodo.org/records/1161203/files/data.tar.gz" in found.stdout
 
 
 def test_mnist_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypatch):

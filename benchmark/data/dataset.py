@@ -31,8 +31,8 @@ class Splits:
 class Dataset(abc.ABC):
     """A data set: what its rows are (class attributes), and how to make them (``prepare``)."""
 
-    event: ClassVar[tuple[int, ...]]
-    """Shape of one row."""
+    event: ClassVar[tuple[int, ...] | None]
+    """Shape of one row; ``None`` if only its file tells."""
     levels: ClassVar[int | None] = None
     """Number of grey levels of integer rows; ``None`` for real-valued rows."""
     picture: ClassVar[tuple[int, int, int] | None] = None
@@ -43,7 +43,10 @@ class Dataset(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def prepare(*args: Any, **numbers: Any) -> Splits:
-        """The rows, from the numbers of config.yaml; ``source`` is the folder of fetched files."""
+        """The rows, from the numbers of config.yaml.
+
+        ``source`` is the folder of fetched files, ``file`` one of the user's own.
+        """
 
 
 @dataclass(frozen=True)
@@ -89,17 +92,18 @@ def write(
     ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
     ``base`` are rows of the base, of the same kind.
     """
-    arrays = asdict(splits)
+    arrays = dict(vars(splits))
     if base is not None:
         arrays |= {"base": base.train, "base_test": base.test}
+    event = dataset.event or splits.train.shape[1:]
     for name, rows in arrays.items():
-        _check(dataset, name, rows)
+        _check(dataset, event, name, rows)
     description = Description(
-        event=dataset.event,
+        event=event,
         levels=dataset.levels,
         picture=dataset.picture,
         density=dataset.density,
-        rows={name: len(rows) for name, rows in asdict(splits).items()},
+        rows={name: len(rows) for name, rows in vars(splits).items()},
         hash=_hash(arrays),
         base=None if base is None else len(base.train),
     )
@@ -139,11 +143,11 @@ def dequantise(rows: np.ndarray, levels: int | None, seed: int) -> np.ndarray:
     return ((rows + noise) / levels).astype(np.float32)
 
 
-def _check(dataset: type[Dataset], name: str, rows: np.ndarray) -> None:
-    if not len(rows) or rows.shape[1:] != tuple(dataset.event):
+def _check(dataset: type[Dataset], event: tuple[int, ...], name: str, rows: np.ndarray) -> None:
+    if not len(rows) or rows.shape[1:] != tuple(event):
         raise ValueError(
             f"{dataset.__name__}.prepare: {name} has shape {rows.shape}; "
-            f"allowed is [at least one row, *{dataset.event}]."
+            f"allowed is [at least one row, *{event}]."
         )
     if dataset.levels is None and not np.isfinite(rows).all():
         raise ValueError(f"{dataset.__name__}.prepare: {name} has values that are not finite.")

@@ -3,17 +3,20 @@
 A file is named by its ``path``, its place in the downloads folder and in a mirror alike. It is
 looked for, packed, beside its target, then in every mirror (plain, then packed), then at its
 official address. A packed file lies where the plain one would, under its official name. Only a
-file whose size and hash are those of ``catalogue.yaml`` is ever put in place.
+file whose size and hash are those of ``catalogue.yaml`` is ever put in place; one whose own hash
+nobody published is taken only from its archive, whose hash is known. A folder counts as one file.
 """
 
 import difflib
+import fcntl
 import gzip
+import hashlib
 import logging
 import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -45,27 +48,38 @@ class FetchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Packed:
-    """A published form of a file: gzipped, or the archive (tar, zip) that has it as ``member``."""
+    """A published form of a file: gzipped, or the archive (tar, zip) that has it as ``member``.
 
-    size: int
+    ``size`` is ``None`` where it is not known; the hash verifies it all the same.
+    """
+
+    size: int | None
     hash: str
     member: str | None = None
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: its content (bytes, ``algorithm:hexdigest``) and its official address."""
+    """A published file: its content (bytes, ``algorithm:hexdigest``) and its official address.
+
+    ``size`` and ``hash`` are ``None`` for a member of an archive that were not published, and
+    ``address`` where only mirrors have the file. ``remark`` is what one who misses it should know.
+    With ``pattern`` it is a folder: its files that match, their bytes together, and the hash of
+    path, zero byte and content of one after the other in order.
+    """
 
     path: str
-    size: int
-    hash: str
-    address: str
+    size: int | None
+    hash: str | None
+    address: str | None
     packed: Packed | None = None
+    pattern: str | None = None
+    remark: str = ""
 
     @property
     def offered_path(self) -> str:
         """Where the official form of the file lies in a mirror."""
-        if self.packed is None:
+        if self.packed is None or self.address is None:
             return self.path
         name = PurePosixPath(urlsplit(self.address).path).name
         return str(PurePosixPath(self.path).with_name(name))
@@ -181,10 +195,12 @@ def _offers(
     if file.packed:
         yield str(_beside(file, target)), file.packed
     for mirror in mirrors:
-        yield f"{mirror}/{file.path}", None
+        if file.hash and not (file.pattern and _is_address(mirror)):
+            yield f"{mirror}/{file.path}", None
         if file.packed:
             yield f"{mirror}/{file.offered_path}", file.packed
-    yield file.address, file.packed
+    if file.address:
+        yield file.address, file.packed
 
 
 def _beside(file: RemoteFile, target: Path) -> Path:
@@ -202,19 +218,34 @@ def _bring(file: RemoteFile, target: Path, place: str, packed: Packed | None) ->
             archive = packed is not None and packed.member is not None
             arrived = beside if archive else Path(folder, beside.name)
             _download(place, (packed or file).hash, arrived)
-        _compare(arrived, packed or file)
-        _unpack(arrived, packed, temporary)
+        if packed is None:
+            _compare(arrived, file)
+        else:
+            _check(packed, arrived.stat().st_size, lambda name: _hash(arrived, name))
+        _unpack(arrived, file, packed, temporary)
         _compare(temporary, file)
 
 
-def _download(address: str, known_hash: str, target: Path) -> None:
-    pooch.create(
-        path=target.parent,
-        base_url="",
-        registry={target.name: known_hash},
-        urls={target.name: address},
-        retry_if_failed=RETRIES,
-    ).fetch(target.name, downloader=_http)
+def _download(address: str, known_hash: str | None, target: Path) -> None:
+    with _turn(target.parent):
+        pooch.create(
+            path=target.parent,
+            base_url="",
+            registry={target.name: known_hash},
+            urls={target.name: address},
+            retry_if_failed=RETRIES,
+        ).fetch(target.name, downloader=_http)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """One process at a time, so that an archive of several files is downloaded once."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _http(address: str, output: str | IO[bytes], caller: object) -> None:
@@ -229,9 +260,22 @@ def _http(address: str, output: str | IO[bytes], caller: object) -> None:
         raise
 
 
-def _unpack(arrived: Path, packed: Packed | None, target: Path) -> None:
-    with _opened(arrived, packed) as content, target.open("wb") as output:
-        shutil.copyfileobj(content, output)
+def _unpack(arrived: Path, file: RemoteFile, packed: Packed | None, target: Path) -> None:
+    if file.pattern is None:
+        with _opened(arrived, packed) as content, target.open("wb") as output:
+            shutil.copyfileobj(content, output)
+    elif packed is None:
+        for found in _files(arrived, file.pattern):
+            _copy(found, target / found.relative_to(arrived))
+    else:
+        with TemporaryDirectory(dir=target.parent) as folder, tarfile.open(arrived) as tar:
+            tar.extractall(folder, filter="data")
+            _unpack(Path(folder, cast(str, packed.member)), file, None, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 @contextmanager
@@ -250,26 +294,67 @@ def _opened(path: Path, packed: Packed | None) -> Iterator[IO[bytes]]:
             yield cast(IO[bytes], tar.extractfile(packed.member))
 
 
-def _compare(path: Path, expected: RemoteFile | Packed) -> None:
-    size = path.stat().st_size
-    if size != expected.size:
+def _compare(path: Path, expected: RemoteFile) -> None:
+    if expected.pattern is None:
+        _check(expected, path.stat().st_size, lambda name: _hash(path, name))
+        return
+    files = _files(path, expected.pattern)
+    names = [str(PurePosixPath(expected.path, file.relative_to(path))) for file in files]
+    size = sum(file.stat().st_size for file in files)
+    _check(expected, size, lambda name: _hash_of_all(dict(zip(names, files, strict=True)), name))
+
+
+def _check(expected: RemoteFile | Packed, size: int, hashed: Callable[[str], str]) -> None:
+    if expected.size is not None and size != expected.size:
         raise ValueError(f"found {size} bytes, expected {expected.size}")
-    algorithm = expected.hash.partition(":")[0]
-    found = f"{algorithm}:{pooch.file_hash(str(path), alg=algorithm)}"
-    if found != expected.hash:
-        raise ValueError(f"found {found}, expected {expected.hash}")
+    if expected.hash is not None:
+        algorithm = expected.hash.partition(":")[0]
+        found = f"{algorithm}:{hashed(algorithm)}"
+        if found != expected.hash:
+            raise ValueError(f"found {found}, expected {expected.hash}")
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    return sorted(folder.glob(pattern))
+
+
+def _hash(path: Path, algorithm: str) -> str:
+    found: str = pooch.file_hash(str(path), alg=algorithm)
+    return found
+
+
+def _hash_of_all(files: Mapping[str, Path], algorithm: str) -> str:
+    total = hashlib.new(algorithm)
+    for name, file in files.items():
+        total.update(name.encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()
 
 
 def _by_hand(file: RemoteFile, target: Path, answers: Sequence[str]) -> str:
-    tried = "\n".join(f"  {answer}" for answer in answers)
-    plain = f"{file.size} bytes, {file.hash}"
-    packed = f"{file.packed.size} bytes, {file.packed.hash}" if file.packed else plain
-    unpacked = f", or, unpacked, as\n  {target} ({plain})" if file.packed else ""
+    tried = "\n".join(f"  {answer}" for answer in answers) or "  no mirror is named"
+    remark = f" {file.remark}" if file.remark else ""
     return (
-        f"{file.path} was found undamaged nowhere. Tried, in this order:\n{tried}\n"
-        f"Download {file.address}\n  ({packed}) and save it as\n"
-        f"  {_beside(file, target)}{unpacked}.\n"
-        f"Or name a mirror, a folder or an http(s) address that has {file.path}"
-        f"{' or ' + file.offered_path if file.packed else ''}: under `mirrors:` in config.yaml, "
-        f"or in the environment variable {MIRRORS} (several are separated by `;`)."
+        f"{file.path} was found undamaged nowhere.{remark} Tried, in this order:\n{tried}\n"
+        f"{_download_by_hand(file, target)}a mirror, a folder or an http(s) address that has "
+        f"{file.path if file.hash else file.offered_path}"
+        f"{' or ' + file.offered_path if file.packed and file.hash else ''}: under `mirrors:` in "
+        f"config.yaml, or in the environment variable {MIRRORS} (several are separated by `;`)."
     )
+
+
+def _download_by_hand(file: RemoteFile, target: Path) -> str:
+    if file.address is None:
+        return f"It has no official address: save it as\n  {target} ({_known_of(file)}).\nOr name "
+    unpacked = f", or, unpacked, as\n  {target} ({_known_of(file)})" if file.packed else ""
+    return (
+        f"Download {file.address}\n  ({_known_of(file.packed or file)}) and save it as\n"
+        f"  {_beside(file, target)}{unpacked}.\nOr name "
+    )
+
+
+def _known_of(form: RemoteFile | Packed) -> str:
+    """What identifies a file, in words."""
+    known = [f"{form.size} bytes" if form.size else "", form.hash or ""]
+    return ", ".join(filter(None, known)) or "no checksum is published of it by itself"

@@ -68,6 +68,19 @@ def shares_gpu(workflow) -> bool:
     return local and gpu and free and workflow.cores > 1
 
 
+def paths(folders: bool) -> str:
+    """Names of what can be fetched, files or folders, as a wildcard constraint."""
+    found = fetch.remote_files().values()
+    return "|".join(
+        re.escape(x.path) for x in found if (x.pattern is not None) == folders
+    )
+
+
+def own_files(dataset: str) -> list[str]:
+    """Files of the user's own that a data set is made from."""
+    return [entry["file"] for entry in made_from(dataset) if "file" in entry]
+
+
 def raw_files(dataset: str) -> list[str]:
     """Files that have to be fetched before a data set can be prepared."""
     sources = [entry["source"] for entry in made_from(dataset) if "source" in entry]

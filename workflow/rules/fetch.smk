@@ -4,12 +4,19 @@ rule fetch:
     log:
         f"{DOWNLOADS}/{{path}}.log",
     wildcard_constraints:
-        path="|".join(map(re.escape, fetch.remote_files())),
+        path=paths(folders=False),
     localrule: True
     conda:
         "../../environment.yml"
     script:
         "../scripts/fetch.py"
+
+
+use rule fetch as fetch_folder with:
+    output:
+        file=directory(f"{DOWNLOADS}/{{path}}"),
+    wildcard_constraints:
+        path=paths(folders=True),
 
 
 rule prefetch:

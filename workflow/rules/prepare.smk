@@ -1,6 +1,7 @@
 rule prepare:
     input:
         raw=lambda wildcards: raw_files(wildcards.dataset),
+        own=lambda wildcards: own_files(wildcards.dataset),
         code=lambda wildcards: files_of(
             *(module_of(entry["class"]) for entry in made_from(wildcards.dataset)),
             "benchmark.prepare",
