@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from benchmark.coordinates import Affine
+from benchmark.coordinates import Coordinates, unfitted
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Flow, Method
 from benchmark.likelihood import Likelihood
@@ -21,7 +21,7 @@ ROWS = 10_000
 class Model(nn.Module):
     """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves."""
 
-    def __init__(self, method: Method, coordinates: Affine, tolerance: Tolerance) -> None:
+    def __init__(self, method: Method, coordinates: Coordinates, tolerance: Tolerance) -> None:
         super().__init__()
         self.method, self.coordinates, self.tolerance = method, coordinates, tolerance
 
@@ -82,8 +82,8 @@ def build(kind: str, event: tuple[int, ...], numbers: dict[str, Any]) -> Method:
 
 
 def save(folder: str | Path, model: Model, description: dict[str, Any]) -> None:
-    """Write a model; ``description`` holds ``class``, ``numbers``, ``event``, ``validation``
-    (the tolerance) and whatever else is to be known of the fit."""
+    """Write a model; ``description`` holds ``class``, ``numbers``, ``event``, the kind of its
+    ``coordinates``, ``validation`` (the tolerance) and whatever else is to be known of the fit."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     with atomic(Path(folder) / "model.safetensors") as temporary:
         save_file(weights, temporary)
@@ -99,7 +99,8 @@ def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
     stored = read_json(Path(folder) / "model.json")
     event = tuple(stored["event"])
     method = build(stored["class"], event, stored["numbers"])
-    model = Model(method, Affine.identity(event), tolerance or _tolerance_of(Path(folder)))
+    coordinates = unfitted(stored["coordinates"], event)
+    model = Model(method, coordinates, tolerance or _tolerance_of(Path(folder)))
     model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
     return model.eval()
 

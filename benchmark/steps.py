@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import evaluation, model, names, records
+from benchmark import coordinates, evaluation, model, names, records
 from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
@@ -24,7 +24,7 @@ from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import Metric, Run
 from benchmark.source import digest, files_of
-from benchmark.training import Row, Rows, Training, Validation, coordinates, fit
+from benchmark.training import Row, Rows, Training, Validation, fit
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
@@ -54,7 +54,7 @@ def train(
     known = {} if description.base is None else {"base_rows": description.base}
     arguments = {**numbers["model"], **given, **known}
     method = model.build(numbers["class"], description.event, arguments).to(device)
-    to_method = coordinates(training.coordinates, rows.all())
+    to_method = coordinates.fitted(training.coordinates, rows.all())
     held_out = _rows(data, "validation", VALIDATION_NOISE, device)
 
     tolerance = _tolerance(settings)
@@ -81,6 +81,7 @@ def train(
             "class": numbers["class"],
             "numbers": arguments,
             "event": description.event,
+            "coordinates": training.coordinates,
             "validation": asdict(tolerance),
             "weights": training.weights,
             "training": {

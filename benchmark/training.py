@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
-from benchmark.coordinates import Affine
+from benchmark.coordinates import Affine, Coordinates
 from benchmark.flow import Method
 from benchmark.shapes import Batch
 
@@ -81,9 +81,9 @@ class Rows:
 
     def __init__(self, rows: np.ndarray, levels: int | None, device: torch.device) -> None:
         self.rows, self.levels = torch.tensor(rows, device=device), levels
-        self.coordinates = Affine.identity(rows.shape[1:]).to(device)
+        self.coordinates: Coordinates = Affine.identity(rows.shape[1:]).to(device)
 
-    def within(self, coordinates: Affine) -> "Rows":
+    def within(self, coordinates: Coordinates) -> "Rows":
         """The same rows in other coordinates."""
         found = copy.copy(self)
         found.coordinates = coordinates
@@ -266,15 +266,6 @@ class Descent:
         k = self.steps
         decay = min(self.numbers.ema, (1 + k) / (10 + k)) if k else 0.0
         torch._foreach_lerp_(self._averages, self.weights, 1 - decay)
-
-
-def coordinates(kind: str, x: Batch) -> Affine:
-    """The map from rows ``x`` to the coordinates in which a method is trained."""
-    return (
-        Affine.standardising(x)
-        if kind == "standardised"
-        else Affine.identity(x.shape[1:]).to(x.device)
-    )
 
 
 class Course:

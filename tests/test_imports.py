@@ -18,6 +18,7 @@ LAYERS = [
         "locks",
         "progress",
         "memory",
+        "significance",
     },
     {
         "densities",
@@ -51,6 +52,7 @@ LEVEL = {
 }
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
+WITHOUT_TORCH += ["significance"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 

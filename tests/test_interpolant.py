@@ -305,7 +305,7 @@ def test_learned_path_and_base_survive_averaging_and_a_file(tmp_path, single_pre
     averaged, _ = fit(method, rows, short, unvalidated)
     fitted = Model(averaged, Affine.identity((2,)), Tolerance(1e-4, 1e-4))
     kind = "benchmark.baselines.interpolant.InterpolantFlow"
-    stored = {"class": kind, "numbers": numbers, "event": (2,)}
+    stored = {"class": kind, "numbers": numbers, "event": (2,), "coordinates": "identity"}
     model.save(tmp_path, fitted, {**stored, "validation": {"atol": 1e-4, "rtol": 1e-4}})
     restored, x = model.load(tmp_path), torch.randn(10, 2)
     assert torch.equal(restored.log_prob(x), fitted.log_prob(x))

@@ -200,6 +200,7 @@ def test_saved_methods_are_restored_exactly(name, tmp_path):
         "class": CONFIG[name]["class"],
         "numbers": numbers(name),
         "event": (2,),
+        "coordinates": "identity",
         "validation": {"atol": ROUGH.atol, "rtol": ROUGH.rtol},
     }
     model.save(tmp_path, fitted, description)

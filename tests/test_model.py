@@ -18,6 +18,7 @@ DESCRIPTION = {
     "class": "benchmark.baselines.interpolant.InterpolantFlow",
     "numbers": NUMBERS,
     "event": (1, 2, 2),
+    "coordinates": "standardised",
     "validation": {"atol": 1e-4, "rtol": 1e-3},
 }
 

@@ -125,6 +125,7 @@ def test_saved_fits_are_restored_exactly(dim, tmp_path):
         "class": "benchmark.baselines.spline_flow.SplineFlow",
         "numbers": SIZE,
         "event": (dim,),
+        "coordinates": "identity",
         "validation": {"atol": 1e-3, "rtol": 1e-3},
     }
     model.save(tmp_path, fitted, description)

@@ -46,7 +46,8 @@ class Points(Dataset):
 def save(folder, method, name, numbers):
     stored = {
         **{"class": f"benchmark.baselines.{name}", "numbers": numbers, "event": (2,)},
-        **{"validation": {"atol": 1e-3, "rtol": 1e-3}, "weights": "last"},
+        **{"coordinates": "standardised", "weights": "last"},
+        "validation": {"atol": 1e-3, "rtol": 1e-3},
     }
     model.save(folder, Model(method, Affine(SHIFT, SCALE), Tolerance(1e-3, 1e-3)), stored)
 

@@ -13,7 +13,7 @@ from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.flow import Method
 from benchmark.ode import Tolerance
-from benchmark.training import Clock, Plateau, Rows, Training, Validation, coordinates, fit
+from benchmark.training import Clock, Plateau, Rows, Training, Validation, fit
 
 CPU = torch.device("cpu")
 
@@ -561,14 +561,3 @@ def test_real_rows_are_as_they_are():
     assert torch.equal(rows.all(), torch.arange(40.0).reshape(20, 2))
     drawn = rows.draw(1000)
     assert (drawn[:, 1] - drawn[:, 0] == 1).all() and len(drawn[:, 0].unique()) == 20
-
-
-def test_coordinates_of_the_config():
-    x = torch.randn(50, 2) * 3 + 1
-    assert torch.equal(coordinates("identity", x)(x), x)
-    assert torch.equal(coordinates("standardised", x)(x), Affine.standardising(x)(x))
-
-
-def test_coordinates_lie_where_the_rows_lie():
-    x = torch.empty(3, 2, device="meta")  # stands for a GPU
-    assert coordinates("identity", x).shift.device == x.device

@@ -1,0 +1,70 @@
+"""Paired tests and Holm's correction, against closed forms and by how often they err."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from benchmark.significance import Paired, holm, paired
+
+
+def test_p_values_are_those_of_students_t_by_hand():
+    first = np.zeros((3, 4))
+    second = np.array([[1.0, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 7]])
+    found = paired(first, second)
+    rows = np.array([2, 3, 4, 16 / 3])
+    seeds = np.array([2.5, 3.5, 4.75])
+    for p, values in ((found.rows, rows), (found.seeds, seeds)):
+        n = len(values)
+        t = values.mean() / (values.std(ddof=1) / math.sqrt(n))
+        assert p == pytest.approx(2 * student.sf(t, n - 1), rel=1e-12)
+    assert found.p == max(found.rows, found.seeds)
+
+
+def test_rows_are_paired():
+    # Rows differ by 100, methods by 0.1: unpaired, nothing would be seen.
+    rng = np.random.default_rng(0)
+    rows = 100 * rng.normal(size=1000)
+    first = rows + 0.01 * rng.normal(size=(3, 1000))
+    assert paired(first, first + 0.1 + 0.01 * rng.normal(size=(3, 1000))).p < 1e-3
+
+
+def test_direction_does_not_matter():
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 3, 50))
+    assert paired(first, second) == pytest.approx(paired(second, first))
+
+
+def test_one_refit_is_too_few_to_tell():
+    found = paired(np.zeros((1, 5)), np.array([[1.0, 2, 3, 4, 5]]))
+    assert found.seeds is None and found.p is None and 0 < found.rows < 0.05
+
+
+def test_differences_without_spread():
+    assert paired(np.zeros((2, 3)), np.zeros((2, 3))) == Paired(1.0, 1.0)
+    assert paired(np.zeros((2, 3)), np.ones((2, 3))) == Paired(0.0, 0.0)
+
+
+def test_false_alarms_are_as_many_as_the_level():
+    rng = np.random.default_rng(2)
+    n = 2000
+    alarms = [paired(*rng.normal(size=(2, 3, 30))) for _ in range(n)]
+    for which in ("rows", "seeds"):
+        share = np.mean([getattr(found, which) < 0.05 for found in alarms])
+        assert abs(share - 0.05) < 4 * math.sqrt(0.05 * 0.95 / n)
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.02, 0.03, 0.5 times 4, 3, 2, 1: 0.04, 0.06, 0.06, 0.5.
+    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
+    assert holm([0.7, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_keeps_the_chance_of_any_false_alarm():
+    rng = np.random.default_rng(3)
+    n = 4000
+    any_alarm = np.mean([min(holm(list(rng.uniform(size=6)))) < 0.05 for _ in range(n)])
+    assert abs(any_alarm - (1 - (1 - 0.05 / 6) ** 6)) < 4 * math.sqrt(0.05 * 0.95 / n)
