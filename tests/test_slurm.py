@@ -408,6 +408,45 @@ def test_a_killed_snakemake_finds_its_jobs_again(workflow):
     assert len(workflow.starts("a")) == len(workflow.starts("b")) == 1
 
 
+def test_after_control_c_the_same_command_waits_for_the_end_of_what_it_cancelled(workflow):
+    workflow.start(until=60)
+    workflow.counts(to=3)
+    os.killpg(workflow.process.pid, signal.SIGINT)
+    workflow.wait()
+    assert workflow.queue()  # it is given time to end
+    workflow.start("--rerun-incomplete", until=60)
+    workflow.says("waiting for the end of")
+    workflow.done()
+    assert went_on(workflow.starts())
+    assert len(workflow.submitted()) == 2
+
+
+def test_a_job_of_other_parameters_is_not_taken_for_the_one_that_is_wanted(workflow):
+    snakefile = workflow.folder / "Snakefile"
+    snakefile.write_text(SNAKEFILE.replace("    shell:", "    params: 1\n    shell:"))
+    workflow.start(until=1000)
+    workflow.counts()
+    workflow.kill()
+    old = workflow.queue()
+    workflow.start("--unlock").wait()
+    snakefile.write_text(snakefile.read_text().replace("params: 1", "params: 2"))
+    workflow.start("--rerun-incomplete", until=30)
+    workflow.says(f"{old[0]} has other parameters or inputs; cancelling it")
+    workflow.done()
+    assert len(workflow.submitted()) == 2
+
+
+def test_control_c_without_a_controller_says_what_is_left(workflow):
+    workflow.start(until=1000)
+    workflow.counts(to=80)  # the controller saves its state every 5 s
+    (job,) = workflow.queue()
+    workflow.cluster.kill("slurmctld")
+    os.killpg(workflow.process.pid, signal.SIGINT)
+    workflow.wait()
+    assert f"Jobs may be left: `scancel {job}`" in workflow.told
+    workflow.cluster.start_controller()
+
+
 # --- what jobs do ---------------------------------------------------------------------------------
 
 
