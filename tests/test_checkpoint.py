@@ -5,6 +5,7 @@ That training and evaluation go on from them as if nothing had been is tested in
 
 import hashlib
 import io
+import math
 import os
 import random
 import signal
@@ -110,6 +111,17 @@ def test_every_interruption_counts_with_or_without_a_state(path):
     write(path)
     with Checkpoint(path, KEY) as work:
         assert work.interruptions == 4
+
+
+def test_a_failure_is_no_interruption_and_keeps_the_state_that_was_saved(path):
+    weights = torch.zeros(3)
+    with pytest.raises(FloatingPointError), Checkpoint(path, KEY) as work:
+        work.part("training").save({"weights": weights})
+        weights.fill_(math.nan)  # saved states are not copies
+        raise FloatingPointError("diverged")
+    with Checkpoint(path, KEY) as work:
+        assert work.interruptions == 0
+        assert torch.equal(work.part("training").state()["weights"], torch.zeros(3))
 
 
 def flip(content, position):

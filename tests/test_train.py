@@ -133,3 +133,23 @@ def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):
     assert 0 < abs(found["nll"]["value"] - exact["nll"]["value"]) < 4 * error
     # The same probes at a tighter tolerance: nothing of their noise is in the solver's error.
     assert found["solver_error"]["value"] < 0.1 * error
+
+
+def test_a_run_is_whole_only_if_all_of_it_was_made_with_this_config(suite):
+    run = suite.runs[0]
+    assert report.gap(suite, run) == "was not run"
+    train(suite, run)
+    data = records.data_folder("toy", run.dataset)
+    settings = {**suite.measured(), "config": suite.run_hash(run)}
+    steps.evaluate(run, suite.numbers(run), settings, data, run.folder, CPU)
+    metrics.write_nll(run, data, run.folder)
+    assert report.gap(suite, run) is None
+    for name, reason in (
+        ("model.json", "its model was trained with another config"),
+        ("nll.json", "its records were made with another config"),
+    ):
+        whole = (run.folder / name).read_text()
+        hashes = suite.train_hash(run), suite.run_hash(run)
+        (run.folder / name).write_text(whole.replace(hashes[0], "x").replace(hashes[1], "x"))
+        assert report.gap(suite, run) == reason
+        (run.folder / name).write_text(whole)
