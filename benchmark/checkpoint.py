@@ -60,6 +60,7 @@ class Checkpoint:
     def __init__(self, path: Path, key: Mapping[str, str]) -> None:
         self.path, self.interruptions = path, 0
         self.key = {name: str(value) for name, value in key.items()}  # torch's version is no str
+        self.devices: list[str] = []
         self._states: dict[str, dict[str, Any]] = {}
         self._asked: signal.Signals | None = None
         self._saved, self._took = math.inf, 0.0
@@ -80,6 +81,13 @@ class Checkpoint:
                 self._states = _read(self.path)["states"]  # those in memory have gone on
                 self.interruptions -= 1
                 self._write()
+
+    def visit(self, device: str) -> str:
+        """Note that the work goes on on ``device``; all that it has been on, in words."""
+        if device not in self.devices:
+            self.devices.append(device)
+            self._write()
+        return ", then ".join(self.devices)
 
     def part(self, name: str) -> "Part":
         """The part of the state that has this name."""
@@ -132,6 +140,7 @@ class Checkpoint:
             log.warning("%s is not used: %s. The work starts anew.", self.path, why)
         else:
             self.interruptions = content["interruptions"] + 1
+            self.devices = content["devices"]
             self._states = content["states"]
 
     def _compare(self, found: dict[str, str]) -> None:
@@ -146,7 +155,10 @@ class Checkpoint:
 
     def _write(self) -> None:
         started, buffer = time.monotonic(), io.BytesIO()
-        content = {"key": self.key, "interruptions": self.interruptions, "states": self._states}
+        content = {
+            **{"key": self.key, "interruptions": self.interruptions, "devices": self.devices},
+            "states": self._states,
+        }
         torch.save(content, buffer)
         digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
         with atomic(self.path) as temporary, temporary.open("wb") as file:

@@ -74,7 +74,7 @@ def train(
         base = Rows(dataset.rows(data, "base"), description.levels, device).within(to_method)
     key = _key(run, numbers, settings["config"], description, device)
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
-        part = checkpoint.part("training")
+        devices, part = checkpoint.visit(_device_name(device)), checkpoint.part("training")
         averaged, history = fit(method, rows.within(to_method), training, validate, base, part)
         _write_history(folder / "training.csv", history)
         stored = {
@@ -91,7 +91,7 @@ def train(
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },
-            "provenance": _origin(numbers, settings["config"], device),
+            "provenance": _origin(numbers, settings["config"], devices),
         }
         model.save(folder, fitted(averaged), stored)
         checkpoint.remove()
@@ -120,7 +120,7 @@ def evaluate(
         "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
     }
     with Checkpoint(folder / f"evaluate{CHECKPOINT}", key) as checkpoint:
-        likelihood = None
+        devices, likelihood = checkpoint.visit(_device_name(device)), None
         if reason is None:
             part = checkpoint.part("likelihood")
             likelihood = evaluation.log_prob(fitted, x, chunk, tolerance, part)
@@ -135,7 +135,7 @@ def evaluate(
         ]
         stored = read_json(folder / "model.json")
         protocol = _protocol(fitted, stored["weights"], chunk, description)
-        origin = _origin(numbers, settings["config"], device)
+        origin = _origin(numbers, settings["config"], devices)
         _write_rows(folder / "samples.npy", samples.values)
         gap = np.full(len(x), np.nan)
         _write_rows(folder / "log_prob.npy", gap if likelihood is None else likelihood.values)
@@ -313,12 +313,9 @@ def _key(
     }
 
 
-def _origin(numbers: dict[str, Any], config: str, device: torch.device) -> dict[str, Any]:
+def _origin(numbers: dict[str, Any], config: str, devices: str) -> dict[str, Any]:
     return records.provenance(
-        _modules(numbers),
-        config=config,
-        device=_device_name(device),
-        threads=torch.get_num_threads(),
+        _modules(numbers), config=config, device=devices, threads=torch.get_num_threads()
     )
 
 

@@ -113,6 +113,16 @@ def test_every_interruption_counts_with_or_without_a_state(path):
         assert work.interruptions == 4
 
 
+def test_devices_are_remembered_in_their_order(path):
+    with Checkpoint(path, KEY) as work:
+        assert work.visit("a GPU") == "a GPU"
+    for told in ("a GPU, then another", "a GPU, then another"):
+        with Checkpoint(path, KEY) as work:  # the first was killed before any save
+            assert work.visit("another") == told
+    with Checkpoint(path, {**KEY, "seed": "of other work"}) as work:
+        assert work.visit("another") == "another"
+
+
 def test_a_failure_is_no_interruption_and_keeps_the_state_that_was_saved(path):
     weights = torch.zeros(3)
     with pytest.raises(FloatingPointError), Checkpoint(path, KEY) as work:
@@ -184,7 +194,8 @@ class Planted:
 
 def test_nothing_is_run_by_reading_a_file(path, tmp_path, caplog):
     buffer = io.BytesIO()
-    content = {"key": KEY, "interruptions": 0, "states": {"training": Planted(tmp_path / "here")}}
+    states = {"training": Planted(tmp_path / "here")}
+    content = {"key": KEY, "interruptions": 0, "devices": [], "states": states}
     torch.save(content, buffer)
     path.parent.mkdir()
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
