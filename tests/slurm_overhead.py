@@ -180,7 +180,8 @@ class Bench:
 
     def __init__(self, folder, cluster):
         self.folder, self.cluster = folder, cluster
-        self.values, self.run = defaultdict(lambda: defaultdict(list)), None
+        self.values, self.loads = defaultdict(lambda: defaultdict(list)), []
+        self.run = None
         (folder / "bin").mkdir()
         for name in ("sbatch", *QUERIES):
             wrapper = folder / "bin" / name
@@ -193,6 +194,7 @@ class Bench:
 
     def start(self, executor, target, jobs, *options, extra=""):
         config = ("--config", f"jobs={jobs}", f"extra={extra!r}")
+        self.loads.append(os.getloadavg()[0])
         self.run = Run(self.folder, self.cluster, executor, target, *options, *config)
         return self.run
 
@@ -330,7 +332,7 @@ def main():
     if reason := slurm_cluster.missing():
         raise SystemExit(reason)
     executors = [ours(), *(theirs(python) if python else [])]
-    load, folder = os.getloadavg()[0], Path(tempfile.mkdtemp(prefix="slurm."))
+    folder = Path(tempfile.mkdtemp(prefix="slurm."))
     bench = Bench(folder, Cluster(folder / "cluster"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Where it is ignored, as in a shell's background, it would be ignored by Snakemake too.
@@ -345,8 +347,8 @@ def main():
     print(table(bench.values, [executor.name for executor in executors]))
     slurm = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True).stdout.strip()
     packages = "; ".join(dict.fromkeys(executor.versions for executor in executors))
-    machine = f"{os.cpu_count()} cores, load {load:.1f} before"
-    print(f"\n{packages}; {slurm}; {machine}.")
+    load = f"load {cell(bench.loads)}, that of the jobs included"
+    print(f"\n{packages}; {slurm}; {os.cpu_count()} cores, {load}.")
 
 
 if __name__ == "__main__":
