@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -638,6 +639,15 @@ def test_a_job_that_vanishes_has_failed_after_the_latency(fake):
     assert re.search(words, fake.told), fake.told
     asked = [seconds for seconds in fake.calls("squeue") if seconds > lost]
     assert len(asked) > 4  # not more rarely while there is doubt
+
+
+def test_a_job_whose_files_were_removed_has_failed_when_it_ends(fake):
+    fake.start(until=20)
+    fake.counts()
+    shutil.rmtree(fake.folder / ".snakemake/submitit")
+    assert fake.wait(30) != 0
+    words = r"SLURM job 1: it left no result \(state .*\n.*\n.*no log"
+    assert re.search(words, fake.told), fake.told
 
 
 @pytest.mark.parametrize("times", [1, 2])
