@@ -9,7 +9,7 @@ finds, on the nodes as well. Workflow, resources and cluster are the same for bo
 write the time and do nothing else. What the rows are:
 
 - **Submission**: from Snakemake's "Execute N jobs" (as it is read from its output) to the return of
-  the last ``sbatch``, noted by a script that stands in its place on the PATH and adds some 3 ms to
+  the last ``sbatch``, noted by a script that stands in its place on the PATH and adds some 2 ms to
   each call. The 100 jobs are not to begin within the hour.
 - **Hand-over**: from the last act of a job to the first act of the job that needs its output.
 - **On the node**: from the start of a job to its end, by the log of SLURM's controller.
