@@ -56,6 +56,11 @@ def until(true: Callable[[], object], seconds: float, report: Callable[[], str])
         time.sleep(0.05)
 
 
+def hear_interrupts():
+    """In a new process: tests that run in the background of a shell do not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Workflow:
     """A workflow in a folder of its own, whose path has a blank."""
 
@@ -71,7 +76,7 @@ class Workflow:
         with self.path.open("a") as output:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env={**os.environ, **self.environment},
-                stdout=output, stderr=output, start_new_session=True,
+                stdout=output, stderr=output, start_new_session=True, preexec_fn=hear_interrupts,
             )  # fmt: skip
         return self
 

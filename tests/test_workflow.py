@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from checkout import ROOT, TOY, Checkout, edited
+from counting import hear_interrupts
 
 import benchmark
 from benchmark.data.dataset import describe
@@ -275,7 +276,11 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, 
     options = ("--cores", "2", "--quiet", "rules")
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
-            **checkout.command(*options), stdout=output, stderr=output, start_new_session=True
+            **checkout.command(*options),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=hear_interrupts,
         )
         while not list(checkout.folder.glob("results/toy/*/*/*/model.json")):
             time.sleep(0.1)
@@ -301,7 +306,11 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
     log = cut.folder / run / "train.log"
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
-            **cut.command(*arguments), stdout=output, stderr=output, start_new_session=True
+            **cut.command(*arguments),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=hear_interrupts,
         )
         while not (log.exists() and "/1500" in log.read_text()):
             time.sleep(0.05)
