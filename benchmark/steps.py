@@ -127,14 +127,14 @@ def evaluate(
         samples = evaluation.sample(fitted, settings["samples"], chunk, checkpoint.part("samples"))
         few, part = x[: settings["tight_rows"]], checkpoint.part("tight likelihood")
         solve = _solve(fitted, likelihood, few, chunk, part)
+        stored = read_json(folder / "model.json")
+        protocol = _protocol(fitted, stored["weights"], chunk, description)
         now = [
             *_likelihood_metrics(likelihood, reason),
-            *_sampling_metrics(samples, fitted.method.protocol(tolerance)["solver"]),
+            *_sampling_metrics(samples, protocol["solver"]),
             *_diagnostic_metrics(fitted, x[:chunk]),
             Metric("evaluation_interruptions", float(checkpoint.interruptions), "1", "none"),
         ]
-        stored = read_json(folder / "model.json")
-        protocol = _protocol(fitted, stored["weights"], chunk, description)
         origin = _origin(numbers, settings["config"], devices)
         _write_rows(folder / "samples.npy", samples.values)
         gap = np.full(len(x), np.nan)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from counting import hear_interrupts
 
 ROOT = Path(__file__).parent.parent
 TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
@@ -44,6 +45,14 @@ class Checkout:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.run(**self.command(*arguments), **pipes)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Snakemake in a group of processes of its own; what it says is in the file ``output``."""
+        with (self.folder / "output").open("w") as output:
+            return subprocess.Popen(
+                **self.command(*arguments), stdout=output, stderr=output,
+                start_new_session=True, preexec_fn=hear_interrupts,
+            )  # fmt: skip
 
     def make(self) -> subprocess.CompletedProcess:
         return self.snakemake("--cores", "2", "--quiet", "rules", "--rerun-incomplete")

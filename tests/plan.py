@@ -1,4 +1,4 @@
-"""The plan of a short training, for tests that train."""
+"""The plan of a short training, and what only trains, for tests that train."""
 
 from typing import Any
 
@@ -19,3 +19,20 @@ def plan(steps: int, batch_size: int, lr: float, **changes: Any) -> Training:
 def unvalidated(method: Method) -> Validation:
     """For trainings that are not looked at before their end."""
     return Validation(None, {})
+
+
+class OnlyTrained(Method):
+    """A method that is trained and then not used."""
+
+    @classmethod
+    def build(cls, event):
+        return cls()
+
+    def log_prob(self, x, tolerance, t=1.0):
+        raise NotImplementedError
+
+    def sample(self, n, tolerance):
+        raise NotImplementedError
+
+    def protocol(self, tolerance):
+        raise NotImplementedError

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from plan import OnlyTrained
 from torch import nn
 
 from benchmark import checkpoint, config, evaluation, model, records, steps, training
 from benchmark.checkpoint import REQUESTS, Checkpoint, Interrupted
 from benchmark.coordinates import Affine
 from benchmark.files import read_json
-from benchmark.flow import Method
 from benchmark.likelihood import Likelihood
 from benchmark.log import logged
 from benchmark.model import Model
@@ -168,7 +168,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(
         assert_equal(trained(tmp_path, CASES[name], dict.fromkeys(draws, number)), expected)
 
 
-class Gambling(Method):
+class Gambling(OnlyTrained):
     """Draws from the generators that are not torch's, as a user's method may."""
 
     def __init__(self):
@@ -177,23 +177,10 @@ class Gambling(Method):
         self.register_buffer("losses", torch.zeros((), dtype=torch.int64))
         self.gone = []
 
-    @classmethod
-    def build(cls, event):
-        return cls()
-
     def loss(self, x1):
         self.losses += 1
         self.gone.append(self.losses.item())
         return (self.w - np.random.randn() - random.gauss(0, 1)).square()
-
-    def log_prob(self, x, tolerance, t=1.0):
-        raise NotImplementedError
-
-    def sample(self, n, tolerance):
-        raise NotImplementedError
-
-    def protocol(self, tolerance):
-        raise NotImplementedError
 
 
 PLAIN = {**CONFIGURED["interpolant"]["train"], "steps": 10, "batch_size": 4, "lr": 0.1}

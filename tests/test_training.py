@@ -5,20 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
+from plan import OnlyTrained
 from torch import nn
 
 from benchmark import training
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
-from benchmark.flow import Method
 from benchmark.ode import Tolerance
 from benchmark.training import Clock, Plateau, Rows, Training, Validation, fit
 
 CPU = torch.device("cpu")
 
 
-class Sliding(Method):
+class Sliding(OnlyTrained):
     """One weight ``w`` from 0, loss ``gradient(step) x w``: Adam moves it by ``-lr`` at each step.
 
     (The moments of a constant gradient are the gradient and its square.)
@@ -29,10 +29,6 @@ class Sliding(Method):
         self.w = nn.Parameter(torch.zeros(()))
         self.gradient, self.after = gradient, after
         self.path, self.batches, self.initial, self.gap = [], [], None, None
-
-    @classmethod
-    def build(cls, event):
-        return cls()
 
     def initialise(self, x1, x0=None):
         self.initial = x1, x0
@@ -46,15 +42,6 @@ class Sliding(Method):
         step = len(self.path)
         self.after(step)
         return self.gradient(step) * self.w
-
-    def log_prob(self, x, tolerance, t=1.0):
-        raise NotImplementedError
-
-    def sample(self, n, tolerance):
-        raise NotImplementedError
-
-    def protocol(self, tolerance):
-        raise NotImplementedError
 
 
 def numbers(**changes):

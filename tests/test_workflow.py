@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 import torch
 import yaml
 from checkout import ROOT, TOY, Checkout, edited
-from counting import hear_interrupts
 
 import benchmark
 from benchmark.data.dataset import describe
@@ -273,20 +271,12 @@ def test_a_run_that_diverges_is_a_named_gap_and_the_rest_is_made(tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, how):
     checkout = Checkout(tmp_path)
-    options = ("--cores", "2", "--quiet", "rules")
-    with (tmp_path / "output").open("w") as output:
-        process = subprocess.Popen(
-            **checkout.command(*options),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=hear_interrupts,
-        )
-        while not list(checkout.folder.glob("results/toy/*/*/*/model.json")):
-            time.sleep(0.1)
-            assert process.poll() is None, (tmp_path / "output").read_text()
-        os.killpg(process.pid, how)
-        process.wait()
+    process = checkout.start("--cores", "2", "--quiet", "rules")
+    while not list(checkout.folder.glob("results/toy/*/*/*/model.json")):
+        time.sleep(0.1)
+        assert process.poll() is None, (checkout.folder / "output").read_text()
+    os.killpg(process.pid, how)
+    process.wait()
     assert not (checkout.folder / "results/toy/metrics.csv").exists()
     found = checkout.make()
     assert found.returncode == 0, found.stdout
@@ -304,20 +294,13 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert found.returncode == 0, found.stdout
 
     log = cut.folder / run / "train.log"
-    with (tmp_path / "output").open("w") as output:
-        process = subprocess.Popen(
-            **cut.command(*arguments),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=hear_interrupts,
-        )
-        while not (log.exists() and "/1500" in log.read_text()):
-            time.sleep(0.05)
-            assert process.poll() is None, (tmp_path / "output").read_text()
-        time.sleep(0.5)
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait() != 0
+    process = cut.start(*arguments)
+    while not (log.exists() and "/1500" in log.read_text()):
+        time.sleep(0.05)
+        assert process.poll() is None, (cut.folder / "output").read_text()
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait() != 0
     assert "Stopped by SIGINT" in log.read_text()
     assert not (log.parent / "failure.json").exists()
     found = cut.snakemake(*arguments)

@@ -31,7 +31,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError, JobPaths
 
 from . import parameters, slurm
 from .job import SnakemakeJob
-from .machine import Machine, Share, this_machine
+from .machine import ELSEWHERE, NOTHING, Share, this_machine
 
 common_settings = CommonSettings(
     non_local_exec=True,
@@ -117,7 +117,7 @@ class Running:
     id: str
     folder: Path
     handle: Any = None
-    share: Share | None = None
+    share: Share = NOTHING
     ended: float | None = None
 
     @property
@@ -148,7 +148,7 @@ class Executor(RemoteExecutor):
         self.asked, self.pause = -math.inf, self._interval
         self.submitting = threading.RLock()  # by Snakemake's scheduler, and by its polling thread
         self._check()
-        self.machine = this_machine() if self.settings.cluster == "local" else Machine(0, ())
+        self.machine = this_machine() if self.settings.cluster == "local" else ELSEWHERE
         # Not part of an allocation in which Snakemake itself may run.
         if "SLURM_JOB_ID" in os.environ:
             for name in [name for name in os.environ if name.startswith("SLURM_")]:
@@ -211,11 +211,8 @@ class Executor(RemoteExecutor):
     def _submit_or_wait(self, submission: Submission) -> None:
         """Submit now, or later if it is not due, or if this machine has no room for it."""
         with self.submitting:
-            share = None
-            if self.settings.cluster == "local":
-                share = self._share(submission.jobs[0])
-            elsewhere = self.settings.cluster != "local"
-            if self._is_due(submission) and (elsewhere or share is not None):
+            share = self._share(submission.jobs[0])
+            if share is not None and self._is_due(submission):
                 self._submit(submission, share)
             else:
                 self.waiting.append(submission)
@@ -227,7 +224,7 @@ class Executor(RemoteExecutor):
         submission.after &= {job for job, seen in self.seen.items() if seen.alive}
         return not submission.after and submission.due <= time.monotonic()
 
-    def _submit(self, submission: Submission, share: Share | None) -> None:
+    def _submit(self, submission: Submission, share: Share) -> None:
         """What fails for a while waits for another attempt, the rest is an error."""
         self.in_flight.add(submission.token)
         try:
@@ -246,11 +243,11 @@ class Executor(RemoteExecutor):
         self.in_flight.discard(submission.token)
 
     def _share(self, job: Any) -> Share | None:
-        """What a local job gets of this machine, or ``None`` while it has to wait."""
-        others = [running.share for running in list(self.running.values()) if running.share]
+        """What a job gets of this machine, nothing elsewhere; ``None`` while it has to wait."""
+        others = [running.share for running in list(self.running.values())]
         return self.machine.share(parameters.cpus_of(job), parameters.gpus_of(job), others)
 
-    def _handed_over(self, submission: Submission, share: Share | None) -> list[Any]:
+    def _handed_over(self, submission: Submission, share: Share) -> list[Any]:
         """submitit's jobs of a submission."""
         folder, work = submission.folder, Path(self.workflow.workdir_init)
         folder.mkdir(parents=True, exist_ok=True)
@@ -262,7 +259,7 @@ class Executor(RemoteExecutor):
         if self.settings.cluster == "slurm":
             executor = submitit.SlurmExecutor(folder, self.settings.max_timeouts)
             executor.update_parameters(**{**submission.parameters, "comment": submission.token})
-        elif share is not None:
+        elif self.settings.cluster == "local":
             executor = submitit.LocalExecutor(folder, self.settings.max_timeouts)
             delay = self.settings.signal_delay
             executor.update_parameters(**parameters.of_local(submission.jobs[0], share.gpus, delay))
@@ -372,9 +369,10 @@ class Executor(RemoteExecutor):
         """
         if not self.ready:
             return
-        waiting, self.waiting = self.waiting, []
-        for submission in waiting:
-            self._submit_or_wait(submission)
+        with self.submitting:
+            waiting, self.waiting = self.waiting, []
+            for submission in waiting:
+                self._submit_or_wait(submission)
         tick = min(1.0, max(0.2, self._interval))
         self.next_seconds_between_status_checks = tick + len(active_jobs) / 200
         there = _files(active_jobs)

@@ -35,6 +35,13 @@ class Machine(NamedTuple):
         return Share(cpus, tuple(free[:gpus]))
 
 
+NOTHING = Share(0, ())
+"""What a job has of this machine that runs elsewhere."""
+
+ELSEWHERE = Machine(0, ())
+"""For jobs that need nothing of this machine: there is always room."""
+
+
 def this_machine() -> Machine:
     """Its CPUs, and the GPUs of CUDA_VISIBLE_DEVICES or else of nvidia-smi.
 

@@ -1,7 +1,6 @@
 """The resources of a Snakemake job as the parameters of submitit."""
 
 import difflib
-import math
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -111,7 +110,7 @@ def _tasks_per_node(given: Mapping[str, Any], nodes: int, name: str) -> int:
     tasks = int(given.get("tasks", nodes))
     if tasks % nodes:
         raise WorkflowError(f"{name}: tasks={tasks} cannot be shared evenly by nodes={nodes}.")
-    return math.ceil(tasks / nodes)
+    return tasks // nodes
 
 
 def _gpus(given: Mapping[str, Any]) -> dict[str, Any]:
