@@ -46,7 +46,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Suite:
-    """A checked suite: its sections, grids expanded, and its runs in order."""
+    """A checked suite: its sections, grids expanded, and its runs in order.
+
+    ``threads`` are those of a job; ``search`` is the search of learning rates, ``None`` without.
+    """
 
     name: str
     validation: dict[str, float]
@@ -54,10 +57,21 @@ class Suite:
     datasets: dict[str, dict[str, Any]]
     methods: dict[str, dict[str, Any]]
     runs: tuple[Run, ...]
+    threads: int = 1
+    search: dict[str, Any] | None = None
 
     def numbers(self, run: Run) -> dict[str, Any]:
         """``class, model, train`` of one run, with what differs on its data set; else nothing."""
-        return _ordered(_merged(self.methods[run.method], run.dataset))
+        method, dataset = self.methods[run.method], self.datasets[run.dataset]
+        return _ordered(_merged(method, run.dataset, dataset.get("budget")))
+
+    def is_trained(self, run: Run) -> bool:
+        """Whether a run is a training of this library, and no closed form."""
+        return self.is_ours(run.method) and self.numbers(run)["train"].get("steps") != 0
+
+    def is_searched(self, run: Run) -> bool:
+        """Whether the learning rate of a run is searched."""
+        return self.search is not None and self.is_trained(run)
 
     def is_ours(self, method: str) -> bool:
         """Whether a method is a class of this library: other programs bring their own rules."""
@@ -84,7 +98,8 @@ class Suite:
     def train_hash(self, run: Run) -> str:
         """Identifies everything in the config that the fit of ``run`` depends on."""
         fit = {"data": self.prepared(run.dataset), "validation": self.validation}
-        return config_hash({**fit, **self.numbers(run)})
+        searched = {"search": self.search} if self.is_searched(run) else {}
+        return config_hash({**fit, **searched, "threads": self.threads, **self.numbers(run)})
 
     def prepared(self, dataset: str) -> dict[str, Any]:
         """What the rows of a data set depend on."""
@@ -143,12 +158,15 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     definition = {"$ref": "#/$defs/suite", "$defs": schema["$defs"]}
     _refuse(file, _schema_problems(definition, suite, key))
     _refuse(file, _reference_problems(suite, key))
+    _refuse(file, _budget_problems(suite, key))
     _refuse(file, _merged_train_problems(schema, suite, key))
     _refuse(file, _class_problems(suite, key))
     _refuse(file, _base_problems(suite, key))
     _refuse(file, _pair_problems(suite, key))
     return Suite(
         name=config["suite"],
+        threads=suite.get("threads", 1),
+        search=_ordered(suite["search"]) if "search" in suite else None,
         validation=_ordered(suite["validation"]),
         evaluation=_ordered(suite["evaluation"]),
         datasets=suite["datasets"],
@@ -326,14 +344,18 @@ def _in_name(value: Any) -> str:
     return str(value)
 
 
-def _merged(method: dict[str, Any], dataset: str) -> dict[str, Any]:
+def _merged(
+    method: dict[str, Any], dataset: str, budget: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The numbers of a method on a data set, which may have a budget for all that is trained."""
     if "class" not in method:
         return {}
     differs = method.get("per_dataset", {}).get(dataset, {})
+    train = {**method["train"], **differs.get("train", {})}
     return {
         "class": method["class"],
         "model": {**method["model"], **differs.get("model", {})},
-        "train": {**method["train"], **differs.get("train", {})},
+        "train": train if train.get("steps") == 0 else {**train, **(budget or {})},
     }
 
 
@@ -367,6 +389,35 @@ def _made_from(suite: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str,
         yield f"{key}datasets.{name}", dataset
         if "base" in dataset:
             yield f"{key}datasets.{name}.base", dataset["base"]
+
+
+def _budget_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """A training has one budget: its method's own, or that of the data set for all methods."""
+    pairs = {(run.dataset, run.method) for run in _runs("", suite)}
+    for dataset, method in sorted(pairs):
+        entry = suite["methods"][method]
+        if "class" not in entry:
+            continue
+        where = f"{key}methods.{method}.train on {dataset}"
+        train, common = _merged(entry, dataset)["train"], suite["datasets"][dataset].get("budget")
+        own = {name: train[name] for name in ("steps", "seconds") if name in train}
+        if len(own) > 1:
+            yield f"{where}: found {own}; allowed is one of steps and seconds."
+        elif own and common and train.get("steps") != 0:
+            yield (
+                f"{where}: has a budget of its own, {own}, and {key}datasets.{dataset} has one for "
+                f"all methods, {common}. Remove one of the two."
+            )
+        elif not own and not common:
+            yield (
+                f"{where}: no budget. Write steps or seconds, or a budget for all methods at "
+                f"{key}datasets.{dataset}.budget."
+            )
+        if "search" in suite and "base" in suite["datasets"][dataset] and own.get("steps") != 0:
+            yield (
+                f"{key}search: chooses by the likelihood, which {dataset} has not, as its base is "
+                f"known by samples only. Leave one of the two out."
+            )
 
 
 def _merged_train_problems(
@@ -501,10 +552,10 @@ def _steps_problems(merged: dict[str, Any], where: str) -> Iterator[str]:
     except LookupError:
         return  # said already
     trained = declared.attributes.get("trained", "ClosedForm" not in declared.bases)
-    steps = merged["train"]["steps"]
-    if not trained and steps:
+    steps = merged["train"].get("steps")
+    if not trained and steps != 0:
         yield f"{where}.train.steps is {steps}; allowed is 0: {merged['class']} is not trained."
-    if trained and not steps:
+    if trained and steps == 0:
         yield f"{where}.train.steps is 0; allowed is at least 1: {merged['class']} is trained."
 
 

@@ -32,8 +32,9 @@ def gap(suite: Suite, run: Run) -> str | None:
     """Why a run is not in the tables; ``None`` if it is whole and made with what is here now."""
     folder, data = run.folder, data_folder(run.suite, run.dataset)
     ours = suite.is_ours(run.method)
-    if (folder / FAILURE).exists():
-        return str(read_json(folder / FAILURE)["reason"])
+    for failed in (folder / FAILURE, folder.parent / FAILURE):  # the latter of a search
+        if failed.exists():
+            return str(read_json(failed)["reason"])
     if not (data / "data.json").exists():
         return f"its data set was not prepared, see {data.parent}/prepare.log"
     needed = (*RECORDS, "log_prob.npy", "samples.npy", *(MODEL if ours else ()))
@@ -147,7 +148,7 @@ def write_path(suite: Suite, name: str) -> None:
 
 def write_learning_curves(suite: Suite) -> None:
     """Figure of the validation NLL against steps and seconds, every seed."""
-    frame, missing = _histories(suite, [run for run in suite.runs if is_trained(suite, run)])
+    frame, missing = _histories(suite, [run for run in suite.runs if suite.is_trained(run)])
     references = {
         name: truth for name in suite.datasets if (truth := _truth(suite, name)) is not None
     }
@@ -174,11 +175,6 @@ def write_nll_time(suite: Suite) -> None:
 def first_runs(suite: Suite) -> list[Run]:
     """The first seed of every method on every data set: what figures of single fits show."""
     return list({(run.dataset, run.method): run for run in reversed(suite.runs)}.values())[::-1]
-
-
-def is_trained(suite: Suite, run: Run) -> bool:
-    """Whether a run has learning curves: it is trained here, in more than zero steps."""
-    return suite.is_ours(run.method) and bool(suite.numbers(run)["train"]["steps"])
 
 
 def is_oracle(suite: Suite, run: Run) -> bool:

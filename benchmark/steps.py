@@ -5,6 +5,7 @@
 
 import csv
 import hashlib
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,48 @@ TEST_NOISE, VALIDATION_NOISE = 0, 1
 CLOCK = "wall clock, stopped during validation, without imports; other jobs may run beside"
 
 
+def search(
+    run: Run,
+    numbers: dict[str, Any],
+    settings: dict[str, Any],
+    data: str | Path,
+    folder: Path,
+    device: torch.device,
+) -> None:
+    """Try learning rates: ``search.json``, of each its validation NLL, and the best one, ``lr``.
+
+    ``settings``: those of ``train``, and ``search``: the ``factors`` of ``train.lr`` that are
+    tried, each with a ``share`` of the budget. A rate with which the training fails is not chosen;
+    raises ``ValueError`` if that is all of them.
+    """
+    tolerance, chosen = _tolerance(settings), settings["search"]
+    key = _key(run, numbers, settings["config"], dataset.describe(data), device)
+    tried = []
+    with Checkpoint(folder / f"search{CHECKPOINT}", key) as checkpoint:
+        checkpoint.visit(_device_name(device))
+        for factor in chosen["factors"]:
+            trial = _trial(numbers, factor, chosen["share"])
+            lr, part = trial["train"]["lr"], checkpoint.part(f"factor {factor}")
+            try:
+                _, history = _fit(run.seed, trial, tolerance, data, device, part)
+                tried.append({"lr": lr, "validation_nll": _last_nll(history, trial["train"])})
+            except FloatingPointError as failure:
+                tried.append({"lr": lr, "validation_nll": None, "reason": str(failure)})
+        known = [rate for rate in tried if rate["validation_nll"] is not None]
+        if not known:
+            raise ValueError(f"Search of train.lr: none of the trainings has a finite NLL: {tried}")
+        best = min(known, key=lambda rate: rate["validation_nll"])
+        origin = _origin(numbers, settings["config"], _device_name(device))
+        found = {"lr": best["lr"], "tried": tried, **chosen, "provenance": origin}
+        write_json(folder / "search.json", found)
+        checkpoint.remove()
+
+
+def with_rate(numbers: dict[str, Any], search: str | Path) -> dict[str, Any]:
+    """``numbers`` with the learning rate that ``search.json`` has found."""
+    return {**numbers, "train": {**numbers["train"], "lr": read_json(search)["lr"]}}
+
+
 def train(
     run: Run,
     numbers: dict[str, Any],
@@ -45,41 +88,16 @@ def train(
     ``settings``: ``atol`` and ``rtol`` of the validation, and the hash ``config``. A fit that was
     cut short leaves ``train.checkpoint``, and goes on from it.
     """
-    torch.manual_seed(run.seed)
-    description = dataset.describe(data)
-    training = Training(**numbers["train"])
-    rows = Rows(dataset.rows(data, "train"), description.levels, device)
-    kind = names.load(numbers["class"])
-    given = {"density": description.density} if "density" in kind.requires else {}
-    known = {} if description.base is None else {"base_rows": description.base}
-    arguments = {**numbers["model"], **given, **known}
-    method = model.build(numbers["class"], description.event, arguments).to(device)
-    to_method = coordinates.fitted(training.coordinates, rows.all())
-    held_out = _rows(data, "validation", VALIDATION_NOISE, device)
-
+    description, training = dataset.describe(data), Training(**numbers["train"])
     tolerance = _tolerance(settings)
-
-    def fitted(method: Method) -> Model:
-        return Model(method, to_method, tolerance)
-
-    def validate(method: Method) -> Validation:
-        diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
-        if method.likelihood_gap() is not None:
-            return Validation(None, diagnostics)
-        values = fitted(method).log_prob(held_out).cpu().numpy()
-        return Validation(float(description.nll(values).mean()), diagnostics)
-
-    base = None
-    if description.base is not None:
-        base = Rows(dataset.rows(data, "base"), description.levels, device).within(to_method)
     key = _key(run, numbers, settings["config"], description, device)
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
         devices, part = checkpoint.visit(_device_name(device)), checkpoint.part("training")
-        averaged, history = fit(method, rows.within(to_method), training, validate, base, part)
+        fitted, history = _fit(run.seed, numbers, tolerance, data, device, part)
         _write_history(folder / "training.csv", history)
         stored = {
             "class": numbers["class"],
-            "numbers": arguments,
+            "numbers": _arguments(numbers, description),
             "event": description.event,
             "coordinates": training.coordinates,
             "validation": asdict(tolerance),
@@ -87,14 +105,73 @@ def train(
             "training": {
                 "steps": history[-1].step if history else 0,
                 "seconds": history[-1].seconds if history else None,
+                "lr": training.lr,
                 "precision": training.precision,
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },
             "provenance": _origin(numbers, settings["config"], devices),
         }
-        model.save(folder, fitted(averaged), stored)
+        model.save(folder, fitted, stored)
         checkpoint.remove()
+
+
+def _fit(  # noqa: PLR0913 (what a training depends on)
+    seed: int,
+    numbers: dict[str, Any],
+    tolerance: Tolerance,
+    data: str | Path,
+    device: torch.device,
+    part: Part,
+) -> tuple[Model, list[Row]]:
+    """The fitted model, and the rows of ``training.csv``."""
+    torch.manual_seed(seed)
+    description, training = dataset.describe(data), Training(**numbers["train"])
+    arguments = _arguments(numbers, description)
+    method = model.build(numbers["class"], description.event, arguments).to(device)
+    rows = Rows(dataset.rows(data, "train"), description.levels, device)
+    to_method = coordinates.fitted(training.coordinates, rows.all())
+    held_out = _rows(data, "validation", VALIDATION_NOISE, device)
+
+    def validate(method: Method) -> Validation:
+        diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
+        if method.likelihood_gap() is not None:
+            return Validation(None, diagnostics)
+        values = Model(method, to_method, tolerance).log_prob(held_out).cpu().numpy()
+        return Validation(float(description.nll(values).mean()), diagnostics)
+
+    base = None
+    if description.base is not None:
+        base = Rows(dataset.rows(data, "base"), description.levels, device).within(to_method)
+    found, history = fit(method, rows.within(to_method), training, validate, base, part)
+    return Model(found, to_method, tolerance), history
+
+
+def _arguments(numbers: dict[str, Any], description: Description) -> dict[str, Any]:
+    """What builds a method: its numbers ``model``, and what it is told of the data."""
+    kind = names.load(numbers["class"])
+    given = {"density": description.density} if "density" in kind.requires else {}
+    known = {} if description.base is None else {"base_rows": description.base}
+    return {**numbers["model"], **given, **known}
+
+
+def _trial(numbers: dict[str, Any], factor: float, share: float) -> dict[str, Any]:
+    """The same training with ``factor`` times the learning rate and a share of the budget."""
+    train = {**numbers["train"], "lr": factor * numbers["train"]["lr"]}
+    if train.get("seconds") is not None:
+        train["seconds"] *= share
+    else:
+        train["steps"] = max(1, round(share * train["steps"]))
+    return {**numbers, "train": train}
+
+
+def _last_nll(history: list[Row], train: dict[str, Any]) -> float | None:
+    """Validation NLL of the fitted weights, if it is finite."""
+    known = [row.validation_nll for row in history if row.validation_nll is not None]
+    finite = [nll for nll in known if math.isfinite(nll)]
+    if train["early_stopping"]:
+        return min(finite, default=None)
+    return known[-1] if known and math.isfinite(known[-1]) else None
 
 
 def evaluate(
@@ -305,6 +382,7 @@ def _key(
     """What has to be the same for the numbers to be those of work that was never interrupted."""
     return {
         "config": config,
+        "lr": str(numbers["train"]["lr"]),
         "seed": str(run.seed),
         "source": digest(files_of(*_modules(numbers))),
         "data": data.hash,

@@ -27,6 +27,10 @@ OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.Ada
 class Training:
     """The numbers ``train`` of config.yaml.
 
+    The budget is ``steps`` of the optimiser (0 of a fit in closed form) or ``seconds`` of them, as
+    ``Clock`` counts: one of the two is given. A training by seconds makes as many steps as the
+    machine can, and ends with the step in which they are over.
+
     ``weight_decay``: Adam adds that multiple of the weights to their gradient, AdamW shrinks the
     weights by ``lr x weight_decay`` at each step. ``schedule`` of the learning rate: ``constant``,
     ``cosine`` to zero, or ``{kind: step, every: N, factor: f}``. ``clip`` bounds the norm of the
@@ -34,10 +38,9 @@ class Training:
     after ``k`` steps; the averaged weights are the fitted ones. ``precision`` is that of the loss:
     bfloat16 by autocast, while weights, optimiser and average stay in float32. ``validations``
     counts the times at which the validation rows are evaluated, evenly spaced in the logarithm of
-    the step, or in the step with ``early_stopping``, which are the arguments of ``Plateau``.
+    the budget spent, or in itself with ``early_stopping``, which are the arguments of ``Plateau``.
     """
 
-    steps: int
     batch_size: int
     optimiser: str
     lr: float
@@ -49,22 +52,25 @@ class Training:
     coordinates: str
     validations: int
     early_stopping: Mapping[str, Any] | None
+    steps: int | None = None
+    seconds: float | None = None
 
-    def validation_steps(self) -> set[int]:
-        """Steps after which to validate: the last one is the end."""
-        if not self.steps:
-            return set()
+    @property
+    def budget(self) -> str:
+        """In words."""
+        return f"{self.steps:,} steps" if self.seconds is None else f"{self.seconds:g} s"
+
+    def validation_shares(self) -> np.ndarray:
+        """Shares of the budget after which to validate, rising: the last one is the whole."""
         if self.early_stopping:
-            spaced = np.linspace(self.steps / self.validations, self.steps, self.validations)
-        else:
-            spaced = np.geomspace(self.steps, max(1, self.steps // 50), self.validations)
-        return {max(1, round(step)) for step in spaced}
+            return np.linspace(1 / self.validations, 1, self.validations)
+        return np.geomspace(1, 0.02, self.validations)[::-1]
 
-    def learning_rate(self, step: int) -> float:
-        """Factor of ``lr`` after ``step`` steps."""
+    def learning_rate(self, step: int, share: float) -> float:
+        """Factor of ``lr`` after ``step`` steps and this share of the budget."""
         match self.schedule:
             case "cosine":
-                return 0.5 * (1 + math.cos(math.pi * step / max(1, self.steps)))
+                return 0.5 * (1 + math.cos(math.pi * share))
             case {"kind": "step", "every": every, "factor": factor}:
                 return float(factor ** (step // every))
         return 1.0
@@ -72,8 +78,9 @@ class Training:
     @property
     def weights(self) -> str:
         """Which weights are the fitted ones, in words, for the records."""
-        averaged = f"EMA {self.ema}" if self.ema and self.steps else "last"
-        return f"{averaged}, best validation" if self.early_stopping and self.steps else averaged
+        trained = self.steps != 0
+        averaged = f"EMA {self.ema}" if self.ema and trained else "last"
+        return f"{averaged}, best validation" if self.early_stopping and trained else averaged
 
 
 class Rows:
@@ -105,11 +112,15 @@ class Rows:
 
 
 class Clock:
-    """Seconds spent while it runs; waits for the device at each reading."""
+    """Seconds spent while it runs; waits for the device when it starts and stops."""
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds = device, 0.0
         self.resume()
+
+    def read(self) -> float:
+        """The seconds so far while it runs, without waiting for the device."""
+        return self.seconds + time.perf_counter() - self.started
 
     def pause(self) -> float:
         """Stop; the seconds so far."""
@@ -196,6 +207,8 @@ class Plateau:
             method.load_state_dict(self.weights)
 
 
+BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+
 NEVER: Mapping[str, Any] = {"patience": 1, "drops": 0, "factor": 1.0}
 """A plateau without early stopping: it is shown no validation."""
 
@@ -212,10 +225,9 @@ class Descent:
         self._averaged = copy.deepcopy(method)
         self._averages: list[Tensor] = list(self._averaged.parameters())
 
-    def step(self, x1: Batch, slowing: float) -> Tensor:
-        """The loss of one step, of ``slowing`` times the learning rate of the schedule."""
-        rate = self.numbers.lr * self.numbers.learning_rate(self.steps) * slowing
-        self.optimiser.param_groups[0]["lr"] = rate
+    def step(self, x1: Batch, factor: float) -> Tensor:
+        """The loss of one step, of ``factor`` times the learning rate ``lr``."""
+        self.optimiser.param_groups[0]["lr"] = self.numbers.lr * factor
         self.optimiser.zero_grad()
         loss = self._differentiated(x1)
         if self.numbers.clip is not None:
@@ -277,33 +289,40 @@ class Course:
         self.plateau = Plateau(**numbers.early_stopping or NEVER)
         self.history: list[Row] = []
         self.losses: list[Tensor] = []
-        self.validations, self.every = numbers.validation_steps(), max(1, numbers.steps // 200)
-        self.clock = Clock(device)
+        self.clock, self.spent = Clock(device), 0.0
+        self.validations, self.rows = numbers.validation_shares(), np.linspace(0, 1, 201)[1:]
 
     @property
     def over(self) -> bool:
         """Whether there is no further step."""
-        return self.descent.steps == self.numbers.steps or self.plateau.over
+        return self.spent >= 1 or self.plateau.over
 
     def step(self, x1: Batch) -> None:
-        """One step of the descent."""
-        self.losses.append(self.descent.step(x1, self.plateau.learning_rate))
+        """One step of the descent; ``spent`` is the share of the budget by then."""
+        scheduled = self.numbers.learning_rate(self.descent.steps, self.spent)
+        self.losses.append(self.descent.step(x1, scheduled * self.plateau.learning_rate))
 
     def note(self, validate: Callable[[Method], Validation]) -> None:
-        """Add the row of the step just made, if it has one, off the clock."""
-        step = self.descent.steps
-        if step % self.every and step not in self.validations:
+        """Spend the budget of the step just made; add its row, if it has one, off the clock."""
+        before, self.spent = self.spent, self._share()
+        validated = _passed(self.validations, before, self.spent)
+        if not validated and not _passed(self.rows, before, self.spent):
             return
-        seconds = self.clock.pause()
+        seconds, step = self.clock.pause(), self.descent.steps
         loss = _finite(torch.stack(self.losses).mean().item(), step, self.numbers)
         found = Validation(None, {})
-        if step in self.validations:
+        if validated:
             found = _validation(validate, self.descent.averaged(), self.device)
         self.history.append(Row(step, seconds, loss, *found))
         if self.numbers.early_stopping and found.nll is not None:
             self.plateau.see(found.nll, self.descent.averaged())
         self.losses.clear()
         self.clock.resume()
+
+    def _share(self) -> float:
+        if self.numbers.seconds is not None:
+            return self.clock.read() / self.numbers.seconds
+        return self.descent.steps / (self.numbers.steps or 1)
 
     def fitted(self) -> Method:
         """The method with its fitted weights."""
@@ -324,6 +343,7 @@ class Course:
             "plateau": self.plateau.state_dict(),
             "history": [tuple(row) for row in self.history],
             "losses": self.losses,
+            "spent": self.spent,
             "seconds": self.clock.seconds,
             "random": random_states(self.device),
         }
@@ -334,7 +354,7 @@ class Course:
         self.plateau.load_state_dict(state["plateau"])
         self.history = [Row(*row) for row in state["history"]]
         self.losses = [loss.to(self.device) for loss in state["losses"]]
-        self.clock.seconds = state["seconds"]
+        self.clock.seconds, self.spent = state["seconds"], state["spent"]
         restore_random_states(state["random"], self.device)
 
 
@@ -350,25 +370,31 @@ def fit(
 
     ``rows`` are in the coordinates of the method, and so are ``base``, the rows of the base of a
     data set that has them. ``validate`` is called off the clock, and what it draws does not change
-    the training. A training whose state is in ``part`` goes on from there: on a CPU it ends with
-    the same numbers as one that was never interrupted. Raises ``FloatingPointError`` when the loss
-    is not finite any more, within 1/200 of the training, ``ValueError`` for early stopping of a
-    method without likelihood, and ``Interrupted`` when it was asked to stop.
+    the training. A training whose state is in ``part`` goes on from there: one by steps ends, on a
+    CPU, with the same numbers as if it had never been interrupted. Raises ``FloatingPointError``
+    when the loss is not finite any more, within 1/200 of the training, ``ValueError`` for early
+    stopping of a method without likelihood, and ``Interrupted`` when it was asked to stop.
     """
     method.initialise(rows.all(), None if base is None else base.all())
-    if not numbers.steps:
+    if numbers.steps == 0:
         return method, []
     device = rows.rows.device
     _check(method, numbers, device)
     course = _course(method, numbers, device, part)
-    with tqdm(total=numbers.steps, initial=course.descent.steps, unit="step", mininterval=5) as bar:
+    with tqdm(total=100, unit="%", mininterval=5, bar_format=BAR) as bar:
         while not course.over:
             if part.due():
                 course.save(part)
             course.step(rows.draw(numbers.batch_size))
             course.note(validate)
-            bar.update()
+            bar.update(100 * min(course.spent, 1.0) - bar.n)
     return course.fitted(), course.history
+
+
+def _passed(shares: np.ndarray, before: float, after: float) -> bool:
+    """Whether one of ``shares`` was reached; they may be late by a rounding error."""
+    late = 1e-9
+    return bool(((before + late < shares) & (shares <= after + late)).any())
 
 
 def _course(method: Method, numbers: Training, device: torch.device, part: Part) -> Course:
@@ -377,7 +403,7 @@ def _course(method: Method, numbers: Training, device: torch.device, part: Part)
     if state is not None:
         course.load_state_dict(state)
         log.warning(
-            f"Going on from step {course.descent.steps:,} of {numbers.steps:,}; "
+            f"Going on from step {course.descent.steps:,}, {course.spent:.0%} of the training; "
             f"interruptions so far: {part.interruptions}."
         )
     course.clock.resume()
@@ -413,7 +439,7 @@ def _validation(
 def _finite(loss: float, step: int, numbers: Training) -> float:
     if not math.isfinite(loss):
         raise FloatingPointError(
-            f"The loss is {loss} at step {step} of {numbers.steps}: the training diverged. "
+            f"The loss is {loss} at step {step} (budget: {numbers.budget}): the training diverged. "
             f"Lower train.lr ({numbers.lr}) or set train.clip ({numbers.clip})."
         )
     return loss

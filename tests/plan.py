@@ -13,7 +13,7 @@ def plan(steps: int, batch_size: int, lr: float, **changes: Any) -> Training:
         **{"ema": 0.99, "precision": "float32", "coordinates": "identity", "validations": 1},
         "early_stopping": None,
     }
-    return Training(steps, batch_size, lr=lr, **{**usual, **changes})
+    return Training(steps=steps, batch_size=batch_size, lr=lr, **{**usual, **changes})
 
 
 def unvalidated(method: Method) -> Validation:

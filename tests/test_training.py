@@ -13,7 +13,7 @@ from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
-from benchmark.training import Clock, Plateau, Rows, Training, Validation, fit
+from benchmark.training import Clock, Course, Plateau, Rows, Training, Validation, fit
 
 CPU = torch.device("cpu")
 
@@ -128,7 +128,7 @@ def test_average_is_in_words_for_the_records():
 
 def test_cosine_schedule_goes_from_one_to_zero():
     cosine = numbers(schedule="cosine", steps=100)
-    found = [cosine.learning_rate(step) for step in range(101)]
+    found = [cosine.learning_rate(0, step / 100) for step in range(101)]
     assert found[0] == 1 and found[50] == pytest.approx(0.5) and found[100] == pytest.approx(0)
     assert found == sorted(found, reverse=True)
     assert found[25] == pytest.approx((1 + math.sqrt(0.5)) / 2)
@@ -136,7 +136,8 @@ def test_cosine_schedule_goes_from_one_to_zero():
 
 def test_step_schedule_falls_after_every_so_many_steps():
     falling = numbers(schedule={"kind": "step", "every": 3, "factor": 0.5})
-    assert [falling.learning_rate(step) for step in range(7)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+    found = [falling.learning_rate(step, 0.0) for step in range(7)]
+    assert found == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
 
 
 def test_step_schedule_moves_the_weights():
@@ -203,7 +204,7 @@ def test_rows_of_the_base_are_in_the_coordinates_of_the_method():
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_diverges_is_refused_in_words(bad):
     method = Sliding(lambda step: bad if step == 7 else 1.0)
-    with pytest.raises(FloatingPointError, match=r"step 7 of 10.*Lower train.lr \(0.1\).*clip"):
+    with pytest.raises(FloatingPointError, match=r"step 7 \(budget: 10 steps\).*Lower train.lr \(0.1\).*clip"):
         fitted(method)
 
 
@@ -233,29 +234,39 @@ def test_closed_form_is_fitted_without_steps():
 @pytest.mark.parametrize("steps", [1, 2, 5, 49, 500, 5000])
 @pytest.mark.parametrize("validations", [1, 2, 6])
 def test_validation_steps(steps, validations):
-    found = sorted(numbers(steps=steps, validations=validations).validation_steps())
+    found = validated(steps=steps, validations=validations)
     assert found[-1] == steps and found[0] >= 1
     assert len(found) == validations or steps <= 49 and len(found) < validations
 
 
+def validated(**changes):
+    """Steps after which a training validates."""
+    _, history = fitted(Sliding(), **changes)
+    return [row.step for row in history if row.validation_nll is not None]
+
+
 def test_validation_steps_are_even_in_the_logarithm():
-    found = sorted(numbers(steps=5000, validations=6).validation_steps())
+    found = validated(steps=5000, validations=6)
     ratios = [b / a for a, b in zip(found, found[1:], strict=False)]
     assert found[0] == 100 and ratios == pytest.approx([50**0.2] * 5, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("steps", "validations", "expected"),
-    [(20, 5, [4, 8, 12, 16, 20]), (3, 3, [1, 2, 3]), (2, 9, [1, 2]), (7, 1, [7]), (0, 3, [])],
+    [(20, 5, [4, 8, 12, 16, 20]), (3, 3, [1, 2, 3]), (2, 9, [1, 2]), (7, 1, [7])],
 )
 def test_validation_steps_are_even_with_early_stopping(steps, validations, expected):
     stopping = {"patience": 1, "drops": 0, "factor": 1.0}
-    found = numbers(steps=steps, validations=validations, early_stopping=stopping)
-    assert sorted(found.validation_steps()) == expected
-
-
-def test_nothing_to_validate_without_steps():
-    assert numbers(steps=0).validation_steps() == set()
+    # Better each time, lest the training stops.
+    nlls = iter(range(99, 0, -1))
+    _, history = fitted(
+        Sliding(),
+        lambda method: Validation(float(next(nlls)), {}),
+        steps=steps,
+        validations=validations,
+        early_stopping=stopping,
+    )
+    assert [row.step for row in history if row.validation_nll is not None] == expected
 
 
 def test_history_has_losses_and_validations_of_the_averaged_weights():
@@ -267,7 +278,7 @@ def test_history_has_losses_and_validations_of_the_averaged_weights():
 
     best, history = fitted(Sliding(), validate, steps=400, lr=1e-3, ema=0.9, validations=3)
     validated = [row for row in history if row.validation_nll is not None]
-    assert {row.step for row in validated} == numbers(steps=400, validations=3).validation_steps()
+    assert [row.step for row in validated] == [8, 57, 400]  # a 50th, its root, all of it
     assert [row.validation_nll for row in validated] == [1.0, 2.0, 3.0]
     assert [row.diagnostics for row in validated] == [{}, {"w": seen[1]}, {"w": seen[2]}]
     assert not any(row.diagnostics for row in history if row not in validated)
@@ -296,6 +307,62 @@ def test_clock_counts_training_only(monkeypatch):
     method = Sliding(after=lambda step: spend(2.0))
     _, history = fitted(method, validate, steps=300, validations=5)
     assert [row.seconds for row in history] == [2.0 * row.step for row in history]
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A method whose every step takes two seconds."""
+    now = [0.0]
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    return Sliding(after=lambda step: now.__setitem__(0, now[0] + 2.0))
+
+
+def test_a_budget_of_seconds_ends_with_the_step_in_which_they_are_over(slow):
+    best, history = fitted(slow, steps=None, seconds=9.0)
+    assert (history[-1].step, history[-1].seconds) == (5, 10.0)
+    close(best.w.item(), -0.5)
+
+
+def test_the_schedule_of_a_budget_of_seconds_follows_the_clock(slow):
+    best, _ = fitted(slow, steps=None, seconds=8.0, schedule="cosine")
+    close(best.w.item(), -0.1 * sum((1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)))
+
+
+def test_validations_of_a_budget_of_seconds_are_off_the_clock_and_even_with_stopping(slow):
+    def validate(method):
+        slow.after(0)
+        return Validation(-float(len(slow.path)), {})
+
+    stopping = {"patience": 1, "drops": 0, "factor": 1.0}
+    changes = {"steps": None, "seconds": 20.0, "validations": 4, "early_stopping": stopping}
+    _, history = fitted(slow, validate, **changes)
+    assert [row.step for row in history if row.validation_nll is not None] == [3, 5, 8, 10]
+    assert history[-1].seconds == 20.0
+
+
+def test_a_budget_of_seconds_is_not_spent_twice_by_an_interruption(slow, tmp_path):
+    plan = numbers(steps=None, seconds=20.0, schedule="cosine")
+    whole, _ = fit(slow, plain_rows(), plan, unseen)
+    once, twice = Sliding(after=slow.after), Sliding(after=slow.after)
+    course = Course(once, plan, CPU)
+    course.clock.resume()
+    for _ in range(4):
+        course.step(plain_rows().draw(4))
+        course.note(unseen)
+    course.clock.pause()
+    again = Course(twice, plan, CPU)
+    again.load_state_dict(course.state_dict())
+    again.clock.resume()
+    while not again.over:
+        again.step(plain_rows().draw(4))
+        again.note(unseen)
+    assert again.descent.steps == 10
+    assert again.fitted().w.item() == whole.w.item()
+
+
+def test_budgets_in_words():
+    assert numbers(steps=12000).budget == "12,000 steps"
+    assert numbers(steps=None, seconds=40.0).budget == "40 s"
 
 
 def test_clock_can_be_paused(monkeypatch):

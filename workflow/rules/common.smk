@@ -19,6 +19,7 @@ SCHEMA = "workflow/schemas/config.schema.yaml"
 SUITE = benchmark_config.load(config, SCHEMA)
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
+METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
@@ -34,6 +35,18 @@ wildcard_constraints:
 
 def run_of(wildcards) -> Run:
     return Run(SUITE.name, wildcards.dataset, wildcards.method, int(wildcards.seed))
+
+
+def first_run_of(wildcards) -> Run:
+    """The first seed of a method on a data set: that with which learning rates are searched."""
+    known = report.first_runs(SUITE)
+    found = [run for run in known if run.dataset == wildcards.dataset]
+    return next(run for run in found if run.method == wildcards.method)
+
+
+def searches(run: Run) -> list[str]:
+    """The file with the learning rate of a run, if that is searched."""
+    return [str(run.folder.parent / "search.json")] if SUITE.is_searched(run) else []
 
 
 def runs(*names: str, of=SUITE.runs) -> list[str]:

@@ -17,7 +17,7 @@ rule evaluate:
         method=OURS,
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: SUITE.threads
     params:
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),

@@ -11,7 +11,7 @@ PLANE = [
     and SUITE.is_ours(run.method)
     and not SUITE.has_base(run.dataset)
 ]
-TRAINED = [run for run in SUITE.runs if report.is_trained(SUITE, run)]
+TRAINED = [run for run in SUITE.runs if SUITE.is_trained(run)]
 DIAGNOSED = [run for run in TRAINED if SUITE.has_diagnostics(run.method)]
 FLOWS = [run for run in PLANE if SUITE.is_flow(run.method)]
 BETWEEN = [

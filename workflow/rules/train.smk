@@ -1,3 +1,30 @@
+rule search:
+    input:
+        data=DATA,
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+        ),
+    output:
+        search=f"{METHOD}/search.json",
+    log:
+        f"{METHOD}/search.log",
+    wildcard_constraints:
+        method=OURS,
+    conda:
+        "../../environment.yml"
+    threads: SUITE.threads
+    params:
+        run=lambda wildcards: astuple(first_run_of(wildcards)),
+        numbers=lambda wildcards: SUITE.numbers(first_run_of(wildcards)),
+        settings=lambda wildcards: {
+            **SUITE.validation,
+            "search": SUITE.search,
+            "config": SUITE.train_hash(first_run_of(wildcards)),
+        },
+    script:
+        "../scripts/search.py"
+
+
 # Template: never runs itself. rules/<method>.smk inherits from it with `use rule`.
 rule train:
     input:
@@ -5,6 +32,7 @@ rule train:
         code=lambda wildcards: files_of(
             module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
         ),
+        search=lambda wildcards: searches(run_of(wildcards)),
     output:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
@@ -15,7 +43,7 @@ rule train:
         method="_template",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: SUITE.threads
     params:
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),

@@ -8,9 +8,12 @@ from benchmark.records import Run
 folder = Path(snakemake.output.model).parent
 with logged(snakemake.log[0], folder):
     device = settle(snakemake.threads, snakemake.config["device"], snakemake.resources.get("gpu"))
+    numbers = snakemake.params.numbers
+    for search in snakemake.input.get("search", []):
+        numbers = steps.with_rate(numbers, search)
     steps.train(
         Run(*snakemake.params.run),
-        snakemake.params.numbers,
+        numbers,
         snakemake.params.settings,
         snakemake.input.data,
         folder,
