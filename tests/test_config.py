@@ -371,6 +371,16 @@ MISTAKES = {
         },
         r"per_dataset.eight_gaussians.train.early_stopping.patience: 0 is less than the minimum",
     ),
+    "budget of two kinds": (
+        "datasets/digits/budget",
+        {"steps": 5, "seconds": 5},
+        "datasets.digits.budget: .* has too many properties",
+    ),
+    "search of one rate": (
+        "search",
+        {"factors": [1], "share": 0.5},
+        "search.factors: .* is too short",
+    ),
     "unknown optimiser": (
         "methods/ffjord/train/optimiser",
         "sgd",
@@ -434,6 +444,87 @@ def test_a_mistake_is_named_with_its_key_and_the_nearest_valid_name(toy, mistake
     with pytest.raises(ConfigError, match=message) as caught:
         load(toy)
     assert str(caught.value).startswith("config.yaml: ")
+
+
+# --- budgets and the search of learning rates ------------------------------------------------------
+
+
+@pytest.fixture
+def matched(toy):
+    """The toy suite, its trainings with the budgets of the data sets."""
+    suite = toy["suites"]["toy"]
+    for method in suite["methods"].values():
+        if method["train"]["steps"]:
+            del method["train"]["steps"]
+    put(suite, "datasets/digits/budget", {"steps": 7})
+    put(suite, "datasets/eight_gaussians/budget", {"seconds": 1.5})
+    return toy
+
+
+def test_a_budget_of_a_data_set_is_that_of_all_that_is_trained_on_it(matched):
+    suite = load(matched)
+    for run in suite.runs:
+        train = suite.numbers(run)["train"]
+        found = {key: train[key] for key in ("steps", "seconds") if key in train}
+        if run.method in ("gaussian", "oracle"):
+            assert found == {"steps": 0} and not suite.is_trained(run)
+        else:
+            assert found == suite.datasets[run.dataset]["budget"] and suite.is_trained(run)
+
+
+def test_no_method_has_a_budget_of_its_own_beside_that_of_all(matched):
+    put(matched["suites"]["toy"], "methods/ffjord/train/steps", 5)
+    message = (
+        r"methods.ffjord.train on eight_gaussians: has a budget of its own, \{'steps': 5\}, and "
+        r"suites.toy.datasets.eight_gaussians has one for all methods, \{'seconds': 1.5\}"
+    )
+    with pytest.raises(ConfigError, match=message):
+        load(matched)
+
+
+def test_every_training_has_one_budget(toy):
+    train = toy["suites"]["toy"]["methods"]["ffjord"]["train"]
+    train["seconds"] = 3
+    with pytest.raises(ConfigError, match=r"ffjord.train on eight_gaussians: found .* one of steps"):
+        load(toy)
+    del train["steps"], train["seconds"]
+    with pytest.raises(ConfigError, match=r"ffjord.train on eight_gaussians: no budget. Write"):
+        load(toy)
+
+
+def test_a_closed_form_says_that_it_has_no_steps(matched):
+    del matched["suites"]["toy"]["methods"]["gaussian"]["train"]["steps"]
+    with pytest.raises(ConfigError, match=r"gaussian.train.steps is None; allowed is 0"):
+        load(matched)
+
+
+def test_a_search_is_of_what_is_trained_and_changes_its_hash_only(toy):
+    plain = load(toy)
+    put(toy["suites"]["toy"], "search", {"factors": [0.3, 1], "share": 0.5})
+    suite = load(toy)
+    for run in suite.runs:
+        trained = run.method not in ("gaussian", "oracle")
+        assert suite.is_searched(run) == trained and not plain.is_searched(run)
+        assert (suite.train_hash(run) != plain.train_hash(run)) == trained
+
+
+def test_threads_are_one_unless_the_suite_says_otherwise(toy):
+    plain = load(toy)
+    put(toy["suites"]["toy"], "threads", 2)
+    suite = load(toy)
+    assert (plain.threads, suite.threads) == (1, 2)
+    run = suite.runs[0]
+    assert suite.train_hash(run) != plain.train_hash(run)
+
+
+def test_a_search_needs_a_likelihood(toy):
+    suite = toy["suites"]["toy"]
+    del suite["methods"]["ffjord"], suite["methods"]["gaussian"], suite["methods"]["oracle"]
+    gaussians = suite["datasets"]["eight_gaussians"]
+    gaussians["base"] = {key: gaussians[key] for key in ("class", "numbers")}
+    put(suite, "search", {"factors": [0.3, 1], "share": 0.5})
+    with pytest.raises(ConfigError, match="search: chooses by the likelihood, which eight_gaussian"):
+        load(toy)
 
 
 def test_every_missing_key_is_named(toy):

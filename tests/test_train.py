@@ -1,6 +1,7 @@
 """The step that trains, files in and files out, and what reads its training.csv."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,12 @@ import pytest
 import torch
 import yaml
 
-from benchmark import config, metrics, prepare, records, report, steps
+from benchmark import config, metrics, prepare, records, report, steps, training
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset
 from benchmark.files import read_json
 from benchmark.source import ROOT
+from benchmark.training import Row
 
 CPU = torch.device("cpu")
 
@@ -36,9 +38,9 @@ def suite(tmp_path, monkeypatch, single_precision):
     return found
 
 
-def train(suite, run, **changes):
-    numbers = suite.numbers(run)
-    settings = {**suite.validation, "config": suite.train_hash(run)}
+def train(suite, run, numbers=None, **changes):
+    numbers = numbers or suite.numbers(run)
+    settings = {**suite.validation, "config": "hash" if changes else suite.train_hash(run)}
     run.folder.mkdir(parents=True)
     changed = {**numbers, "train": {**numbers["train"], **changes}}
     steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder, CPU)
@@ -113,6 +115,72 @@ def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypa
     seconds = float(rows[-1]["seconds"])
     assert costs["seconds_per_step"]["value"] == pytest.approx(seconds / 12)
     assert {cost["protocol"]["training_precision"] for cost in costs.values()} == {"bfloat16"}
+
+
+# --- the search of a learning rate ----------------------------------------------------------------
+
+
+def searched(suite, run, **changes):
+    numbers = suite.numbers(run)
+    numbers = {**numbers, "train": {**numbers["train"], **changes}}
+    chosen = {"factors": [1e-4, 10.0, 1.0], "share": 0.5}
+    settings = {**suite.validation, "config": "hash", "search": chosen}
+    run.folder.mkdir(parents=True)
+    data = records.data_folder("toy", run.dataset)
+    steps.search(run, numbers, settings, data, run.folder, CPU)
+    return read_json(run.folder / "search.json"), numbers
+
+
+def test_the_learning_rate_of_the_lowest_validation_nll_is_found(suite):
+    found, numbers = searched(suite, suite.runs[0])
+    assert [rate["lr"] for rate in found["tried"]] == pytest.approx([1e-7, 1e-2, 1e-3])
+    nlls = [rate["validation_nll"] for rate in found["tried"]]
+    # In 10 steps: the first does not move at all.
+    assert min(nlls) == nlls[1] and found["lr"] == found["tried"][1]["lr"]
+    chosen = steps.with_rate(numbers, suite.runs[0].folder / "search.json")
+    assert chosen == {**numbers, "train": {**numbers["train"], "lr": found["lr"]}}
+    assert not list(suite.runs[0].folder.glob("*.checkpoint"))
+
+
+def test_a_trial_is_the_training_with_its_share_of_the_budget(suite):
+    run = suite.runs[0]
+    found, numbers = searched(suite, run, schedule="cosine")
+    half = {**numbers["train"], "steps": 10, "lr": 1e-2}
+    history = train(suite, dataclasses.replace(run, method="again"), numbers=numbers, **half)
+    assert float(history[-1]["validation_nll"]) == found["tried"][1]["validation_nll"]
+
+
+def test_a_share_of_seconds_is_a_share_of_seconds(suite):
+    numbers = {"train": {"lr": 0.1, "seconds": 8.0}}
+    assert steps._trial(numbers, 3.0, 0.25)["train"] == {"lr": pytest.approx(0.3), "seconds": 2.0}
+
+
+def test_a_rate_that_diverges_is_not_chosen_and_says_why(suite, monkeypatch):
+    step = training.Descent.step
+
+    def diverging(which):
+        def diverge(self, x1, factor):
+            return step(self, x1, factor) * (float("nan") if which(self.numbers.lr) else 1.0)
+
+        monkeypatch.setattr(training.Descent, "step", diverge)
+
+    diverging(lambda lr: lr == pytest.approx(1e-2))
+    found, _ = searched(suite, suite.runs[0])
+    assert found["lr"] == found["tried"][2]["lr"]
+    failed = found["tried"][1]
+    assert failed["validation_nll"] is None and "the training diverged" in failed["reason"]
+    diverging(lambda lr: True)
+    with pytest.raises(ValueError, match="none of the trainings has a finite NLL"):
+        searched(suite, suite.runs[1])
+
+
+def test_the_best_validation_counts_where_its_weights_are_the_fitted_ones():
+    rows = [Row(k, 0.0, 0.0, nll, {}) for k, nll in enumerate([3.0, None, 1.0, float("nan"), 2.0])]
+    stopping = {"patience": 1, "drops": 0, "factor": 1.0}
+    assert steps._last_nll(rows, {"early_stopping": stopping}) == 1.0
+    assert steps._last_nll(rows, {"early_stopping": None}) == 2.0
+    assert steps._last_nll(rows[:4], {"early_stopping": None}) is None
+    assert steps._last_nll(rows[3:4], {"early_stopping": stopping}) is None
 
 
 def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):

@@ -310,6 +310,31 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_methods_are_matched_by_their_budget_and_train_with_the_rate_they_have_found(tmp_path):
+    config = edited(search={"factors": [0.1, 1, 1000], "share": 0.5})
+    suite = config["suites"]["toy"]
+    del suite["datasets"]["digits"]
+    for name, method in list(suite["methods"].items()):
+        method["train"].pop("steps")
+        if name not in ("interpolant", "ffjord"):
+            del suite["methods"][name]
+    suite["datasets"]["eight_gaussians"]["budget"] = {"steps": 12}
+    checkout = Checkout(tmp_path)
+    checkout.configure(config)
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    for method in suite["methods"]:
+        folder = tmp_path / "results/toy/eight_gaussians" / method
+        lr = read_json(folder / "search.json")["lr"]
+        for model in folder.glob("seed*/model.json"):
+            training = read_json(model)["training"]
+            assert (training["lr"], training["steps"]) == (lr, 12)
+    assert checkout.planned() == {}
+    suite["search"]["share"] = 1
+    checkout.configure(config)
+    assert checkout.planned()["search"] == 2
+
+
 def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
     checkout = Checkout(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
