@@ -115,6 +115,26 @@ class Suite:
         """What the records of a fit depend on."""
         return _ordered({k: value for k, value in self.evaluation.items() if k not in IMAGES})
 
+    @property
+    def terms(self) -> str:
+        """On which terms methods meet, for captions: one budget for all, or each its own."""
+        budgets = {x["label"]: _budget(x["budget"]) for x in self.datasets.values() if "budget" in x}
+        common = sorted(set(budgets.values()), key=list(budgets.values()).count)
+        words = [
+            f"{budget} on {', '.join(name for name, found in budgets.items() if found == budget)}"
+            for budget in common[::-1]
+        ]
+        plural = "s" if self.threads > 1 else ""
+        terms = f"One budget for every method: {'; '.join(words)} ({self.threads} thread{plural})."
+        found = [terms] if budgets else []
+        if self.search is not None:
+            factors = ", ".join(f"{factor:g}" for factor in self.search["factors"])
+            found.append(
+                f"Learning rates by the same search: {factors} times the method's own, each with "
+                f"{self.search['share']:.0%} of the budget, chosen on validation rows."
+            )
+        return " ".join(found)
+
     def event(self, dataset: str) -> tuple[int, ...] | None:
         """Shape of a row of a data set; ``None`` if only its file tells."""
         return _declared(self.datasets[dataset]["class"]).attributes.get("event")
@@ -131,6 +151,11 @@ class Suite:
             f"suite {self.name}: {len(self.runs)} runs on {len(self.datasets)} data sets "
             f"({', '.join(self.datasets)}) by {len(counts)} methods ({methods})"
         )
+
+
+def _budget(budget: dict[str, Any]) -> str:
+    (unit, amount), *_ = budget.items()
+    return f"{amount:g} s of training" if unit == "seconds" else f"{amount:,} steps"
 
 
 def _ordered(section: dict[str, Any]) -> dict[str, Any]:

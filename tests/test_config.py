@@ -472,6 +472,24 @@ def test_a_budget_of_a_data_set_is_that_of_all_that_is_trained_on_it(matched):
             assert found == suite.datasets[run.dataset]["budget"] and suite.is_trained(run)
 
 
+def test_the_terms_of_a_suite_are_in_words(toy, matched):
+    plain = copy.deepcopy(TOY)
+    assert load(plain).terms == ""
+    assert load(matched).terms == (
+        "One budget for every method: 7 steps on Digits; 1.5 s of training on Eight Gaussians "
+        "(1 thread)."
+    )
+    suite = matched["suites"]["toy"]
+    put(suite, "datasets/digits/budget", {"seconds": 1.5})
+    put(suite, "threads", 2)
+    put(suite, "search", {"factors": [0.3, 1], "share": 0.25})
+    assert load(matched).terms == (
+        "One budget for every method: 1.5 s of training on Eight Gaussians, Digits (2 threads). "
+        "Learning rates by the same search: 0.3, 1 times the method's own, each with 25% of the "
+        "budget, chosen on validation rows."
+    )
+
+
 def test_no_method_has_a_budget_of_its_own_beside_that_of_all(matched):
     put(matched["suites"]["toy"], "methods/ffjord/train/steps", 5)
     message = (
