@@ -118,7 +118,9 @@ class Suite:
     @property
     def terms(self) -> str:
         """On which terms methods meet, for captions: one budget for all, or each its own."""
-        budgets = {x["label"]: _budget(x["budget"]) for x in self.datasets.values() if "budget" in x}
+        budgets = {
+            x["label"]: _budget(x["budget"]) for x in self.datasets.values() if "budget" in x
+        }
         common = sorted(set(budgets.values()), key=list(budgets.values()).count)
         words = [
             f"{budget} on {', '.join(name for name, found in budgets.items() if found == budget)}"

@@ -113,11 +113,13 @@ def samples_2d(
     """Histograms of points in the plane, on one grid and colour scale: the target, then methods.
 
     ``target`` (n, 2) gives the limits; ``samples`` maps a method to (m, 2), ``gaps`` a method
-    without samples to the reason. The share of samples outside the limits is written below.
+    without samples to the reason. The share of samples outside the limits is written below. Rows of
+    more columns are shown in the plane of the two leading principal components of the target.
     """
     methods = _shown(styles, [*samples, *gaps])
     figure, panels = _panels(1 + len(methods), columns=4, size=(2.2, 2.3))
-    points = {TARGET: target, **samples}
+    points = _in_plane({TARGET: target, **samples})
+    target = points[TARGET]
     edges = _edges(target, bins=_bins(min(len(found) for found in points.values())))
     scale = _histogram_scale([target], edges)
     for name, axes in zip([TARGET, *methods], panels, strict=False):
@@ -443,6 +445,17 @@ def _colourbar(figure: Figure, scale: Normalize, panels: Sequence[Axes], label: 
 def _bins(count: int) -> int:
     """Bins along one axis: few enough that noise of counting does not pass for structure."""
     return int(np.clip(np.sqrt(count) / 1.5, 24, 160))
+
+
+def _in_plane(points: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Coordinates on the two leading principal axes of the target, less its most remote 2 %."""
+    target = points[TARGET]
+    if target.shape[1] == 2:
+        return points
+    centre, axes = target.mean(axis=0), np.linalg.eigh(np.cov(target.T))[1][:, :-3:-1]
+    shown = {name: (found - centre) @ axes for name, found in points.items()}
+    distance = np.abs(shown[TARGET]).max(axis=1)
+    return {**shown, TARGET: shown[TARGET][distance <= np.quantile(distance, 0.98)]}
 
 
 def _edges(target: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:

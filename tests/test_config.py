@@ -503,7 +503,9 @@ def test_no_method_has_a_budget_of_its_own_beside_that_of_all(matched):
 def test_every_training_has_one_budget(toy):
     train = toy["suites"]["toy"]["methods"]["ffjord"]["train"]
     train["seconds"] = 3
-    with pytest.raises(ConfigError, match=r"ffjord.train on eight_gaussians: found .* one of steps"):
+    with pytest.raises(
+        ConfigError, match=r"ffjord.train on eight_gaussians: found .* one of steps"
+    ):
         load(toy)
     del train["steps"], train["seconds"]
     with pytest.raises(ConfigError, match=r"ffjord.train on eight_gaussians: no budget. Write"):
@@ -541,7 +543,9 @@ def test_a_search_needs_a_likelihood(toy):
     gaussians = suite["datasets"]["eight_gaussians"]
     gaussians["base"] = {key: gaussians[key] for key in ("class", "numbers")}
     put(suite, "search", {"factors": [0.3, 1], "share": 0.5})
-    with pytest.raises(ConfigError, match="search: chooses by the likelihood, which eight_gaussian"):
+    with pytest.raises(
+        ConfigError, match="search: chooses by the likelihood, which eight_gaussian"
+    ):
         load(toy)
 
 

@@ -297,6 +297,20 @@ def test_samples_between_two_data_sets_stand_beside_where_they_should_arrive():
     assert texts(figure).count("diverged at step 312") == 2
 
 
+def test_rows_of_many_columns_are_shown_on_their_principal_axes():
+    # A plane in space, wider along one direction, and one remote row of fifty.
+    draw = np.random.default_rng(0)
+    flat = draw.normal(size=(5000, 2)) * [3.0, 1.0]
+    axes = np.linalg.qr(draw.normal(size=(3, 3)))[0][:2]
+    target = flat @ axes + [5.0, 6.0, 7.0]
+    found = plots._in_plane({plots.TARGET: target, "twice": target + flat @ axes})
+    np.testing.assert_allclose(abs(found["twice"]), abs(2 * flat - flat.mean(axis=0)), atol=0.2)
+    kept = found[plots.TARGET]
+    assert len(kept) == 4900 and abs(kept).max() < abs(flat).max()
+    plane = {plots.TARGET: flat}
+    assert plots._in_plane(plane) is plane
+
+
 def test_a_histogram_has_x_to_the_right_and_y_upward():
     target = np.concatenate([np.zeros((99, 2)), [[10.0, 2.0]]])
     axes = plots.samples_2d(target, {}, STYLES, {}).axes[0]

@@ -204,7 +204,9 @@ def test_rows_of_the_base_are_in_the_coordinates_of_the_method():
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_diverges_is_refused_in_words(bad):
     method = Sliding(lambda step: bad if step == 7 else 1.0)
-    with pytest.raises(FloatingPointError, match=r"step 7 \(budget: 10 steps\).*Lower train.lr \(0.1\).*clip"):
+    with pytest.raises(
+        FloatingPointError, match=r"step 7 \(budget: 10 steps\).*Lower train.lr \(0.1\).*clip"
+    ):
         fitted(method)
 
 
