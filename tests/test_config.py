@@ -446,7 +446,7 @@ def test_a_mistake_is_named_with_its_key_and_the_nearest_valid_name(toy, mistake
     assert str(caught.value).startswith("config.yaml: ")
 
 
-# --- budgets and the search of learning rates ------------------------------------------------------
+# --- budgets and the search of learning rates --------------------------------------------------
 
 
 @pytest.fixture
