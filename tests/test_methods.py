@@ -3,6 +3,7 @@
 What is particular to a method is tested in the file of its name.
 """
 
+import inspect
 import math
 
 import pytest
@@ -66,6 +67,7 @@ CLOSED = [name for name in CONFIG if not is_flow(name)]
 UNTRAINED = [name for name in CONFIG if not kind(name).trained]
 ANYWHERE = [name for name in FLOWS if not kind(name).requires]
 KNOWN = [name for name in FLOWS if "density" in kind(name).requires]
+GATED = [name for name in FLOWS if "gated" in inspect.signature(kind(name).build).parameters]
 EVENTS = [
     *((name, (2,) if name in KNOWN else (3,)) for name in FLOWS),  # the density is of the plane
     *((name, IMAGE) for name in ANYWHERE),
@@ -79,7 +81,7 @@ every_trained_event = pytest.mark.parametrize(("name", "event"), TRAINED_EVENTS)
 
 
 def test_config_has_methods_of_every_kind():
-    assert FLOWS and CLOSED and ANYWHERE and set(UNTRAINED) > set(CLOSED)
+    assert FLOWS and CLOSED and ANYWHERE and GATED and set(UNTRAINED) > set(CLOSED)
 
 
 @every_event
@@ -104,6 +106,16 @@ def test_divergence_is_the_trace_of_the_jacobian(name, event):
             # Round-off of a few hundred products, relative where beta / deviation is large.
             torch.testing.assert_close(found[i], trace, atol=1e-10, rtol=1e-10)
     assert max(map(abs, traces)) > 1e-2
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_gate_adds_a_factor_of_each_coordinate_to_the_network(name):
+    method = model.build(CONFIG[name]["class"], (2,), {**numbers(name), "gated": True})
+    last, x = method.network.layers[-1], torch.randn(4, 2)
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0, 0.0, 3.0, 5.0]))  # y and g
+    torch.testing.assert_close(method.network(torch.tensor(0.3), x), torch.tensor([3.0, 5.0]) * x)
 
 
 @every_trained_event

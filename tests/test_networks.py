@@ -87,9 +87,19 @@ def test_mlp_sees_waves_of_time_and_space():
     torch.testing.assert_close(network(t, x)[0], closing(hidden * torch.sigmoid(hidden)))
 
 
+def test_gated_mlp_adds_a_factor_of_each_coordinate():
+    network = MLP(2, width=3, depth=1, time_frequencies=0, space_frequencies=0, gated=True)
+    t, x = torch.rand(1), torch.randn(1, 2)
+    opening, _, closing = network.layers
+    hidden = opening(torch.cat([x[0], t]))
+    outputs = closing(hidden * torch.sigmoid(hidden))
+    torch.testing.assert_close(network(t, x)[0], outputs[:2] + outputs[2:] * x[0])
+
+
 NETWORKS = {
     "mlp": lambda dim: MLP(dim, 8, 2, time_frequencies=2, space_frequencies=2),
     "mlp without waves": lambda dim: MLP(dim, 8, 2, time_frequencies=0, space_frequencies=0),
+    "gated mlp": lambda dim: MLP(dim, 8, 2, 2, space_frequencies=2, gated=True),
     "concatsquash": lambda dim: ConcatSquashMLP(dim, 8, 2),
     "concatsquash of one layer": lambda dim: ConcatSquashMLP(dim, 8, 1, "softplus"),
     "concatsquash of two layers": lambda dim: ConcatSquashMLP(dim, 8, 2, "softplus"),

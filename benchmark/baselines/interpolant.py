@@ -73,6 +73,7 @@ class InterpolantFlow(Flow):
         product_bases: PositiveInt | None = None,
         epsilon: PositiveFloat | None = None,
         sde_steps: PositiveInt = 500,
+        gated: bool = False,
         base_rows: PositiveInt | None = None,
     ) -> "InterpolantFlow":
         """``terms`` are those of the Fourier path; it and a learned base maximise the loss that the
@@ -80,7 +81,7 @@ class InterpolantFlow(Flow):
         network to follow. Samples are drawn by the ODE, or by ``sde_steps`` steps of the SDE with
         ``epsilon``. Of ``product_times`` and ``product_bases`` one alone means 1 of the other."""
         return cls(
-            MLP(math.prod(event), width, depth, time_frequencies, space_frequencies),
+            MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated),
             _path(path, terms, pace),
             _base(base, event, pace, base_rows),
             (time_alpha, time_beta),

@@ -34,8 +34,9 @@ class OTCFM(Flow):
         depth: PositiveInt,
         time_frequencies: NonNegativeInt,
         space_frequencies: NonNegativeInt,
+        gated: bool = False,
     ) -> "OTCFM":
-        network = MLP(math.prod(event), width, depth, time_frequencies, space_frequencies)
+        network = MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated)
         return cls(network, StandardNormal(torch.Size(event)))
 
     def velocity(self, t: Tensor, x: Batch) -> Batch:

@@ -219,6 +219,7 @@ class ScoreSDE(Flow):
         sampler: Literal["ode", "sde", "predictor_corrector"] = "ode",
         sampler_steps: PositiveInt = 500,
         snr: PositiveFloat = 0.16,
+        gated: bool = False,
     ) -> "ScoreSDE":
         """``beta_*`` are read by VP and sub-VP, ``sigma_*`` by VE; defaults are the paper's.
 
@@ -232,7 +233,7 @@ class ScoreSDE(Flow):
             "ve": VarianceExploding(sigma_min, sigma_max),
         }
         diffusion = diffusions[sde]
-        network = MLP(math.prod(event), width, depth, time_frequencies, space_frequencies)
+        network = MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated)
         scale = diffusion.spread(torch.tensor(1.0, dtype=torch.float64)).item()
         base = Normal(torch.Size(event), scale)
         return cls(network, base, diffusion, s_min, weighting, Sampler(sampler, sampler_steps, snr))

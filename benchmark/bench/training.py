@@ -16,7 +16,7 @@ from benchmark.tables import Cell, Table
 from benchmark.training import Descent
 
 DIM, BATCH, COUNT = 43, 1000, 5
-NETWORK = {"width": 512, "depth": 4, "time_frequencies": 8, "space_frequencies": 0}
+NETWORK: dict[str, Any] = {"width": 512, "depth": 4, "time_frequencies": 8, "space_frequencies": 0}
 METHODS = ROOT / "benchmark" / "baselines"
 BARE = "bare PyTorch step"
 

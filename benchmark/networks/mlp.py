@@ -17,15 +17,25 @@ class MLP(Network):
     Time, one or one per sample, enters as ``t, cos(pi k t), sin(pi k t)``,
     ``k = 1 .. time_frequencies``; each coordinate as ``x, cos(k x), sin(k x)``,
     ``k = 1 .. space_frequencies``, which lets a small network draw sharp edges.
+
+    ``gated``, the value is ``y + g x``, ``y`` and ``g`` those of the last layer: a factor of each
+    coordinate, however many coordinates there are, need not pass through the hidden layers.
     """
 
     time_waves: Tensor
     space_waves: Tensor
 
-    def __init__(
-        self, dim: int, width: int, depth: int, time_frequencies: int, space_frequencies: int
+    def __init__(  # noqa: PLR0913 (its size and its inputs)
+        self,
+        dim: int,
+        width: int,
+        depth: int,
+        time_frequencies: int,
+        space_frequencies: int,
+        gated: bool = False,
     ) -> None:
         super().__init__()
+        self.gated = gated
         self.register_buffer("time_waves", math.pi * torch.arange(1, time_frequencies + 1.0))
         self.register_buffer("space_waves", torch.arange(1, space_frequencies + 1.0))
         inputs = dim * (1 + 2 * space_frequencies) + 1 + 2 * time_frequencies
@@ -35,10 +45,14 @@ class MLP(Network):
             for before, after in zip(sizes, sizes[1:], strict=False)
             for layer in (nn.Linear(before, after), nn.SiLU())
         ]
-        self.layers = nn.Sequential(*hidden, nn.Linear(width, dim))
+        self.layers = nn.Sequential(*hidden, nn.Linear(width, dim * (1 + gated)))
 
     def forward(self, t: Tensor, x: Batch) -> Batch:
-        return self.layers(self._inputs(t, x.flatten(1))).reshape(x.shape)
+        value = self.layers(self._inputs(t, x.flatten(1)))
+        if self.gated:
+            y, gate = value.chunk(2, dim=1)
+            value = y + gate * x.flatten(1)
+        return value.reshape(x.shape)
 
     @torch.no_grad()
     def divergence(self, t: Tensor, x: Batch) -> PerSample:
@@ -58,7 +72,11 @@ class MLP(Network):
         for layer in hidden:
             z = layer(functional.silu(z))
             tangents = through(layer.weight, _silu_slope(z), tangents)
-        return tangents.flatten(1) @ last.weight.flatten()
+        if not self.gated:
+            return tangents.flatten(1) @ last.weight.flatten()
+        (y, g), gate = last.weight.chunk(2), last(functional.silu(z)).chunk(2, dim=1)[1]
+        steered = (tangents * g).sum(dim=2) * x  # x dg/dx
+        return tangents.flatten(1) @ y.flatten() + (steered + gate).sum(dim=1)
 
     def _inputs(self, t: Tensor, x: Tensor) -> Tensor:
         time = _features(t.reshape(-1, 1), self.time_waves).expand(len(x), -1)
