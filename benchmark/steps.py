@@ -47,7 +47,7 @@ def search(
     tried, each with a ``share`` of the budget. A rate with which the training fails is not chosen;
     raises ``ValueError`` if that is all of them.
     """
-    tolerance, chosen = _tolerance(settings), settings["search"]
+    chosen = settings["search"]
     key = _key(run, numbers, settings["config"], dataset.describe(data), device)
     tried = []
     with Checkpoint(folder / f"search{CHECKPOINT}", key) as checkpoint:
@@ -56,7 +56,7 @@ def search(
             trial = _trial(numbers, factor, chosen["share"])
             lr, part = trial["train"]["lr"], checkpoint.part(f"factor {factor}")
             try:
-                _, history = _fit(run.seed, trial, tolerance, data, device, part)
+                _, history = _fit(run.seed, trial, settings, data, device, part)
                 tried.append({"lr": lr, "validation_nll": _last_nll(history, trial["train"])})
             except FloatingPointError as failure:
                 tried.append({"lr": lr, "validation_nll": None, "reason": str(failure)})
@@ -85,22 +85,22 @@ def train(
 ) -> None:
     """Fit one method: ``model.json``, ``model.safetensors``, ``training.csv``.
 
-    ``settings``: ``atol`` and ``rtol`` of the validation, and the hash ``config``. A fit that was
+    ``settings``: ``atol`` and ``rtol`` of the validation, ``probes`` and the number of ``rows`` if
+    they are not exact and all, and the hash ``config``. A fit that was
     cut short leaves ``train.checkpoint``, and goes on from it.
     """
     description, training = dataset.describe(data), Training(**numbers["train"])
-    tolerance = _tolerance(settings)
     key = _key(run, numbers, settings["config"], description, device)
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
         devices, part = checkpoint.visit(_device_name(device)), checkpoint.part("training")
-        fitted, history = _fit(run.seed, numbers, tolerance, data, device, part)
+        fitted, history = _fit(run.seed, numbers, settings, data, device, part)
         _write_history(folder / "training.csv", history)
         stored = {
             "class": numbers["class"],
             "numbers": _arguments(numbers, description),
             "event": description.event,
             "coordinates": training.coordinates,
-            "validation": asdict(tolerance),
+            "validation": asdict(_tolerance(settings)),
             "weights": training.weights,
             "training": {
                 "steps": history[-1].step if history else 0,
@@ -119,7 +119,7 @@ def train(
 def _fit(  # noqa: PLR0913 (what a training depends on)
     seed: int,
     numbers: dict[str, Any],
-    tolerance: Tolerance,
+    settings: dict[str, Any],
     data: str | Path,
     device: torch.device,
     part: Part,
@@ -127,11 +127,13 @@ def _fit(  # noqa: PLR0913 (what a training depends on)
     """The fitted model, and the rows of ``training.csv``."""
     torch.manual_seed(seed)
     description, training = dataset.describe(data), Training(**numbers["train"])
+    tolerance = _tolerance(settings)
     arguments = _arguments(numbers, description)
     method = model.build(numbers["class"], description.event, arguments).to(device)
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
     to_method = coordinates.fitted(training.coordinates, rows.all())
     held_out = _rows(data, "validation", VALIDATION_NOISE, device)
+    held_out = held_out[dataset.chosen(len(held_out), settings.get("rows"))]
 
     def validate(method: Method) -> Validation:
         diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))

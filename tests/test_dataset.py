@@ -259,3 +259,13 @@ def test_two_moons_are_half_ellipses_with_noise_in_the_square():
     # Training and test rows are of one distribution: the moons are shuffled before the split.
     first, last = rows[:500].mean(axis=0), rows[-500:].mean(axis=0)
     assert (np.abs(first - last) < 4 * rows.std(axis=0) * math.sqrt(2 / 500)).all()
+
+
+def test_chosen_rows_are_some_of_all_and_the_same_for_all():
+    found = dataset.chosen(1000, 100)
+    assert len(set(found)) == 100 and 0 <= found.min() and found.max() < 1000
+    assert 400 < found.mean() < 600 and not (np.diff(found) == 1).all()
+    np.testing.assert_array_equal(found, dataset.chosen(1000, 100))
+    everything = np.arange(5)
+    for n in (None, 5, 6):
+        np.testing.assert_array_equal(everything[dataset.chosen(5, n)], everything)

@@ -129,6 +129,13 @@ def rows(folder: str | Path, split: str) -> np.ndarray:
     return np.load(Path(folder) / f"{split}.npy", mmap_mode="r")
 
 
+def chosen(total: int, n: int | None) -> np.ndarray | slice:
+    """Which ``n`` of ``total`` rows stand for all: drawn at random, the same at every call."""
+    if n is None or n >= total:
+        return slice(None)
+    return np.sort(np.random.default_rng(0).permutation(total)[:n])
+
+
 def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
     """True log-density in nats of the rows of a split, ``None`` where it is not known."""
     path = Path(folder) / f"true_log_prob_{split}.npy"
