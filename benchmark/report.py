@@ -17,6 +17,7 @@ from benchmark.names import module_of
 from benchmark.plots import TARGET
 from benchmark.records import Run, data_folder, suite_folder
 from benchmark.source import digest, files_of
+from benchmark.table import write
 
 RECORDS = ("nll.json", "cost.json")
 MODEL = ("model.json", "model.safetensors", "training.csv")
@@ -66,7 +67,7 @@ def write_tables(suite: Suite) -> None:
     tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
     labels = _labels(suite)
     for name, table in (("nll", tables.nll_table), ("cost", tables.cost_table)):
-        tables.write(table(frame, suite.methods, labels), folder / "tables" / name)
+        write(table(frame, suite.methods, labels), folder / "tables" / name)
 
 
 def write_samples(suite: Suite, name: str) -> None:

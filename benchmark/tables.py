@@ -5,13 +5,11 @@ against means measured under the same protocol (``COMPARED``); controls, which a
 references, not competitors, and are never ranked.
 """
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from itertools import zip_longest
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ import pandas as pd
 from benchmark import records
 from benchmark.files import atomic
 from benchmark.records import Run
+from benchmark.table import DASH, Cell, Table
 
 Styles = Mapping[str, Mapping[str, str]]
 
@@ -62,25 +61,6 @@ COSTS = {
 
 INTERRUPTIONS = ("training_interruptions", "evaluation_interruptions")
 """Metrics that are told in a note, not in a column."""
-
-DASH = "—"
-
-
-class Cell(NamedTuple):
-    """One entry of a table; ``bold`` marks the best mean of a column."""
-
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Formatted cells with what is needed to read them. A newline in a heading splits it."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...]
 
 
 class Footnotes:
@@ -214,18 +194,6 @@ def cost_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str])
             *footnotes.notes(),
         ),
     )
-
-
-def write(table: Table, stem: str | Path) -> None:
-    """The table as ``<stem>.csv``, ``<stem>.md`` and ``<stem>.tex`` (needs only booktabs)."""
-    with atomic(f"{stem}.csv") as temporary, temporary.open("w", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow([column.replace("\n", " ").strip() for column in table.columns])
-        lines.writerows([[cell.text for cell in row] for row in table.rows])
-    with atomic(f"{stem}.md") as temporary:
-        temporary.write_text(_markdown(table))
-    with atomic(f"{stem}.tex") as temporary:
-        temporary.write_text(_latex(table))
 
 
 # Rows and their summary
@@ -541,76 +509,3 @@ def _stated(frame: pd.DataFrame, name: str, styles: Styles) -> str:
     else:
         words = list(values)
     return f"{name.split('.', 1)[1]}: {', '.join(words)}" if words else ""
-
-
-# Markdown and LaTeX
-
-
-def _headings(table: Table) -> list[tuple[str, ...]]:
-    """Columns of headings as lines of headings."""
-    return list(zip_longest(*(column.split("\n") for column in table.columns), fillvalue=""))
-
-
-def _markdown(table: Table) -> str:
-    heading = [column.strip().replace("\n", "<br>") for column in table.columns]
-    body = [[f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in table.rows]
-    lines = [[text.replace("|", r"\|") for text in line] for line in [heading, *body]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    text = [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in lines
-    ]
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    return f"{table.caption}\n\n" + "\n".join([text[0], rule, *text[1:]]) + f"\n\n{notes}\n"
-
-
-_ESCAPES = str.maketrans(
-    {
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": "$<$",
-        ">": "$>$",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "—": "---",
-    }
-)
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = _escaped(cell.text)
-    if cell.text.startswith("-"):
-        text = f"$-${text[1:]}"
-    return rf"\textbf{{{text}}}" if cell.bold else text
-
-
-def _latex(table: Table) -> str:
-    headings = [" & ".join(map(_escaped, line)) + r" \\" for line in _headings(table)]
-    rows = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering\small\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{_escaped(table.caption)}}}",
-            rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
-            r"\toprule",
-            *headings,
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\par\medskip\raggedright\footnotesize",
-            *(rf"{_escaped(note)}\par" for note in table.notes),
-            r"\end{table}",
-            "",
-        ]
-    )

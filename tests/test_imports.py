@@ -30,6 +30,7 @@ LAYERS = [
         "log",
         "ascent",
         "checkpoint",
+        "table",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
@@ -52,7 +53,7 @@ LEVEL = {
 }
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
-WITHOUT_TORCH += ["significance"]
+WITHOUT_TORCH += ["significance", "table"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 

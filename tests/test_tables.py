@@ -1,6 +1,5 @@
 """Tables against numbers worked out by hand."""
 
-import csv
 import json
 
 import pandas as pd
@@ -300,44 +299,6 @@ def test_numbers_follow_their_deviation():
     assert number(3.14159, 0.0996, None) == "3.14 ± 0.10"
     assert number(-1e-9, float("nan"), 3) == "0.000"
     assert tables._letters(0) == "a" and tables._letters(26) == "aa"
-
-
-def test_files_hold_the_same_cells(tmp_path):
-    cells = (tables.Cell("OT_Flow & 5%"), tables.Cell("-1.50 ± 0.10 (n=3)", bold=True))
-    table = tables.Table("A_caption.", ("Method\n", "Moons\nNLL [nats]"), (cells,), ("50% | #1",))
-    tables.write(table, tmp_path / "table")
-    lines = list(csv.reader((tmp_path / "table.csv").open()))
-    assert lines == [["Method", "Moons NLL [nats]"], ["OT_Flow & 5%", "-1.50 ± 0.10 (n=3)"]]
-    markdown = (tmp_path / "table.md").read_text()
-    assert "| OT_Flow & 5% | **-1.50 ± 0.10 (n=3)** |" in markdown and "- 50% | #1" in markdown
-    latex = (tmp_path / "table.tex").read_text()
-    assert r"OT\_Flow \& 5\% & \textbf{$-$1.50 $\pm$ 0.10 (n=3)} \\" in latex
-    assert r"A\_caption." in latex and r"50\% | \#1" in latex
-    assert latex.isascii() and latex.count("{") == latex.count("}")
-    assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
-    for rule in ("toprule", "midrule", "bottomrule"):
-        assert latex.count(f"\\{rule}") == 1
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_latex_tells_a_dash_from_a_minus():
-    assert tables._latex_cell(tables.Cell("— [a]")) == "--- [a]"
-    assert tables._latex_cell(tables.Cell("-0.5")) == "$-$0.5"
-
-
-def test_a_failed_write_leaves_the_old_table(tmp_path, monkeypatch):
-    good = tables.Table("good", ("a",), ((tables.Cell("1"),),), ())
-    tables.write(good, tmp_path / "table")
-    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
-
-    def full_disk(file, **_):
-        file.write("a")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(tables.csv, "writer", full_disk)
-    with pytest.raises(OSError, match="disk full"):
-        tables.write(good, tmp_path / "table")
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_a_record_may_be_null_with_its_own_reason(record, tmp_path):
