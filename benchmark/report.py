@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark import plots, records, tables
+from benchmark import comparisons, plots, records, significance, tables
 from benchmark.config import Suite
 from benchmark.data import dataset
 from benchmark.files import read_json
@@ -60,14 +60,16 @@ def _stale(suite: Suite, run: Run) -> str | None:
 
 
 def write_tables(suite: Suite) -> None:
-    """``metrics.csv`` and ``.parquet``, and the tables ``nll`` and ``cost``."""
+    """``metrics.csv`` and ``.parquet``, and the tables ``nll``, ``cost`` and ``significance``."""
     folder, gaps = suite_folder(suite.name), _gaps(suite)
     whole = [run for run in suite.runs if run not in gaps]
     frame = tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
     tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
-    labels = _labels(suite)
-    for name, table in (("nll", tables.nll_table), ("cost", tables.cost_table)):
-        write(table(frame, suite.methods, labels), folder / "tables" / name)
+    shown = frame, suite.methods, _labels(suite)
+    compared = _comparisons(suite, frame)
+    write(tables.nll_table(*shown, compared), folder / "tables" / "nll")
+    write(tables.cost_table(*shown), folder / "tables" / "cost")
+    write(comparisons.table(*shown, compared), folder / "tables" / "significance")
 
 
 def write_samples(suite: Suite, name: str) -> None:
@@ -190,6 +192,22 @@ def is_oracle(suite: Suite, run: Run) -> bool:
 def _gaps(suite: Suite) -> dict[Run, str]:
     found = {run: gap(suite, run) for run in suite.runs}
     return {run: reason for run, reason in found.items() if reason is not None}
+
+
+def _comparisons(suite: Suite, frame: pd.DataFrame) -> tables.Comparisons:
+    return {
+        name: significance.comparisons(
+            {method: _row_nll(suite, name, method) for method in methods}
+        )
+        for name, methods in tables.ranking(frame).items()
+    }
+
+
+def _row_nll(suite: Suite, name: str, method: str) -> dict[int, np.ndarray]:
+    """Seed -> NLL of each test row."""
+    description = dataset.describe(data_folder(suite.name, name))
+    runs = [run for run in suite.runs if (run.dataset, run.method) == (name, method)]
+    return {run.seed: description.nll(np.load(run.folder / "log_prob.npy")) for run in runs}
 
 
 def _labels(suite: Suite) -> dict[str, str]:

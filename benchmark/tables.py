@@ -6,7 +6,7 @@ references, not competitors, and are never ranked.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,12 @@ import pandas as pd
 from benchmark import records
 from benchmark.files import atomic
 from benchmark.records import Run
+from benchmark.significance import LEVEL, Comparison
 from benchmark.table import DASH, Cell, Table
 
 Styles = Mapping[str, Mapping[str, str]]
+Comparisons = Mapping[str, Sequence[Comparison]]
+"""Data set -> the method with the lowest mean NLL against each other ranked one."""
 
 COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data", "dequantisation")
 """The keys of a protocol that have to agree before two numbers are ranked."""
@@ -140,7 +143,20 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY)
 
 
-def nll_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> Table:
+def ranking(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Data set -> the methods that may be ranked, lowest mean NLL first; none where there are none.
+
+    They have a likelihood, of all of their seeds, and one protocol.
+    """
+    cells = summary(frame)
+    nll = cells[cells.metric == "nll"].sort_values("mean", kind="stable")
+    ranked = {str(dataset): _ranked(column) for dataset, column in nll.groupby("dataset")}
+    return {dataset: methods for dataset, methods in ranked.items() if methods}
+
+
+def nll_table(
+    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], comparisons: Comparisons
+) -> Table:
     """Negative log-likelihood, and KL divergence where known: methods against data sets.
 
     ``frame`` is that of ``metrics``, of one suite. ``styles`` and ``datasets`` (name -> label)
@@ -154,17 +170,17 @@ def nll_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) 
         for metric in ("nll", "kl"):
             column = cells[(cells.dataset == dataset) & (cells.metric == metric)]
             if len(column):
-                columns.append(f"{label}\n{metric.upper()} [{_unit(frame, dataset, metric)}]")
-                entries.append(_column(column, styles, label, footnotes))
+                columns.append(f"{label}\n{metric.upper()} [{unit(frame, dataset, metric)}]")
+                entries.append(_column(column, styles, label, footnotes, comparisons))
     methods = [name for name in styles if name in set(frame.method)]
     return Table(
-        caption=f"Negative log-likelihood on test data, suite {_suite(frame)}.",
+        caption=f"Negative log-likelihood on test data, suite {suite_of(frame)}.",
         columns=("Method\n", *columns),
         rows=tuple(
             (Cell(styles[method]["label"]), *(entry.get(method, Cell(DASH)) for entry in entries))
             for method in methods
         ),
-        notes=(*_nll_notes(frame, cells, styles, datasets), *footnotes.notes()),
+        notes=(*nll_notes(frame, styles, datasets, comparisons), *footnotes.notes()),
     )
 
 
@@ -185,7 +201,7 @@ def cost_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str])
                 entries = _cost_cells(runs, known, where, footnotes)
                 rows.append((Cell(label), Cell(styles[method]["label"]), *entries))
     return Table(
-        caption=f"Cost of training and evaluation, suite {_suite(frame)}.",
+        caption=f"Cost of training and evaluation, suite {suite_of(frame)}.",
         columns=("Data set\n", "Method\n", "n\n", *(heading for heading, _ in COSTS.values())),
         rows=tuple(rows),
         notes=(
@@ -262,11 +278,13 @@ def _selected(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) 
     return frame.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def _suite(frame: pd.DataFrame) -> str:
+def suite_of(frame: pd.DataFrame) -> str:
+    """Name of the suite of a frame of ``metrics``."""
     return str(frame.suite.iloc[0]) if len(frame) else "(no runs)"
 
 
-def _unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
+def unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
+    """The unit of a metric on a data set; refuses two."""
     rows = frame[(frame.dataset == dataset) & (frame.metric == metric)]
     units = list(rows.unit.dropna().unique())
     if len(units) > 1:
@@ -281,18 +299,25 @@ def _unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
 
 
 def _column(
-    column: pd.DataFrame, styles: Styles, label: str, footnotes: Footnotes
+    column: pd.DataFrame,
+    styles: Styles,
+    label: str,
+    footnotes: Footnotes,
+    comparisons: Comparisons,
 ) -> dict[str, Cell]:
     """Method -> cell, all with the same number of decimals."""
     spreads = column.sd if column.sd.gt(0).any() else column.standard_error
     decimals = _decimals(spreads)
     best = _best(column)
+    compared = comparisons.get(column.dataset.iloc[0], ())
+    tied = {c.other for c in compared if c.best == best and c.verdict == "tied"}
     cells = {}
     for row in column.to_dict("records"):
         mark = footnotes.mark(f"{styles[row['method']]['label']} on {label}", row["reasons"])
         number = _mean_sd(row["mean"], row["sd"], decimals)
         text = f"{number} {_count(row['n'], row['runs'])}" if row["n"] else DASH
-        cells[row["method"]] = Cell(text + mark, bold=row["method"] == best)
+        method = row["method"]
+        cells[method] = Cell(text + mark, bold=method == best, underlined=method in tied)
     return cells
 
 
@@ -384,19 +409,24 @@ def _letters(index: int) -> str:
 # Notes
 
 
-def _nll_notes(
-    frame: pd.DataFrame, cells: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
+def nll_notes(
+    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], comparisons: Comparisons
 ) -> list[str]:
+    """What means, marks and ranks are, and how the NLL of each data set was measured."""
+    cells = summary(frame)
     notes = [
         "Mean ± standard deviation over n refits (seeds); a single run has no standard deviation. "
         "A dash without a mark: not applicable to this data set.",
-        "Bold: lowest mean among the methods measured under one protocol, not a test of "
-        "significance. Controls, which are not trained, are references and are not ranked.",
+        "Bold: lowest mean among the methods measured under one protocol. Underlined: cannot be "
+        f"told from it (p > {LEVEL}; the larger p-value of two paired t tests of the NLL, over "
+        "test rows and over refits, with Holm's correction for the comparisons on the data set). "
+        "Controls, which are not trained, are references and are not ranked.",
     ]
     for dataset, label in datasets.items():
         column = cells[(cells.dataset == dataset) & (cells.metric == "nll")]
         notes += _measurement(frame[frame.dataset == dataset], label)
         notes += _disagreement(column, styles, label)
+        notes += _too_few(comparisons.get(dataset, ()), styles, label)
     return notes + _provenance(frame[frame.metric.isin(LIKELIHOOD)], styles, datasets)
 
 
@@ -446,6 +476,18 @@ def _disagreement(column: pd.DataFrame, styles: Styles, label: str) -> list[str]
     ranked = [styles[method]["label"] for method in _ranked(column)]
     verdict = f"only {', '.join(ranked)} are ranked" if ranked else "none are ranked"
     return [f"{label}: protocols differ, {verdict}: {'; '.join(apart)}."]
+
+
+def _too_few(comparisons: Sequence[Comparison], styles: Styles, label: str) -> list[str]:
+    """Methods whose refits are too few for a test against the best."""
+    untold = [c for c in comparisons if c.verdict == "n too small to tell"]
+    if not untold:
+        return []
+    others = ", ".join(styles[c.other]["label"] for c in untold)
+    return [
+        f"{label}: fewer than two refits, too few to tell whether {others} and "
+        f"{styles[untold[0].best]['label']} differ."
+    ]
 
 
 def _provenance(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> list[str]:

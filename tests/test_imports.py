@@ -38,11 +38,11 @@ LAYERS = [
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
     | {"data.papamakarios"},
-    {"training", "model", "report", "data.subsets"}
+    {"training", "model", "comparisons", "data.subsets"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
-    {"evaluation", "bench", "bench.problem", "bench.rounds"},
+    {"evaluation", "report", "bench", "bench.problem", "bench.rounds"},
     {"steps", "bench.likelihood", "bench.training"},
     {"bench.__main__"},
 ]
@@ -53,7 +53,7 @@ LEVEL = {
 }
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
-WITHOUT_TORCH += ["significance", "table"]
+WITHOUT_TORCH += ["significance", "table", "comparisons"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 

@@ -24,11 +24,16 @@ BETWEEN = [
 rule tables:
     input:
         records=runs("nll.json", "cost.json"),
-        code=[*files_of("benchmark.tables", "benchmark.config"), "benchmark/report.py"],
+        rows=runs("log_prob.npy"),
+        code=[
+            *files_of("benchmark.comparisons", "benchmark.config"),
+            "benchmark/report.py",
+        ],
     output:
         metrics=multiext(f"{FOLDER}/metrics", ".csv", ".parquet"),
         nll=multiext(f"{FOLDER}/tables/nll", ".csv", ".md", ".tex"),
         cost=multiext(f"{FOLDER}/tables/cost", ".csv", ".md", ".tex"),
+        significance=multiext(f"{FOLDER}/tables/significance", ".csv", ".md", ".tex"),
     log:
         f"{FOLDER}/tables/tables.log",
     localrule: True
