@@ -23,6 +23,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from benchmark import published
 from benchmark.data.fetch import catalogue
 from benchmark.names import module_of
 from benchmark.records import Run, config_hash
@@ -100,6 +101,12 @@ class Suite:
         """What the records of a fit depend on."""
         return _ordered({k: value for k, value in self.evaluation.items() if k not in IMAGES})
 
+    @property
+    def published(self) -> dict[str, dict[str, Any]]:
+        """What is said of published results, of the data sets that stand beside some."""
+        found = ((name, entry.get("published")) for name, entry in self.datasets.items())
+        return {name: said for name, said in found if said is not None}
+
     def event(self, dataset: str) -> tuple[int, ...] | None:
         """Shape of a row of a data set; ``None`` if only its file tells."""
         return _declared(self.datasets[dataset]["class"]).attributes.get("event")
@@ -146,6 +153,7 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     _refuse(file, _merged_train_problems(schema, suite, key))
     _refuse(file, _class_problems(suite, key))
     _refuse(file, _base_problems(suite, key))
+    _refuse(file, _published_problems(suite, key))
     _refuse(file, _pair_problems(suite, key))
     return Suite(
         name=config["suite"],
@@ -579,6 +587,24 @@ def _base_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
                         f"{key}datasets.{name}.base: the {attribute} of {dataset['base']['class']} "
                         f"is {found}; allowed is {needed}, that of {dataset['class']}."
                     )
+
+
+def _published_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """Published numbers have to be of a data set that is known, in the unit of ours."""
+    for name, dataset in suite["datasets"].items():
+        if "published" not in dataset:
+            continue
+        where, given = f"{key}datasets.{name}.published.as", dataset["published"]["as"]
+        if given not in published.nll():
+            yield _unknown(f"{where}:", given, published.nll())
+            continue
+        found = {value.unit for value in published.nll()[given].values()}
+        unit = "nats" if _attributes(suite, name).get("levels") is None else "bits/dim"
+        if found != {unit}:
+            yield (
+                f"{where} is {given!r}, in {', '.join(sorted(found))}; allowed is a data set in "
+                f"{unit}, as is that of {dataset['class']}."
+            )
 
 
 def _pair_problems(suite: dict[str, Any], key: str) -> Iterator[str]:

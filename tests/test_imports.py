@@ -31,6 +31,7 @@ LAYERS = [
         "ascent",
         "checkpoint",
         "table",
+        "published",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
@@ -53,7 +54,7 @@ LEVEL = {
 }
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
-WITHOUT_TORCH += ["significance", "table", "comparisons"]
+WITHOUT_TORCH += ["significance", "table", "comparisons", "published"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 
