@@ -8,6 +8,27 @@ from benchmark.source import ROOT
 
 FILE = ROOT / "benchmark" / "baselines" / "published" / "results.csv"
 
+LABELS = {
+    "interpolant": "Interpolant",
+    "ffjord": "FFJORD",
+    "ot_flow": "OT-Flow",
+    "score_sde": "Score-SDE",
+    "nsf": "Neural spline flow",
+    "made": "MADE",
+    "real_nvp": "Real NVP",
+    "glow": "Glow",
+    "cpf": "CP-Flow",
+    "ddpm": "DDPM",
+    "ddpm_pp": "DDPM++",
+    "vdm": "VDM",
+    "soft_truncation": "Soft truncation",
+    "score_flow": "ScoreFlow",
+}
+"""Names in tables of the methods of the file."""
+
+UPPER_BOUNDS = ("ddpm", "ddpm_pp", "vdm")
+"""Methods whose published NLL is an upper bound."""
+
 
 @dataclass(frozen=True)
 class Published:

@@ -1,6 +1,7 @@
 """The report of a suite: which runs are whole, its tables and its figures, from files alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark import comparisons, plots, records, significance, tables
+from benchmark import comparisons, plots, records, reproduction, significance, tables
 from benchmark.config import Suite
 from benchmark.data import dataset
-from benchmark.files import read_json
+from benchmark.files import read_json, write_json
 from benchmark.log import FAILURE
 from benchmark.names import module_of
 from benchmark.plots import TARGET
@@ -61,15 +62,25 @@ def _stale(suite: Suite, run: Run) -> str | None:
 
 def write_tables(suite: Suite) -> None:
     """``metrics.csv`` and ``.parquet``, and the tables ``nll``, ``cost`` and ``significance``."""
-    folder, gaps = suite_folder(suite.name), _gaps(suite)
-    whole = [run for run in suite.runs if run not in gaps]
-    frame = tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
+    folder, frame = suite_folder(suite.name), _frame(suite, suite.runs)
     tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
     shown = frame, suite.methods, _labels(suite)
     compared = _comparisons(suite, frame)
     write(tables.nll_table(*shown, compared), folder / "tables" / "nll")
     write(tables.cost_table(*shown), folder / "tables" / "cost")
     write(comparisons.table(*shown, compared), folder / "tables" / "significance")
+
+
+def write_reproduction(suite: Suite, name: str, *datasets: str) -> None:
+    """The table ``name`` of published and measured numbers on ``datasets``, and its rows (JSON)."""
+    stem = suite_folder(suite.name) / "tables" / name
+    frame = _frame(suite, [run for run in suite.runs if run.dataset in datasets])
+    against = {dataset: suite.published[dataset] for dataset in datasets}
+    compared = _comparisons(suite, frame)
+    labels = _labels(suite)
+    write(reproduction.table(frame, suite.methods, labels, against, compared), stem)
+    found = reproduction.rows(frame, suite.methods, against)
+    write_json(f"{stem}.json", [asdict(row) for row in found])
 
 
 def write_samples(suite: Suite, name: str) -> None:
@@ -192,6 +203,14 @@ def is_oracle(suite: Suite, run: Run) -> bool:
 def _gaps(suite: Suite) -> dict[Run, str]:
     found = {run: gap(suite, run) for run in suite.runs}
     return {run: reason for run, reason in found.items() if reason is not None}
+
+
+def _frame(suite: Suite, runs: Iterable[Run]) -> pd.DataFrame:
+    """The records of those of ``runs`` that are whole, and the gaps."""
+    runs = list(runs)
+    gaps = {run: reason for run, reason in _gaps(suite).items() if run in runs}
+    whole = [run for run in runs if run not in gaps]
+    return tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
 
 
 def _comparisons(suite: Suite, frame: pd.DataFrame) -> tables.Comparisons:

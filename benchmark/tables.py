@@ -171,7 +171,7 @@ def nll_table(
             column = cells[(cells.dataset == dataset) & (cells.metric == metric)]
             if len(column):
                 columns.append(f"{label}\n{metric.upper()} [{unit(frame, dataset, metric)}]")
-                entries.append(_column(column, styles, label, footnotes, comparisons))
+                entries.append(mean_cells(column, styles, label, footnotes, comparisons))
     methods = [name for name in styles if name in set(frame.method)]
     return Table(
         caption=f"Negative log-likelihood on test data, suite {suite_of(frame)}.",
@@ -298,23 +298,22 @@ def unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
 # Cells
 
 
-def _column(
+def mean_cells(
     column: pd.DataFrame,
     styles: Styles,
     label: str,
     footnotes: Footnotes,
     comparisons: Comparisons,
 ) -> dict[str, Cell]:
-    """Method -> cell, all with the same number of decimals."""
-    spreads = column.sd if column.sd.gt(0).any() else column.standard_error
-    decimals = _decimals(spreads)
+    """Method -> cell of a column of ``summary``, all with the same number of decimals."""
+    places = decimals(column)
     best = _best(column)
     compared = comparisons.get(column.dataset.iloc[0], ())
     tied = {c.other for c in compared if c.best == best and c.verdict == "tied"}
     cells = {}
     for row in column.to_dict("records"):
         mark = footnotes.mark(f"{styles[row['method']]['label']} on {label}", row["reasons"])
-        number = _mean_sd(row["mean"], row["sd"], decimals)
+        number = mean_sd(row["mean"], row["sd"], places)
         text = f"{number} {_count(row['n'], row['runs'])}" if row["n"] else DASH
         method = row["method"]
         cells[method] = Cell(text + mark, bold=method == best, underlined=method in tied)
@@ -359,7 +358,7 @@ def _cost(row: Mapping[str, Any], factor: float, measured: int) -> str:
     if not row["n"]:
         return DASH
     partial = f" {_count(row['n'], measured)}" if row["n"] < measured else ""
-    return _mean_sd(factor * row["mean"], factor * row["sd"], None) + partial
+    return mean_sd(factor * row["mean"], factor * row["sd"], None) + partial
 
 
 # Numbers
@@ -371,15 +370,16 @@ def _places(number: float, significant: int) -> int:
     return significant - 1 - exponent
 
 
-def _decimals(spreads: pd.Series) -> int:
-    """Two digits of the typical spread, at least one of the smallest; 3 if there is none."""
+def decimals(column: pd.DataFrame) -> int:
+    """Two digits of the typical spread of a column, at least one of the smallest; 3 for none."""
+    spreads = column.sd if column.sd.gt(0).any() else column.standard_error
     spreads = spreads[spreads > 0]
     if spreads.empty:
         return 3
     return min(max(_places(spreads.median(), 2), _places(spreads.min(), 1), 0), 6)
 
 
-def _mean_sd(mean: float, sd: float, decimals: int | None) -> str:
+def mean_sd(mean: float, sd: float, decimals: int | None) -> str:
     """``3.512 ± 0.012``; no sd for one run. ``decimals`` None: decided by this number alone."""
     if decimals is None and not sd > 0:
         return _number(mean, 0 if mean == round(mean) else max(_places(abs(mean), 3), 0))

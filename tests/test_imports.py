@@ -39,7 +39,7 @@ LAYERS = [
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
     | {"data.papamakarios"},
-    {"training", "model", "comparisons", "data.subsets"}
+    {"training", "model", "comparisons", "reproduction", "data.subsets"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
@@ -55,6 +55,7 @@ LEVEL = {
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
 WITHOUT_TORCH += ["significance", "table", "comparisons", "published"]
+WITHOUT_TORCH += ["reproduction"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 

@@ -3,7 +3,7 @@
 import csv
 
 from benchmark import published
-from benchmark.published import FILE, Published
+from benchmark.published import FILE, LABELS, UPPER_BOUNDS, Published
 
 
 def rows():
@@ -26,3 +26,8 @@ def test_numbers_are_those_of_the_file():
 def test_every_status_is_explained():
     text = (FILE.parent / "README.md").read_text()
     assert all(f"| `{status}` |" in text for status in {row["status"] for row in rows()})
+
+
+def test_every_method_has_a_label():
+    methods = {row["method"] for row in rows() if row["metric"] == "nll"}
+    assert set(LABELS) == methods >= set(UPPER_BOUNDS)

@@ -340,7 +340,7 @@ def test_interruptions_set_no_two_methods_apart(record):
 
 
 def test_numbers_follow_their_deviation():
-    number = tables._mean_sd
+    number = tables.mean_sd
     assert number(123456.0, 2345.0, None) == "123,500 ± 2,300"
     assert number(3.14159, 0.0996, None) == "3.14 ± 0.10"
     assert number(-1e-9, float("nan"), 3) == "0.000"
