@@ -138,7 +138,7 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     schema = yaml.safe_load(Path(schema_file).read_text())
     _refuse(file, _schema_problems(schema, config, ""))
     if config["suite"] not in config["suites"]:
-        _refuse(file, [_unknown("suite", config["suite"], config["suites"])])
+        _refuse(file, [unknown("suite", config["suite"], config["suites"])])
     file, key, suite = _resolve(config, file)
     _refuse(file, _section_problems(suite, key))
     methods = {
@@ -163,6 +163,13 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
         methods=suite["methods"],
         runs=tuple(_runs(config["suite"], suite)),
     )
+
+
+def datasets(config: dict[str, Any], name: str, file: str = "config.yaml") -> list[str]:
+    """Names of the data sets of a suite of ``config``, before anything of it is checked."""
+    _, _, suite = _resolve({**config, "suite": name}, file)
+    found = suite.get("datasets")
+    return list(found) if isinstance(found, dict) else []
 
 
 def _refuse(file: str, problems: Iterable[str]) -> None:
@@ -208,7 +215,7 @@ def _in_words(error: ValidationError, key: str) -> Iterator[str]:
     if error.validator == "additionalProperties":
         allowed = schema["properties"]
         for found in sorted(set(instance) - set(allowed)):
-            yield _unknown(f"{key}: key", found, allowed)
+            yield unknown(f"{key}: key", found, allowed)
     elif error.validator == "required":
         missing = error.message.split("'")[1]
         meaning = schema.get("properties", {}).get(missing, {}).get("description", "")
@@ -226,7 +233,8 @@ def _number_hint(value: Any) -> str:
         return ""
 
 
-def _unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+    """That ``found`` is not among what is allowed, with the nearest that is."""
     names = sorted(allowed)
     near = difflib.get_close_matches(str(found), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -358,10 +366,10 @@ def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
         for part in ("datasets", "per_dataset"):
             for dataset in method.get(part, ()):
                 if dataset not in suite["datasets"]:
-                    yield _unknown(f"{key}methods.{name}.{part}:", dataset, suite["datasets"])
+                    yield unknown(f"{key}methods.{name}.{part}:", dataset, suite["datasets"])
     for where, entry in _made_from(suite, key):
         if "source" in entry and entry["source"] not in catalogue():
-            yield _unknown(f"{where}.source:", entry["source"], catalogue())
+            yield unknown(f"{where}.source:", entry["source"], catalogue())
         if "file" in entry and not Path(entry["file"]).is_file():
             yield (
                 f"{where}.file is {entry['file']!r}; no such file. Paths start in the folder in "
@@ -408,7 +416,7 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     module, _, class_name = name.rpartition(".")
     classes = {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
     if class_name not in classes:
-        raise LookupError(_unknown(f"class {module}:", class_name, classes))
+        raise LookupError(unknown(f"class {module}:", class_name, classes))
     body = classes[class_name].body
     functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     makers = [functions[name] for name in ("build", "prepare") if name in functions]
@@ -498,7 +506,7 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
         yield f"{where}: {need} is missing; {name}.{maker} needs it ({allowed[argument]})."
     for argument, value in given.items():
         if argument not in allowed:
-            yield _unknown(f"{where}.{section}: key", argument, set(allowed) - set(FILES))
+            yield unknown(f"{where}.{section}: key", argument, set(allowed) - set(FILES))
         elif problem := _type_problem(allowed[argument], value):
             yield f"{where}.{section}.{argument} is {value!r}; {problem}"
 
@@ -566,7 +574,7 @@ def _type_problem(annotation: str, value: Any) -> str | None:
         return None if value is None else _type_problem(kind, value)
     if annotation.startswith("Literal["):
         choices = ast.literal_eval(annotation.removeprefix("Literal"))
-        return None if value in choices else _unknown("value", value, map(str, choices))
+        return None if value in choices else unknown("value", value, map(str, choices))
     words, check = TYPES.get(annotation, ("", lambda _: True))
     return None if check(value) else f"allowed is {words}.{_number_hint(value)}"
 
@@ -596,7 +604,7 @@ def _published_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             continue
         where, given = f"{key}datasets.{name}.published.as", dataset["published"]["as"]
         if given not in published.nll():
-            yield _unknown(f"{where}:", given, published.nll())
+            yield unknown(f"{where}:", given, published.nll())
             continue
         found = {value.unit for value in published.nll()[given].values()}
         unit = "nats" if _attributes(suite, name).get("levels") is None else "bits/dim"

@@ -17,6 +17,7 @@ from benchmark.log import FAILURE
 from benchmark.names import module_of
 from benchmark.plots import TARGET
 from benchmark.records import Run, data_folder, suite_folder
+from benchmark.reproduction import Row
 from benchmark.source import digest, files_of
 from benchmark.table import write
 
@@ -81,6 +82,18 @@ def write_reproduction(suite: Suite, name: str, *datasets: str) -> None:
     write(reproduction.table(frame, suite.methods, labels, against, compared), stem)
     found = reproduction.rows(frame, suite.methods, against)
     write_json(f"{stem}.json", [asdict(row) for row in found])
+
+
+def tell_reproduced(suite: Suite, names: Iterable[str]) -> bool:
+    """Prints what comes of tables of published and measured numbers; whether all of them pass.
+
+    A table that compares nothing does not pass.
+    """
+    stems = [suite_folder(suite.name) / "tables" / name for name in names]
+    found = [[Row(**row) for row in read_json(f"{stem}.json")] for stem in stems]
+    for rows in found:
+        print(reproduction.summary(rows, suite.methods, _labels(suite)), flush=True)
+    return all(map(reproduction.passes, found))
 
 
 def write_samples(suite: Suite, name: str) -> None:

@@ -64,8 +64,7 @@ def rows(
 
 def passes(found: Sequence[Row]) -> bool:
     """Whether something was compared, and all of it is within tolerance."""
-    verdicts = [row.verdict for row in found if row.verdict is not None]
-    return bool(verdicts) and set(verdicts) == {"within"}
+    return {row.verdict for row in found if row.verdict is not None} == {"within"}
 
 
 def has_published(method: str, given: str) -> bool:
@@ -107,7 +106,7 @@ def table(
         means = tables.mean_cells(column, styles, label, footnotes, comparisons)
         own = [row for row in found if row.dataset == dataset]
         entries.append({row.method: _cells(row, means, tables.decimals(column)) for row in own})
-    methods = dict.fromkeys(row.method for row in found if row.n or row.reason != NOT_PUBLISHED)
+    methods = dict.fromkeys(row.method for row in found)
     absent = [Cell(DASH)] * 4
     return Table(
         caption=f"Published and measured NLL on test data, suite {tables.suite_of(frame)}.",

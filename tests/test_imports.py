@@ -43,7 +43,7 @@ LAYERS = [
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
-    {"evaluation", "report", "bench", "bench.problem", "bench.rounds"},
+    {"evaluation", "report", "target", "bench", "bench.problem", "bench.rounds"},
     {"steps", "bench.likelihood", "bench.training"},
     {"bench.__main__"},
 ]
@@ -55,7 +55,7 @@ LEVEL = {
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
 WITHOUT_TORCH += ["significance", "table", "comparisons", "published"]
-WITHOUT_TORCH += ["reproduction"]
+WITHOUT_TORCH += ["reproduction", "target"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 

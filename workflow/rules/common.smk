@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from benchmark import config as benchmark_config
-from benchmark import report
+from benchmark import report, target
 from benchmark.data import fetch
 from benchmark.names import module_of
 from benchmark.progress import Remaining
@@ -16,7 +16,17 @@ from benchmark.records import Run, data_folder, suite_folder
 from benchmark.source import files_of
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
+# A target like reproduce_tabular chooses the suite. Snakemake tells its targets only after it has
+# read this file; its jobs, which read it again for one file, get the suite like any --config.
+ASKED = target.asked(sys.argv[1:]) if workflow.is_main_process else []
+if ASKED:
+    config["suite"] = target.suite_of(ASKED, config)
+    workflow.config_settings.config_args = [
+        *(workflow.config_settings.config_args or []),
+        f"suite={config['suite']}",
+    ]
 SUITE = benchmark_config.load(config, SCHEMA)
+target.check(SUITE, ASKED)
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)

@@ -19,6 +19,7 @@ BETWEEN = [
     for run in report.first_runs(SUITE)
     if SUITE.has_base(run.dataset) and SUITE.is_flow(run.method)
 ]
+PUBLISHED = [f"{FOLDER}/tables/reproduction.json"] if SUITE.published else []
 
 
 rule tables:
@@ -194,6 +195,7 @@ use rule figure as nll_time_figure with:
 rule report:
     input:
         tables=rules.tables.output,
+        reproduction=PUBLISHED,
         samples=[
             f"{FOLDER}/figures/samples_{name}.png"
             for name in SUITE.datasets
