@@ -12,6 +12,8 @@ from benchmark.config import ConfigError, Suite
 from benchmark.reproduction import has_published
 
 PREFIX = "reproduce_"
+UNCHECKED = ("--no-hooks", "--until", "-U", "--omit-from", "-O")
+"""Options of Snakemake with which a target is not reached, or no hook says what came of it."""
 
 
 class Target(NamedTuple):
@@ -21,9 +23,13 @@ class Target(NamedTuple):
     datasets: tuple[str, ...]
 
 
-def asked(words: Iterable[str]) -> list[str]:
-    """The targets among the words of a command."""
-    return [word for word in words if word.startswith(PREFIX)]
+def asked(words: Sequence[str]) -> list[str]:
+    """The targets among the words of a command; refuses options that would leave them unchecked."""
+    found = [word for word in words if word.startswith(PREFIX)]
+    refused = [word for word in words if word.partition("=")[0] in UNCHECKED]
+    if found and refused:
+        raise ConfigError("command", [f"{found[0]} would end unchecked with {refused[0]}."])
+    return found
 
 
 def suite_of(targets: Sequence[str], content: dict[str, Any]) -> str:

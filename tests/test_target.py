@@ -31,6 +31,13 @@ def test_targets_are_told_from_other_words():
     assert target.asked(words) == ["reproduce_paper"]
 
 
+@pytest.mark.parametrize("option", ["--no-hooks", "--until", "--omit-from=nll"])
+def test_options_that_would_leave_a_target_unchecked_are_refused(option):
+    assert target.asked(["all", option, "nll"]) == []
+    with pytest.raises(ConfigError, match=f"reproduce_paper would end unchecked with {option}"):
+        target.asked(["reproduce_paper", option, "nll"])
+
+
 @pytest.mark.parametrize(
     "targets",
     [

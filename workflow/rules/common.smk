@@ -32,6 +32,8 @@ DATA = str(data_folder(SUITE.name, "{dataset}"))
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
+REPRODUCE = target.targets(SUITE)
+NOT_REPRODUCED = 3
 # Whether to report what is there, with gaps (see onerror in the Snakefile).
 GAPS = "BENCHMARK_GAPS" in os.environ
 
@@ -99,3 +101,11 @@ def raw_files(dataset: str) -> list[str]:
         for source in dict.fromkeys(sources)
         for file in fetch.source(source).files
     ]
+
+
+def conclude() -> None:
+    """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
+    names = {job.rule.name for job in workflow.dag.jobs}
+    tables = [found.table for name, found in REPRODUCE.items() if name in names]
+    if not report.tell_reproduced(SUITE, tables):
+        sys.exit(NOT_REPRODUCED)
