@@ -23,6 +23,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from benchmark import published
 from benchmark.data.fetch import catalogue
 from benchmark.names import module_of
 from benchmark.records import Run, config_hash
@@ -121,10 +122,9 @@ class Suite:
         budgets = {
             x["label"]: _budget(x["budget"]) for x in self.datasets.values() if "budget" in x
         }
-        common = sorted(set(budgets.values()), key=list(budgets.values()).count)
         words = [
             f"{budget} on {', '.join(name for name, found in budgets.items() if found == budget)}"
-            for budget in common[::-1]
+            for budget in dict.fromkeys(budgets.values())
         ]
         plural = "s" if self.threads > 1 else ""
         terms = f"One budget for every method: {'; '.join(words)} ({self.threads} thread{plural})."
@@ -136,6 +136,12 @@ class Suite:
                 f"{self.search['share']:.0%} of the budget, chosen on validation rows."
             )
         return " ".join(found)
+
+    @property
+    def published(self) -> dict[str, dict[str, Any]]:
+        """What is said of published results, of the data sets that stand beside some."""
+        found = ((name, entry.get("published")) for name, entry in self.datasets.items())
+        return {name: said for name, said in found if said is not None}
 
     def event(self, dataset: str) -> tuple[int, ...] | None:
         """Shape of a row of a data set; ``None`` if only its file tells."""
@@ -173,7 +179,7 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     schema = yaml.safe_load(Path(schema_file).read_text())
     _refuse(file, _schema_problems(schema, config, ""))
     if config["suite"] not in config["suites"]:
-        _refuse(file, [_unknown("suite", config["suite"], config["suites"])])
+        _refuse(file, [unknown("suite", config["suite"], config["suites"])])
     file, key, suite = _resolve(config, file)
     _refuse(file, _section_problems(suite, key))
     methods = {
@@ -189,6 +195,7 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     _refuse(file, _merged_train_problems(schema, suite, key))
     _refuse(file, _class_problems(suite, key))
     _refuse(file, _base_problems(suite, key))
+    _refuse(file, _published_problems(suite, key))
     _refuse(file, _pair_problems(suite, key))
     return Suite(
         name=config["suite"],
@@ -200,6 +207,13 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
         methods=suite["methods"],
         runs=tuple(_runs(config["suite"], suite)),
     )
+
+
+def datasets(config: dict[str, Any], name: str, file: str = "config.yaml") -> list[str]:
+    """Names of the data sets of a suite of ``config``, before anything of it is checked."""
+    _, _, suite = _resolve({**config, "suite": name}, file)
+    found = suite.get("datasets")
+    return list(found) if isinstance(found, dict) else []
 
 
 def _refuse(file: str, problems: Iterable[str]) -> None:
@@ -245,7 +259,7 @@ def _in_words(error: ValidationError, key: str) -> Iterator[str]:
     if error.validator == "additionalProperties":
         allowed = schema["properties"]
         for found in sorted(set(instance) - set(allowed)):
-            yield _unknown(f"{key}: key", found, allowed)
+            yield unknown(f"{key}: key", found, allowed)
     elif error.validator == "required":
         missing = error.message.split("'")[1]
         meaning = schema.get("properties", {}).get(missing, {}).get("description", "")
@@ -263,7 +277,8 @@ def _number_hint(value: Any) -> str:
         return ""
 
 
-def _unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+    """That ``found`` is not among what is allowed, with the nearest that is."""
     names = sorted(allowed)
     near = difflib.get_close_matches(str(found), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -399,10 +414,10 @@ def _reference_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
         for part in ("datasets", "per_dataset"):
             for dataset in method.get(part, ()):
                 if dataset not in suite["datasets"]:
-                    yield _unknown(f"{key}methods.{name}.{part}:", dataset, suite["datasets"])
+                    yield unknown(f"{key}methods.{name}.{part}:", dataset, suite["datasets"])
     for where, entry in _made_from(suite, key):
         if "source" in entry and entry["source"] not in catalogue():
-            yield _unknown(f"{where}.source:", entry["source"], catalogue())
+            yield unknown(f"{where}.source:", entry["source"], catalogue())
         if "file" in entry and not Path(entry["file"]).is_file():
             yield (
                 f"{where}.file is {entry['file']!r}; no such file. Paths start in the folder in "
@@ -478,7 +493,7 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     module, _, class_name = name.rpartition(".")
     classes = {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
     if class_name not in classes:
-        raise LookupError(_unknown(f"class {module}:", class_name, classes))
+        raise LookupError(unknown(f"class {module}:", class_name, classes))
     body = classes[class_name].body
     functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     makers = [functions[name] for name in ("build", "prepare") if name in functions]
@@ -568,7 +583,7 @@ def _argument_problems(name: str, maker: str, given: dict[str, Any], where: str)
         yield f"{where}: {need} is missing; {name}.{maker} needs it ({allowed[argument]})."
     for argument, value in given.items():
         if argument not in allowed:
-            yield _unknown(f"{where}.{section}: key", argument, set(allowed) - set(FILES))
+            yield unknown(f"{where}.{section}: key", argument, set(allowed) - set(FILES))
         elif problem := _type_problem(allowed[argument], value):
             yield f"{where}.{section}.{argument} is {value!r}; {problem}"
 
@@ -636,7 +651,7 @@ def _type_problem(annotation: str, value: Any) -> str | None:
         return None if value is None else _type_problem(kind, value)
     if annotation.startswith("Literal["):
         choices = ast.literal_eval(annotation.removeprefix("Literal"))
-        return None if value in choices else _unknown("value", value, map(str, choices))
+        return None if value in choices else unknown("value", value, map(str, choices))
     words, check = TYPES.get(annotation, ("", lambda _: True))
     return None if check(value) else f"allowed is {words}.{_number_hint(value)}"
 
@@ -657,6 +672,24 @@ def _base_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
                         f"{key}datasets.{name}.base: the {attribute} of {dataset['base']['class']} "
                         f"is {found}; allowed is {needed}, that of {dataset['class']}."
                     )
+
+
+def _published_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """Published numbers have to be of a data set that is known, in the unit of ours."""
+    for name, dataset in suite["datasets"].items():
+        if "published" not in dataset:
+            continue
+        where, given = f"{key}datasets.{name}.published.as", dataset["published"]["as"]
+        if given not in published.nll():
+            yield unknown(f"{where}:", given, published.nll())
+            continue
+        found = {value.unit for value in published.nll()[given].values()}
+        unit = "nats" if _attributes(suite, name).get("levels") is None else "bits/dim"
+        if found != {unit}:
+            yield (
+                f"{where} is {given!r}, in {', '.join(sorted(found))}; allowed is a data set in "
+                f"{unit}, as is that of {dataset['class']}."
+            )
 
 
 def _pair_problems(suite: dict[str, Any], key: str) -> Iterator[str]:

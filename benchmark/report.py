@@ -1,6 +1,7 @@
 """The report of a suite: which runs are whole, its tables and its figures, from files alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark import plots, records, tables
+from benchmark import comparisons, plots, records, reproduction, significance, tables
 from benchmark.config import Suite
 from benchmark.data import dataset
-from benchmark.files import read_json
+from benchmark.files import read_json, write_json
 from benchmark.log import FAILURE
 from benchmark.names import module_of
 from benchmark.plots import TARGET
 from benchmark.records import Run, data_folder, suite_folder
+from benchmark.reproduction import Row
 from benchmark.source import digest, files_of
+from benchmark.table import write
 
 RECORDS = ("nll.json", "cost.json")
 MODEL = ("model.json", "model.safetensors", "training.csv")
@@ -60,14 +63,38 @@ def _stale(suite: Suite, run: Run) -> str | None:
 
 
 def write_tables(suite: Suite) -> None:
-    """``metrics.csv`` and ``.parquet``, and the tables ``nll`` and ``cost``."""
-    folder, gaps = suite_folder(suite.name), _gaps(suite)
-    whole = [run for run in suite.runs if run not in gaps]
-    frame = tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
+    """``metrics.csv`` and ``.parquet``, and the tables ``nll``, ``cost`` and ``significance``."""
+    folder, frame = suite_folder(suite.name), _frame(suite, suite.runs)
     tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
+    shown = frame, suite.methods, _labels(suite)
+    compared = _comparisons(suite, frame)
+    write(tables.nll_table(*shown, compared), folder / "tables" / "nll")
+    write(tables.cost_table(*shown), folder / "tables" / "cost")
+    write(comparisons.table(*shown, compared), folder / "tables" / "significance")
+
+
+def write_reproduction(suite: Suite, name: str, *datasets: str) -> None:
+    """The table ``name`` of published and measured numbers on ``datasets``, and its rows (JSON)."""
+    stem = suite_folder(suite.name) / "tables" / name
+    frame = _frame(suite, [run for run in suite.runs if run.dataset in datasets])
+    against = {dataset: suite.published[dataset] for dataset in datasets}
+    compared = _comparisons(suite, frame)
     labels = _labels(suite)
-    for name, table in (("nll", tables.nll_table), ("cost", tables.cost_table)):
-        tables.write(table(frame, suite.methods, labels), folder / "tables" / name)
+    write(reproduction.table(frame, suite.methods, labels, against, compared), stem)
+    found = reproduction.rows(frame, suite.methods, against)
+    write_json(f"{stem}.json", [asdict(row) for row in found])
+
+
+def tell_reproduced(suite: Suite, names: Iterable[str]) -> bool:
+    """Prints what comes of tables of published and measured numbers; whether all of them pass.
+
+    A table that compares nothing does not pass.
+    """
+    stems = [suite_folder(suite.name) / "tables" / name for name in names]
+    found = [[Row(**row) for row in read_json(f"{stem}.json")] for stem in stems]
+    for rows in found:
+        print(reproduction.summary(rows, suite.methods, _labels(suite)), flush=True)
+    return all(map(reproduction.passes, found))
 
 
 def write_samples(suite: Suite, name: str) -> None:
@@ -185,6 +212,30 @@ def is_oracle(suite: Suite, run: Run) -> bool:
 def _gaps(suite: Suite) -> dict[Run, str]:
     found = {run: gap(suite, run) for run in suite.runs}
     return {run: reason for run, reason in found.items() if reason is not None}
+
+
+def _frame(suite: Suite, runs: Iterable[Run]) -> pd.DataFrame:
+    """The records of those of ``runs`` that are whole, and the gaps."""
+    runs = list(runs)
+    gaps = {run: reason for run, reason in _gaps(suite).items() if run in runs}
+    whole = [run for run in runs if run not in gaps]
+    return tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
+
+
+def _comparisons(suite: Suite, frame: pd.DataFrame) -> tables.Comparisons:
+    return {
+        name: significance.comparisons(
+            {method: _row_nll(suite, name, method) for method in methods}
+        )
+        for name, methods in tables.ranking(frame).items()
+    }
+
+
+def _row_nll(suite: Suite, name: str, method: str) -> dict[int, np.ndarray]:
+    """Seed -> NLL of each test row."""
+    description = dataset.describe(data_folder(suite.name, name))
+    runs = [run for run in suite.runs if (run.dataset, run.method) == (name, method)]
+    return {run.seed: description.nll(np.load(run.folder / "log_prob.npy")) for run in runs}
 
 
 def _labels(suite: Suite) -> dict[str, str]:

@@ -1,10 +1,14 @@
 """Whether one method is better than another, or luck: paired tests, corrected for their number."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import ttest_1samp
+
+LEVEL = 0.05
+"""The largest corrected p-value with which two methods are said to differ."""
 
 
 class Paired(NamedTuple):
@@ -22,6 +26,47 @@ class Paired(NamedTuple):
     def p(self) -> float | None:
         """That the methods differ needs both: the larger one; ``None`` where one is missing."""
         return None if self.seeds is None else max(self.rows, self.seeds)
+
+
+class Comparison(NamedTuple):
+    """The method with the lowest mean NLL and another, on the ``n`` refits that both have.
+
+    ``difference`` is the mean NLL of the other less that of the best, ``corrected`` the p-value
+    with Holm's correction; ``None`` where ``p`` has none.
+    """
+
+    best: str
+    other: str
+    n: int
+    difference: float
+    p: Paired
+    corrected: float | None
+
+    @property
+    def verdict(self) -> Literal["differs", "tied", "n too small to tell"]:
+        if self.corrected is None:
+            return "n too small to tell"
+        return "differs" if self.corrected <= LEVEL else "tied"
+
+
+def comparisons(nll: Mapping[str, Mapping[int, np.ndarray]]) -> list[Comparison]:
+    """The first method against each of the others; method -> seed -> NLL of every test row.
+
+    Corrected for the number of those that have a p-value.
+    """
+    best, *others = nll
+    pairs = [_of_both(nll[best], nll[other]) for other in others]
+    tests = [paired(*pair) if len(pair[0]) else Paired(rows=math.nan, seeds=None) for pair in pairs]
+    corrected = iter(holm([test.p for test in tests if test.p is not None]))
+    return [
+        Comparison(
+            *(best, other, len(first)),
+            difference=float(np.mean(second - first)) if len(first) else math.nan,
+            p=test,
+            corrected=None if test.p is None else next(corrected),
+        )
+        for other, (first, second), test in zip(others, pairs, tests, strict=True)
+    ]
 
 
 def paired(first: np.ndarray, second: np.ndarray) -> Paired:
@@ -46,6 +91,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected.tolist()
+
+
+def _of_both(
+    first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Arrays ``[seeds, rows]`` of the seeds that both have."""
+    seeds = [seed for seed in first if seed in second]
+    return np.array([first[seed] for seed in seeds]), np.array([second[seed] for seed in seeds])
 
 
 def _p_value(values: np.ndarray) -> float:

@@ -5,13 +5,11 @@ against means measured under the same protocol (``COMPARED``); controls, which a
 references, not competitors, and are never ranked.
 """
 
-import csv
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from itertools import zip_longest
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +17,12 @@ import pandas as pd
 from benchmark import records
 from benchmark.files import atomic
 from benchmark.records import Run
+from benchmark.significance import LEVEL, Comparison
+from benchmark.table import DASH, Cell, Table
 
 Styles = Mapping[str, Mapping[str, str]]
+Comparisons = Mapping[str, Sequence[Comparison]]
+"""Data set -> the method with the lowest mean NLL against each other ranked one."""
 
 COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data", "dequantisation")
 """The keys of a protocol that have to agree before two numbers are ranked."""
@@ -62,25 +64,6 @@ COSTS = {
 
 INTERRUPTIONS = ("training_interruptions", "evaluation_interruptions")
 """Metrics that are told in a note, not in a column."""
-
-DASH = "—"
-
-
-class Cell(NamedTuple):
-    """One entry of a table; ``bold`` marks the best mean of a column."""
-
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Formatted cells with what is needed to read them. A newline in a heading splits it."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...]
 
 
 class Footnotes:
@@ -160,7 +143,20 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY)
 
 
-def nll_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> Table:
+def ranking(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Data set -> the methods that may be ranked, lowest mean NLL first; none where there are none.
+
+    They have a likelihood, of all of their seeds, and one protocol.
+    """
+    cells = summary(frame)
+    nll = cells[cells.metric == "nll"].sort_values("mean", kind="stable")
+    ranked = {str(dataset): _ranked(column) for dataset, column in nll.groupby("dataset")}
+    return {dataset: methods for dataset, methods in ranked.items() if methods}
+
+
+def nll_table(
+    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], comparisons: Comparisons
+) -> Table:
     """Negative log-likelihood, and KL divergence where known: methods against data sets.
 
     ``frame`` is that of ``metrics``, of one suite. ``styles`` and ``datasets`` (name -> label)
@@ -174,17 +170,17 @@ def nll_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) 
         for metric in ("nll", "kl"):
             column = cells[(cells.dataset == dataset) & (cells.metric == metric)]
             if len(column):
-                columns.append(f"{label}\n{metric.upper()} [{_unit(frame, dataset, metric)}]")
-                entries.append(_column(column, styles, label, footnotes))
+                columns.append(f"{label}\n{metric.upper()} [{unit(frame, dataset, metric)}]")
+                entries.append(mean_cells(column, styles, label, footnotes, comparisons))
     methods = [name for name in styles if name in set(frame.method)]
     return Table(
-        caption=f"Negative log-likelihood on test data, suite {_suite(frame)}.",
+        caption=f"Negative log-likelihood on test data, suite {suite_of(frame)}.",
         columns=("Method\n", *columns),
         rows=tuple(
             (Cell(styles[method]["label"]), *(entry.get(method, Cell(DASH)) for entry in entries))
             for method in methods
         ),
-        notes=(*_nll_notes(frame, cells, styles, datasets), *footnotes.notes()),
+        notes=(*nll_notes(frame, styles, datasets, comparisons), *footnotes.notes()),
     )
 
 
@@ -205,7 +201,7 @@ def cost_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str])
                 entries = _cost_cells(runs, known, where, footnotes)
                 rows.append((Cell(label), Cell(styles[method]["label"]), *entries))
     return Table(
-        caption=f"Cost of training and evaluation, suite {_suite(frame)}.",
+        caption=f"Cost of training and evaluation, suite {suite_of(frame)}.",
         columns=("Data set\n", "Method\n", "n\n", *(heading for heading, _ in COSTS.values())),
         rows=tuple(rows),
         notes=(
@@ -214,18 +210,6 @@ def cost_table(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str])
             *footnotes.notes(),
         ),
     )
-
-
-def write(table: Table, stem: str | Path) -> None:
-    """The table as ``<stem>.csv``, ``<stem>.md`` and ``<stem>.tex`` (needs only booktabs)."""
-    with atomic(f"{stem}.csv") as temporary, temporary.open("w", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow([column.replace("\n", " ").strip() for column in table.columns])
-        lines.writerows([[cell.text for cell in row] for row in table.rows])
-    with atomic(f"{stem}.md") as temporary:
-        temporary.write_text(_markdown(table))
-    with atomic(f"{stem}.tex") as temporary:
-        temporary.write_text(_latex(table))
 
 
 # Rows and their summary
@@ -294,11 +278,13 @@ def _selected(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) 
     return frame.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def _suite(frame: pd.DataFrame) -> str:
+def suite_of(frame: pd.DataFrame) -> str:
+    """Name of the suite of a frame of ``metrics``."""
     return str(frame.suite.iloc[0]) if len(frame) else "(no runs)"
 
 
-def _unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
+def unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
+    """The unit of a metric on a data set; refuses two."""
     rows = frame[(frame.dataset == dataset) & (frame.metric == metric)]
     units = list(rows.unit.dropna().unique())
     if len(units) > 1:
@@ -312,19 +298,25 @@ def _unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
 # Cells
 
 
-def _column(
-    column: pd.DataFrame, styles: Styles, label: str, footnotes: Footnotes
+def mean_cells(
+    column: pd.DataFrame,
+    styles: Styles,
+    label: str,
+    footnotes: Footnotes,
+    comparisons: Comparisons,
 ) -> dict[str, Cell]:
-    """Method -> cell, all with the same number of decimals."""
-    spreads = column.sd if column.sd.gt(0).any() else column.standard_error
-    decimals = _decimals(spreads)
+    """Method -> cell of a column of ``summary``, all with the same number of decimals."""
+    places = decimals(column)
     best = _best(column)
+    compared = comparisons.get(column.dataset.iloc[0], ())
+    tied = {c.other for c in compared if c.best == best and c.verdict == "tied"}
     cells = {}
     for row in column.to_dict("records"):
         mark = footnotes.mark(f"{styles[row['method']]['label']} on {label}", row["reasons"])
-        number = _mean_sd(row["mean"], row["sd"], decimals)
+        number = mean_sd(row["mean"], row["sd"], places)
         text = f"{number} {_count(row['n'], row['runs'])}" if row["n"] else DASH
-        cells[row["method"]] = Cell(text + mark, bold=row["method"] == best)
+        method = row["method"]
+        cells[method] = Cell(text + mark, bold=method == best, underlined=method in tied)
     return cells
 
 
@@ -366,7 +358,7 @@ def _cost(row: Mapping[str, Any], factor: float, measured: int) -> str:
     if not row["n"]:
         return DASH
     partial = f" {_count(row['n'], measured)}" if row["n"] < measured else ""
-    return _mean_sd(factor * row["mean"], factor * row["sd"], None) + partial
+    return mean_sd(factor * row["mean"], factor * row["sd"], None) + partial
 
 
 # Numbers
@@ -378,15 +370,16 @@ def _places(number: float, significant: int) -> int:
     return significant - 1 - exponent
 
 
-def _decimals(spreads: pd.Series) -> int:
-    """Two digits of the typical spread, at least one of the smallest; 3 if there is none."""
+def decimals(column: pd.DataFrame) -> int:
+    """Two digits of the typical spread of a column, at least one of the smallest; 3 for none."""
+    spreads = column.sd if column.sd.gt(0).any() else column.standard_error
     spreads = spreads[spreads > 0]
     if spreads.empty:
         return 3
     return min(max(_places(spreads.median(), 2), _places(spreads.min(), 1), 0), 6)
 
 
-def _mean_sd(mean: float, sd: float, decimals: int | None) -> str:
+def mean_sd(mean: float, sd: float, decimals: int | None) -> str:
     """``3.512 ± 0.012``; no sd for one run. ``decimals`` None: decided by this number alone."""
     if decimals is None and not sd > 0:
         return _number(mean, 0 if mean == round(mean) else max(_places(abs(mean), 3), 0))
@@ -416,19 +409,24 @@ def _letters(index: int) -> str:
 # Notes
 
 
-def _nll_notes(
-    frame: pd.DataFrame, cells: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
+def nll_notes(
+    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], comparisons: Comparisons
 ) -> list[str]:
+    """What means, marks and ranks are, and how the NLL of each data set was measured."""
+    cells = summary(frame)
     notes = [
         "Mean ± standard deviation over n refits (seeds); a single run has no standard deviation. "
         "A dash without a mark: not applicable to this data set.",
-        "Bold: lowest mean among the methods measured under one protocol, not a test of "
-        "significance. Controls, which are not trained, are references and are not ranked.",
+        "Bold: lowest mean among the methods measured under one protocol. Underlined: cannot be "
+        f"told from it (p > {LEVEL}; the larger p-value of two paired t tests of the NLL, over "
+        "test rows and over refits, with Holm's correction for the comparisons on the data set). "
+        "Controls, which are not trained, are references and are not ranked.",
     ]
     for dataset, label in datasets.items():
         column = cells[(cells.dataset == dataset) & (cells.metric == "nll")]
         notes += _measurement(frame[frame.dataset == dataset], label)
         notes += _disagreement(column, styles, label)
+        notes += _too_few(comparisons.get(dataset, ()), styles, label)
     return notes + _provenance(frame[frame.metric.isin(LIKELIHOOD)], styles, datasets)
 
 
@@ -478,6 +476,18 @@ def _disagreement(column: pd.DataFrame, styles: Styles, label: str) -> list[str]
     ranked = [styles[method]["label"] for method in _ranked(column)]
     verdict = f"only {', '.join(ranked)} are ranked" if ranked else "none are ranked"
     return [f"{label}: protocols differ, {verdict}: {'; '.join(apart)}."]
+
+
+def _too_few(comparisons: Sequence[Comparison], styles: Styles, label: str) -> list[str]:
+    """Methods whose refits are too few for a test against the best."""
+    untold = [c for c in comparisons if c.verdict == "n too small to tell"]
+    if not untold:
+        return []
+    others = ", ".join(styles[c.other]["label"] for c in untold)
+    return [
+        f"{label}: fewer than two refits, too few to tell whether {others} and "
+        f"{styles[untold[0].best]['label']} differ."
+    ]
 
 
 def _provenance(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> list[str]:
@@ -541,76 +551,3 @@ def _stated(frame: pd.DataFrame, name: str, styles: Styles) -> str:
     else:
         words = list(values)
     return f"{name.split('.', 1)[1]}: {', '.join(words)}" if words else ""
-
-
-# Markdown and LaTeX
-
-
-def _headings(table: Table) -> list[tuple[str, ...]]:
-    """Columns of headings as lines of headings."""
-    return list(zip_longest(*(column.split("\n") for column in table.columns), fillvalue=""))
-
-
-def _markdown(table: Table) -> str:
-    heading = [column.strip().replace("\n", "<br>") for column in table.columns]
-    body = [[f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in table.rows]
-    lines = [[text.replace("|", r"\|") for text in line] for line in [heading, *body]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    text = [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in lines
-    ]
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    return f"{table.caption}\n\n" + "\n".join([text[0], rule, *text[1:]]) + f"\n\n{notes}\n"
-
-
-_ESCAPES = str.maketrans(
-    {
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": "$<$",
-        ">": "$>$",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "—": "---",
-    }
-)
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = _escaped(cell.text)
-    if cell.text.startswith("-"):
-        text = f"$-${text[1:]}"
-    return rf"\textbf{{{text}}}" if cell.bold else text
-
-
-def _latex(table: Table) -> str:
-    headings = [" & ".join(map(_escaped, line)) + r" \\" for line in _headings(table)]
-    rows = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering\small\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{_escaped(table.caption)}}}",
-            rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
-            r"\toprule",
-            *headings,
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\par\medskip\raggedright\footnotesize",
-            *(rf"{_escaped(note)}\par" for note in table.notes),
-            r"\end{table}",
-            "",
-        ]
-    )

@@ -277,6 +277,26 @@ MISTAKES = {
         "mnits",
         "datasets.digits.source: 'mnits' is unknown; allowed: bsds300, .*. Did you mean 'mnist'",
     ),
+    "unknown published data set": (
+        "datasets/eight_gaussians/published",
+        {"as": "pwer", "tolerance": 1},
+        "datasets.eight_gaussians.published.as: 'pwer' is unknown; .*Did you mean 'power'",
+    ),
+    "published data set without an NLL of its unit": (
+        "datasets/digits/published",
+        {"as": "power", "tolerance": 1},
+        "datasets.digits.published.as is 'power', in nats; allowed is a data set in bits/dim",
+    ),
+    "tolerance of nothing": (
+        "datasets/eight_gaussians/published",
+        {"as": "power", "tolerance": 0},
+        r"published.tolerance: 0 is less than or equal to the minimum of 0 \(largest difference",
+    ),
+    "misspelt key of published": (
+        "datasets/eight_gaussians/published",
+        {"as": "power", "tolerance": 1, "remarks": "ours"},
+        "published: key 'remarks' is unknown; .*Did you mean 'remark'",
+    ),
     "impossible pair": (
         "methods/oracle/datasets",
         ["digits"],
@@ -476,7 +496,7 @@ def test_the_terms_of_a_suite_are_in_words(toy, matched):
     plain = copy.deepcopy(TOY)
     assert load(plain).terms == ""
     assert load(matched).terms == (
-        "One budget for every method: 7 steps on Digits; 1.5 s of training on Eight Gaussians "
+        "One budget for every method: 1.5 s of training on Eight Gaussians; 7 steps on Digits "
         "(1 thread)."
     )
     suite = matched["suites"]["toy"]
@@ -683,6 +703,18 @@ def test_a_mistake_in_the_base_is_named(two_sided, base, message):
     two_sided["suites"]["toy"]["datasets"]["eight_gaussians"]["base"] = base
     with pytest.raises(ConfigError, match=message):
         load(two_sided)
+
+
+def test_published_results_change_nothing_that_is_computed(toy):
+    before = load(copy.deepcopy(toy))
+    said = {"as": "power", "tolerance": 1.0, "remark": "other rows"}
+    put(toy["suites"]["toy"], "datasets/eight_gaussians/published", said)
+    after = load(toy)
+    assert before.published == {} and after.published == {"eight_gaussians": said}
+    assert after.runs == before.runs
+    for run in before.runs:
+        assert after.prepared(run.dataset) == before.prepared(run.dataset)
+        assert after.run_hash(run) == before.run_hash(run)
 
 
 def test_flows_are_told_from_closed_forms(toy):

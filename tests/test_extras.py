@@ -104,7 +104,7 @@ def test_a_discrete_flow_is_neither_ranked_with_flows_nor_taken_for_a_reference(
     files = [folder / name / f"{kind}.json" for name in EXTRAS for kind in ("nll", "cost")]
     frame = tables.metrics(files, {})
     assert not frame.control.any()
-    table = tables.nll_table(frame, found.methods, {"eight_gaussians": "Eight"})
+    table = tables.nll_table(frame, found.methods, {"eight_gaussians": "Eight"}, {})
     assert not any(cell.bold for row in table.rows for cell in row)
     (note,) = [note for note in table.notes if "protocols differ" in note]
     assert "Spline flow (solver none (discrete flow))" in note

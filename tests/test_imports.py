@@ -30,6 +30,8 @@ LAYERS = [
         "log",
         "ascent",
         "checkpoint",
+        "table",
+        "published",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
@@ -37,11 +39,11 @@ LAYERS = [
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
     | {"data.papamakarios"},
-    {"training", "model", "report", "data.subsets"}
+    {"training", "model", "comparisons", "reproduction", "data.subsets"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
-    {"evaluation", "bench", "bench.problem", "bench.rounds"},
+    {"evaluation", "report", "target", "bench", "bench.problem", "bench.rounds"},
     {"steps", "bench.likelihood", "bench.training"},
     {"bench.__main__"},
 ]
@@ -52,7 +54,8 @@ LEVEL = {
 }
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
-WITHOUT_TORCH += ["significance"]
+WITHOUT_TORCH += ["significance", "table", "comparisons", "published"]
+WITHOUT_TORCH += ["reproduction", "target"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 

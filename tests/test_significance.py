@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from benchmark.significance import Paired, holm, paired
+from benchmark.significance import Comparison, Paired, comparisons, holm, paired
 
 
 def test_p_values_are_those_of_students_t_by_hand():
@@ -68,3 +68,40 @@ def test_holm_keeps_the_chance_of_any_false_alarm():
     n = 4000
     any_alarm = np.mean([min(holm(list(rng.uniform(size=6)))) < 0.05 for _ in range(n)])
     assert abs(any_alarm - (1 - (1 - 0.05 / 6) ** 6)) < 4 * math.sqrt(0.05 * 0.95 / n)
+
+
+def refits(rng, mean, seeds, rows=200):
+    return {seed: mean + 0.1 * rng.normal(size=rows) for seed in seeds}
+
+
+def test_the_first_is_compared_with_each_other_on_the_seeds_that_both_have():
+    rng = np.random.default_rng(4)
+    nll = {"a": refits(rng, 0.0, [0, 1, 2]), "b": refits(rng, 0.3, [2, 1, 5])}
+    nll |= {"c": refits(rng, 0.0, [1, 2, 0])}
+    found = comparisons(nll)
+    assert [(c.best, c.other, c.n) for c in found] == [("a", "b", 2), ("a", "c", 3)]
+    first = np.array([nll["a"][seed] for seed in (1, 2)])
+    second = np.array([nll["b"][seed] for seed in (1, 2)])
+    assert found[0].difference == pytest.approx(second.mean() - first.mean(), rel=1e-12)
+    assert found[0].p == pytest.approx(paired(first, second), rel=1e-12)
+    assert [c.corrected for c in found] == pytest.approx(holm([c.p.p for c in found]))
+
+
+def test_only_what_has_a_p_value_counts_for_the_correction():
+    rng = np.random.default_rng(5)
+    nll = {"a": refits(rng, 0.0, range(3)), "b": refits(rng, 1.0, range(3))}
+    alone = comparisons(nll)[0]
+    nll = {"a": nll["a"], "single": {0: nll["b"][0]}, "none": {9: nll["b"][0]}, "b": nll["b"]}
+    single, none, found = comparisons(nll)
+    assert found == alone and found.corrected == found.p.p
+    assert single.corrected is None and single.p.seeds is None and single.p.rows < 0.05
+    assert none.corrected is None and none.n == 0 and math.isnan(none.difference)
+    assert single.verdict == none.verdict == "n too small to tell"
+
+
+@pytest.mark.parametrize(
+    ("corrected", "verdict"),
+    [(0.0499, "differs"), (0.05, "differs"), (0.0501, "tied"), (None, "n too small to tell")],
+)
+def test_a_comparison_in_words(corrected, verdict):
+    assert Comparison("a", "b", 3, 0.1, Paired(0.01, 0.02), corrected).verdict == verdict

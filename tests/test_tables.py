@@ -1,6 +1,5 @@
 """Tables against numbers worked out by hand."""
 
-import csv
 import json
 
 import pandas as pd
@@ -9,6 +8,7 @@ import pytest
 from benchmark import tables
 from benchmark.files import write_json
 from benchmark.records import Metric, Run, records
+from benchmark.significance import Comparison, Paired
 
 STYLES = {
     "interpolant": {"label": "Interpolant", "colour": "#0072b2"},
@@ -118,7 +118,7 @@ def test_summary_of_one_run_has_no_sd(record):
 
 def test_cells_show_mean_sd_and_n(record):
     files = seeds(record, "ffjord", [3.500, 3.512, 3.524]) + seeds(record, "gaussian", [4.158])
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert table.columns == ("Method\n", "Moons\nNLL [nats]")
     assert row(table, "FFJORD")[1].text == "3.512 ± 0.012 (n=3)"
     assert row(table, "Gaussian")[1].text == "4.158 (n=1)"
@@ -127,7 +127,7 @@ def test_cells_show_mean_sd_and_n(record):
 def test_gaps_are_counted_marked_and_explained(record):
     files = seeds(record, "ffjord", [3.50, 3.52])
     gaps = {gap("ffjord", 2): "diverged"} | {gap("ot_flow", k): "out of time" for k in range(3)}
-    table = tables.nll_table(tables.metrics(files, gaps), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, gaps), STYLES, DATASETS, {})
     assert row(table, "FFJORD")[1].text == "3.510 ± 0.014 (n=2 of 3) [a]"
     assert row(table, "OT-Flow")[1].text == "— [b]"
     assert "[a] FFJORD on Moons, seed 2: diverged." in table.notes
@@ -137,7 +137,7 @@ def test_gaps_are_counted_marked_and_explained(record):
 def test_a_gap_reaches_the_kl_and_a_missing_record_is_said(record):
     files = [record("ffjord", 0, {"nll": 1.0, "kl": 0.5}), record("ffjord", 1, {"nll": 1.0})]
     frame = tables.metrics(files, {gap("ot_flow", 0): "out of time"})
-    table = tables.nll_table(frame, STYLES, DATASETS)
+    table = tables.nll_table(frame, STYLES, DATASETS, {})
     assert table.columns[2] == "Moons\nKL [nats]"
     assert row(table, "OT-Flow")[2].text == "— [a]"
     assert row(table, "FFJORD")[2].text == "0.500 (n=1 of 2) [b]"
@@ -147,7 +147,7 @@ def test_a_gap_reaches_the_kl_and_a_missing_record_is_said(record):
 def test_the_best_of_one_protocol_is_bold_and_a_closed_form_never(record):
     files = seeds(record, "ffjord", [3.0]) + seeds(record, "ot_flow", [2.0])
     files += seeds(record, "gaussian", [1.0], protocol=CLOSED)
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert [cells[0].text for cells in table.rows if cells[1].bold] == ["OT-Flow"]
     assert not any("protocols differ" in note for note in table.notes)
 
@@ -160,18 +160,63 @@ def test_the_best_of_one_protocol_is_bold_and_a_closed_form_never(record):
 def test_another_protocol_is_not_ranked_and_said(record, changed):
     files = seeds(record, "interpolant", [3.0]) + seeds(record, "ffjord", [3.5])
     files += seeds(record, "ot_flow", [1.0], protocol=ODE | changed)
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert [cells[0].text for cells in table.rows if cells[1].bold] == ["Interpolant"]
     (note,) = [note for note in table.notes if "protocols differ" in note]
     key, value = next(iter(changed.items()))
     assert f"OT-Flow ({key} {value})" in note and "only Interpolant, FFJORD are ranked" in note
 
 
+def test_ranking_has_the_lowest_mean_first_and_only_what_may_be_ranked(record):
+    files = seeds(record, "ffjord", [3.0, 3.2]) + seeds(record, "interpolant", [2.0, 4.0])
+    files += seeds(record, "ot_flow", [2.9, 3.1])
+    files += seeds(record, "gaussian", [1.0], protocol=CLOSED)
+    files += seeds(record, "score_sde", [1.0])
+    files += seeds(record, "ffjord", [1.0], dataset="power")
+    frame = tables.metrics(files, {gap("score_sde", 1): "diverged"})
+    assert tables.ranking(frame) == {"moons": ["interpolant", "ot_flow", "ffjord"]}
+
+
+def compared(other, corrected, best="interpolant"):
+    return Comparison(best, other, 2, 0.1, Paired(0.01, corrected), corrected)
+
+
+def underlined(table, column):
+    return [cells[0].text for cells in table.rows if cells[column].underlined]
+
+
+def test_what_cannot_be_told_from_the_best_is_underlined(record):
+    files = [
+        record(method, seed, {"nll": nll, "kl": nll})
+        for method, nll in (("interpolant", 3.0), ("ffjord", 3.1), ("ot_flow", 3.2))
+        for seed in range(2)
+    ]
+    frame = tables.metrics(files, {})
+    found = {"moons": [compared("ffjord", 0.06), compared("ot_flow", 0.04)]}
+    table = tables.nll_table(frame, STYLES, DATASETS, found)
+    assert underlined(table, 1) == underlined(table, 2) == ["FFJORD"]
+    assert not any("too few" in note for note in table.notes)
+    assert "Underlined: cannot be told from it (p > 0.05" in " ".join(table.notes)
+
+    few = {"moons": [compared("ffjord", None), compared("ot_flow", None)]}
+    table = tables.nll_table(frame, STYLES, DATASETS, few)
+    assert underlined(table, 1) == []
+    expected = (
+        "Moons: fewer than two refits, too few to tell whether FFJORD, OT-Flow and Interpolant "
+        "differ."
+    )
+    assert expected in table.notes
+
+    # Of another best, as a KL divergence that not every method has, the tests say nothing.
+    other = {"moons": [compared("interpolant", 0.9, best="ffjord")]}
+    assert underlined(tables.nll_table(frame, STYLES, DATASETS, other), 1) == []
+
+
 def test_seeds_of_unequal_protocol_are_not_ranked(record):
     files = seeds(record, "interpolant", [3.0]) + seeds(record, "ffjord", [3.5])
     files += [record("ot_flow", 0, {"nll": 1.0})]
     files += [record("ot_flow", 1, {"nll": 1.0}, protocol=ODE | {"rows": 9})]
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert not row(table, "OT-Flow")[1].bold and row(table, "Interpolant")[1].bold
     assert any("OT-Flow (seeds differ: rows 2000, rows 9)" in note for note in table.notes)
 
@@ -179,7 +224,7 @@ def test_seeds_of_unequal_protocol_are_not_ranked(record):
 def test_a_control_that_solves_an_ode_is_never_ranked(record):
     files = seeds(record, "ffjord", [3.0]) + seeds(record, "ot_flow", [2.0])
     files += seeds(record, "oracle", [1.0], protocol=ODE | {"trained": False})
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert [cells[0].text for cells in table.rows if cells[1].bold] == ["OT-Flow"]
     assert not any("protocols differ" in note for note in table.notes)
 
@@ -188,7 +233,7 @@ def test_closed_forms_are_no_group_of_their_own(record):
     files = seeds(record, "ffjord", [3.0])
     files += seeds(record, "gaussian", [2.0], protocol=CLOSED)
     files += seeds(record, "oracle", [1.0], protocol=CLOSED)
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert not any(cells[1].bold for cells in table.rows)
 
 
@@ -196,7 +241,7 @@ def test_two_equal_groups_are_not_ranked(record):
     files = seeds(record, "interpolant", [3.0]) + seeds(record, "score_sde", [2.0])
     for method in ("ffjord", "ot_flow"):
         files += seeds(record, method, [1.0], protocol=ODE | {"rtol": 1e-2})
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert not any(cells[1].bold for cells in table.rows)
     assert any("none are ranked" in note for note in table.notes)
 
@@ -204,7 +249,7 @@ def test_two_equal_groups_are_not_ranked(record):
 def test_notes_name_rows_errors_and_mixed_or_dirty_source(record):
     files = [record("ffjord", 0, {"nll": 1.0, "solver_error": 2e-4})]
     files += [record("ffjord", 1, {"nll": 1.0, "solver_error": 7e-4})]
-    clean = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    clean = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     expected = (
         "Moons: 2000 test rows; standard error over test rows typically 0.02 nats; "
         "solver error at most 0.0007 nats."
@@ -212,7 +257,7 @@ def test_notes_name_rows_errors_and_mixed_or_dirty_source(record):
     assert expected in clean.notes and "Commit abc123." in clean.notes
     assert not any("version" in note or "ncommitted" in note for note in clean.notes)
     files += [record("ffjord", 2, {"nll": 1.0}, provenance=CODE | {"source": "s2", "dirty": True})]
-    mixed = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    mixed = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     sources = "FFJORD on Moons: seeds come from different versions of the source (s1, s2)."
     assert sources in mixed.notes
     assert "Uncommitted changes when measured: FFJORD on Moons." in mixed.notes
@@ -222,16 +267,16 @@ def test_metrics_of_one_run_may_come_from_different_source(record):
     nll = record("ffjord", 0, {"nll": 1.0})
     frame = tables.metrics([nll], {})
     other = frame.assign(metric="kl", **{"provenance.source": "s2"})
-    table = tables.nll_table(pd.concat([frame, other]), STYLES, DATASETS)
+    table = tables.nll_table(pd.concat([frame, other]), STYLES, DATASETS, {})
     assert not any("different versions" in note for note in table.notes)
 
 
 def test_a_table_refuses_two_units_and_two_suites(record):
     frame = tables.metrics(seeds(record, "ffjord", [1.0, 2.0]), {})
     with pytest.raises(ValueError, match="bits/dim"):
-        tables.nll_table(frame.assign(unit=["nats", "bits/dim"]), STYLES, DATASETS)
+        tables.nll_table(frame.assign(unit=["nats", "bits/dim"]), STYLES, DATASETS, {})
     with pytest.raises(ValueError, match="suite"):
-        tables.nll_table(frame.assign(suite=["toy", "tabular"]), STYLES, DATASETS)
+        tables.nll_table(frame.assign(suite=["toy", "tabular"]), STYLES, DATASETS, {})
 
 
 def test_rows_and_columns_follow_the_order_of_the_config(record):
@@ -242,7 +287,7 @@ def test_rows_and_columns_follow_the_order_of_the_config(record):
         for path in seeds(record, method, [1.0], dataset=dataset)
     ]
     frame = tables.metrics(files, {})
-    table = tables.nll_table(frame, STYLES, {"power": "POWER", "moons": "Moons"})
+    table = tables.nll_table(frame, STYLES, {"power": "POWER", "moons": "Moons"}, {})
     assert [column.split("\n")[0] for column in table.columns] == ["Method", "POWER", "Moons"]
     assert [cells[0].text for cells in table.rows] == [s["label"] for s in STYLES.values()]
 
@@ -289,55 +334,17 @@ def test_interruptions_are_counted_in_a_note_only_where_there_were_any(record):
 def test_interruptions_set_no_two_methods_apart(record):
     files = [record("ffjord", 0, {"nll": 3.0, "training_interruptions": 0.0})]
     files += [record("ot_flow", 0, {"nll": 2.0, "training_interruptions": 5.0})]
-    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics(files, {}), STYLES, DATASETS, {})
     assert [cells[0].text for cells in table.rows if cells[1].bold] == ["OT-Flow"]
     assert len(table.columns) == 2
 
 
 def test_numbers_follow_their_deviation():
-    number = tables._mean_sd
+    number = tables.mean_sd
     assert number(123456.0, 2345.0, None) == "123,500 ± 2,300"
     assert number(3.14159, 0.0996, None) == "3.14 ± 0.10"
     assert number(-1e-9, float("nan"), 3) == "0.000"
     assert tables._letters(0) == "a" and tables._letters(26) == "aa"
-
-
-def test_files_hold_the_same_cells(tmp_path):
-    cells = (tables.Cell("OT_Flow & 5%"), tables.Cell("-1.50 ± 0.10 (n=3)", bold=True))
-    table = tables.Table("A_caption.", ("Method\n", "Moons\nNLL [nats]"), (cells,), ("50% | #1",))
-    tables.write(table, tmp_path / "table")
-    lines = list(csv.reader((tmp_path / "table.csv").open()))
-    assert lines == [["Method", "Moons NLL [nats]"], ["OT_Flow & 5%", "-1.50 ± 0.10 (n=3)"]]
-    markdown = (tmp_path / "table.md").read_text()
-    assert "| OT_Flow & 5% | **-1.50 ± 0.10 (n=3)** |" in markdown and "- 50% | #1" in markdown
-    latex = (tmp_path / "table.tex").read_text()
-    assert r"OT\_Flow \& 5\% & \textbf{$-$1.50 $\pm$ 0.10 (n=3)} \\" in latex
-    assert r"A\_caption." in latex and r"50\% | \#1" in latex
-    assert latex.isascii() and latex.count("{") == latex.count("}")
-    assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
-    for rule in ("toprule", "midrule", "bottomrule"):
-        assert latex.count(f"\\{rule}") == 1
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_latex_tells_a_dash_from_a_minus():
-    assert tables._latex_cell(tables.Cell("— [a]")) == "--- [a]"
-    assert tables._latex_cell(tables.Cell("-0.5")) == "$-$0.5"
-
-
-def test_a_failed_write_leaves_the_old_table(tmp_path, monkeypatch):
-    good = tables.Table("good", ("a",), ((tables.Cell("1"),),), ())
-    tables.write(good, tmp_path / "table")
-    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
-
-    def full_disk(file, **_):
-        file.write("a")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(tables.csv, "writer", full_disk)
-    with pytest.raises(OSError, match="disk full"):
-        tables.write(good, tmp_path / "table")
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_a_record_may_be_null_with_its_own_reason(record, tmp_path):
@@ -345,5 +352,5 @@ def test_a_record_may_be_null_with_its_own_reason(record, tmp_path):
     content = json.loads(path.read_text())
     content[1] |= {"value": None, "reason": "diverged"}
     path.write_text(json.dumps(content))
-    table = tables.nll_table(tables.metrics([path], {}), STYLES, DATASETS)
+    table = tables.nll_table(tables.metrics([path], {}), STYLES, DATASETS, {})
     assert [cell.text for cell in table.rows[0]] == ["FFJORD", "1.000 (n=1)", "— [a]"]

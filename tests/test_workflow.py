@@ -126,7 +126,7 @@ def changed(finished):
 
 def test_everything_is_made(finished):
     results = finished.folder / "results/toy"
-    for name in ("nll", "cost"):
+    for name in ("nll", "cost", "significance"):
         for suffix in ("csv", "md", "tex"):
             assert (results / f"tables/{name}.{suffix}").stat().st_size
     figures = {path.stem for path in (results / "figures").glob("*.png")}
@@ -151,6 +151,23 @@ def test_truth_is_the_reference_of_kl(finished):
     assert kl["oracle"] == 0
     assert (kl.drop("oracle") > 0).all()
     assert "digits" not in set(frame[frame.metric == "kl"].dataset)
+
+
+def test_the_best_is_tested_against_the_others(finished):
+    (found,) = pd.read_csv(finished.folder / "results/toy/tables/significance.csv").to_dict(
+        "records"
+    )
+    run = finished.folder / "results/toy/eight_gaussians"
+    nll = {
+        name: -np.load(run / name / "seed0/log_prob.npy").mean()
+        for name in ("interpolant", "ffjord")
+    }
+    frame = pd.read_csv(finished.folder / "results/toy/metrics.csv")
+    means = frame[frame.metric == "nll"].groupby(["dataset", "method"]).value.mean()
+    best, other = sorted(nll, key=lambda name: means["eight_gaussians", name])
+    assert found["n"] == 1 and found["In words"] == "n too small to tell"
+    shown = float(found["Difference of the mean NLL"].removesuffix(" nats"))
+    assert shown == pytest.approx(nll[other] - nll[best], rel=0.06)
 
 
 def test_a_finished_run_loads_in_two_lines_and_repeats_its_log_density(finished, monkeypatch):

@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from benchmark import tables
 from benchmark.bench import likelihood, training
 from benchmark.memory import keep_freed
 from benchmark.source import ROOT
-from benchmark.tables import Table
+from benchmark.table import Table, write
 
 PARTS: dict[str, Callable[[], Table]] = {
     "training": training.table,
@@ -18,5 +17,5 @@ PARTS: dict[str, Callable[[], Table]] = {
 keep_freed()
 for name in sys.argv[1:] or PARTS:
     stem = ROOT / "results" / "bench" / name
-    tables.write(PARTS[name](), stem)
+    write(PARTS[name](), stem)
     print(stem.with_suffix(".md").read_text())

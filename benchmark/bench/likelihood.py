@@ -17,7 +17,7 @@ from benchmark.bench.rounds import Rounds
 from benchmark.likelihood import Likelihood
 from benchmark.networks.network import TANGENTS
 from benchmark.ode import Tolerance
-from benchmark.tables import Cell, Table
+from benchmark.table import Cell, Table
 from benchmark.training import Descent
 
 WIDTH, DEPTH, BATCH = 512, 4, 512

@@ -12,7 +12,7 @@ from benchmark.bench.problem import plan, rows
 from benchmark.bench.rounds import Rounds
 from benchmark.networks.mlp import MLP
 from benchmark.source import ROOT
-from benchmark.tables import Cell, Table
+from benchmark.table import Cell, Table
 from benchmark.training import Descent
 
 DIM, BATCH, COUNT = 43, 1000, 5

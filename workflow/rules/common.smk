@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from benchmark import config as benchmark_config
-from benchmark import report
+from benchmark import report, target
 from benchmark.data import fetch
 from benchmark.names import module_of
 from benchmark.progress import Remaining
@@ -16,13 +16,25 @@ from benchmark.records import Run, data_folder, suite_folder
 from benchmark.source import files_of
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
+# A target like reproduce_tabular chooses the suite. Snakemake tells its targets only after it has
+# read this file; its jobs, which read it again for one file, get the suite like any --config.
+ASKED = target.asked(sys.argv[1:]) if workflow.is_main_process else []
+if ASKED:
+    config["suite"] = target.suite_of(ASKED, config)
+    workflow.config_settings.config_args = [
+        *(workflow.config_settings.config_args or []),
+        f"suite={config['suite']}",
+    ]
 SUITE = benchmark_config.load(config, SCHEMA)
+target.check(SUITE, ASKED)
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
+REPRODUCE = target.targets(SUITE)
+NOT_REPRODUCED = 3
 # Whether to report what is there, with gaps (see onerror in the Snakefile).
 GAPS = "BENCHMARK_GAPS" in os.environ
 
@@ -102,3 +114,11 @@ def raw_files(dataset: str) -> list[str]:
         for source in dict.fromkeys(sources)
         for file in fetch.source(source).files
     ]
+
+
+def conclude() -> None:
+    """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
+    names = {job.rule.name for job in workflow.dag.jobs}
+    tables = [found.table for name, found in REPRODUCE.items() if name in names]
+    if not report.tell_reproduced(SUITE, tables):
+        sys.exit(NOT_REPRODUCED)

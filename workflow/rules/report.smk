@@ -19,16 +19,22 @@ BETWEEN = [
     for run in report.first_runs(SUITE)
     if SUITE.has_base(run.dataset) and SUITE.is_flow(run.method)
 ]
+PUBLISHED = [f"{FOLDER}/tables/reproduction.json"] if SUITE.published else []
 
 
 rule tables:
     input:
         records=runs("nll.json", "cost.json"),
-        code=[*files_of("benchmark.tables", "benchmark.config"), "benchmark/report.py"],
+        rows=runs("log_prob.npy"),
+        code=[
+            *files_of("benchmark.comparisons", "benchmark.config"),
+            "benchmark/report.py",
+        ],
     output:
         metrics=multiext(f"{FOLDER}/metrics", ".csv", ".parquet"),
         nll=multiext(f"{FOLDER}/tables/nll", ".csv", ".md", ".tex"),
         cost=multiext(f"{FOLDER}/tables/cost", ".csv", ".md", ".tex"),
+        significance=multiext(f"{FOLDER}/tables/significance", ".csv", ".md", ".tex"),
     log:
         f"{FOLDER}/tables/tables.log",
     localrule: True
@@ -189,6 +195,7 @@ use rule figure as nll_time_figure with:
 rule report:
     input:
         tables=rules.tables.output,
+        reproduction=PUBLISHED,
         samples=[
             f"{FOLDER}/figures/samples_{name}.png"
             for name in SUITE.datasets

@@ -1,0 +1,60 @@
+"""The table of significance: which methods differ from the best, and how sure that is."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from benchmark import tables
+from benchmark.significance import LEVEL, Comparison
+from benchmark.table import DASH, Cell, Table
+from benchmark.tables import Comparisons, Styles
+
+COLUMNS = (
+    *("Data set\n", "Best\n", "Other\n", "n\n", "Difference\nof the mean NLL"),
+    *("p over\ntest rows", "p over\nseeds", "p\n(Holm)", "In words\n"),
+)
+
+NOTES = (
+    "Best: lowest mean NLL among the methods measured under one protocol, here against each of the "
+    "others. Difference: that of the other less that of the best, on the n refits (seeds) that "
+    "both have.",
+    "p: two-sided paired t tests, over test rows (of differences averaged over the refits: whether "
+    "these fits differ on other rows) and over seeds (of differences averaged over the rows: "
+    "whether other refits differ). p (Holm): the larger of the two, with Holm's correction for the "
+    "comparisons on the data set.",
+    f"differs: p (Holm) is at most {LEVEL}; tied: it is above, which is not to say that they are "
+    "equal; n too small to tell: fewer than two refits, too few for a test over seeds.",
+)
+
+
+def table(
+    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], comparisons: Comparisons
+) -> Table:
+    """A row per data set and comparison; see ``tables.nll_table``."""
+    rows = [
+        (Cell(label), *_cells(compared, styles, tables.unit(frame, dataset, "nll")))
+        for dataset, label in datasets.items()
+        for compared in comparisons.get(dataset, ())
+    ]
+    none = () if rows else ("No data set has two methods that may be ranked.",)
+    return Table(
+        caption=f"Significance of the differences of the NLL, suite {tables.suite_of(frame)}.",
+        columns=COLUMNS,
+        rows=tuple(rows),
+        notes=(*NOTES, *none),
+    )
+
+
+def _cells(compared: Comparison, styles: Styles, unit: str) -> tuple[Cell, ...]:
+    best, other = styles[compared.best]["label"], styles[compared.other]["label"]
+    difference = DASH if math.isnan(compared.difference) else f"{compared.difference:.2g} {unit}"
+    p_values = map(_p, (compared.p.rows, compared.p.seeds, compared.corrected))
+    words = (best, other, f"{compared.n}", difference, *p_values, compared.verdict)
+    return tuple(Cell(text) for text in words)
+
+
+def _p(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return DASH
+    return f"{value:.2g}" if value >= 1e-4 else "<0.0001"
