@@ -107,7 +107,7 @@ class Suite:
         entry = self.datasets[dataset]
         given: dict[str, Any] = {
             key: entry[key]
-            for key in ("class", "source", "file", "numbers", "base")
+            for key in ("class", "source", "file", "numbers", "held_out", "base")
             if key in entry
         }
         return _ordered(given)

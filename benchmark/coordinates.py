@@ -1,16 +1,22 @@
-"""Coordinates in which a method works: a linear map of the data, its log-determinant counted."""
+"""Coordinates in which a method works: an invertible map of the data, its Jacobian counted."""
 
 import abc
 import math
 
+import numpy as np
 import torch
+from scipy.interpolate import PchipInterpolator
+from scipy.stats import chi
 from torch import Tensor, nn
 
-from benchmark.shapes import Batch
+from benchmark.shapes import Batch, per_sample
+
+LEVELS = np.array([1e-3, *(np.arange(16) + 0.5) / 16, 1 - 1e-3])
+"""Quantiles of the norm of rows that ``Radial`` moves to those of a normal distribution."""
 
 
 class Coordinates(nn.Module, abc.ABC):
-    """An invertible map ``x -> z`` of the data, linear up to a shift."""
+    """An invertible map ``x -> z`` of the data."""
 
     @abc.abstractmethod
     def forward(self, x: Batch) -> Batch:
@@ -21,8 +27,9 @@ class Coordinates(nn.Module, abc.ABC):
         """``x`` of ``z``."""
 
     @abc.abstractmethod
-    def log_det(self) -> Tensor:
-        """``log |dz / dx|``, a scalar: what ``log p(x)`` adds to ``log p(z)``."""
+    def log_det(self, x: Batch) -> Tensor:
+        """``log |dz / dx|`` of each row, what ``log p(x)`` adds to ``log p(z)``; a scalar of linear
+        maps."""
 
 
 class Affine(Coordinates):
@@ -62,7 +69,7 @@ class Affine(Coordinates):
     def inverse(self, z: Batch) -> Batch:
         return z * self.scale + self.shift
 
-    def log_det(self) -> Tensor:
+    def log_det(self, x: Batch) -> Tensor:
         return -self.scale.double().log().sum()
 
 
@@ -113,8 +120,100 @@ class Whitening(Coordinates):
         x = z.flatten(1) @ torch.linalg.inv(self.matrix).T.to(z.dtype) + self.shift.to(z.dtype)
         return x.reshape(z.shape)
 
-    def log_det(self) -> Tensor:
+    def log_det(self, x: Batch) -> Tensor:
         return torch.linalg.slogdet(self.matrix).logabsdet
+
+
+class Radial(Coordinates):
+    """Whitened rows ``y``, their norms moved to those of a normal distribution.
+
+    ``z = y exp(g(s) - s)`` with ``s = log |y|``; ``g`` is a monotone piecewise cubic between
+    quantiles of ``s`` and those of the logarithm of a chi variable, and linear beyond. What is
+    elliptically symmetric, as natural images nearly are, comes out as ``N(0, I)``: radial
+    Gaussianisation (Lyu and Simoncelli, 2009).
+    """
+
+    knots: Tensor
+    values: Tensor
+    slopes: Tensor
+
+    def __init__(self, whitening: Whitening, knots: Tensor, values: Tensor, slopes: Tensor) -> None:
+        super().__init__()
+        self.whitening = whitening
+        for name, numbers in (("knots", knots), ("values", values), ("slopes", slopes)):
+            self.register_buffer(name, numbers)
+
+    @classmethod
+    def unfitted(cls, event: tuple[int, ...]) -> "Radial":
+        """``z = x``, to be filled from a state dict."""
+        knots = torch.arange(float(len(LEVELS)), dtype=torch.float64)
+        return cls(Whitening.unfitted(event), knots, knots.clone(), torch.ones_like(knots))
+
+    @classmethod
+    def of(cls, x: Batch) -> "Radial":
+        """Fitted to rows ``x``.
+
+        Raises ``ValueError`` where they cannot be whitened, or too many have the same norm.
+        """
+        whitening = Whitening.of(x)
+        logs = whitening(x.double()).flatten(1).norm(dim=1).log().cpu().numpy()
+        knots, values = np.quantile(logs, LEVELS), np.log(chi.ppf(LEVELS, x[0].numel()))
+        if not (np.diff(knots) > 1e-6).all():
+            raise ValueError(
+                "More than a thousandth of the whitened training rows have one and the same norm, "
+                "which cannot be spread out. Dequantise them, or set train.coordinates to whitened."
+            )
+        slopes = PchipInterpolator(knots, values).derivative()(knots)
+        return cls(
+            whitening, *(torch.as_tensor(v, device=x.device) for v in (knots, values, slopes))
+        )
+
+    def forward(self, x: Batch) -> Batch:
+        y = self.whitening(x)
+        logs = _log_norm(y)
+        return y * per_sample((self._moved(logs)[0] - logs).exp(), y).to(y.dtype)
+
+    def inverse(self, z: Batch) -> Batch:
+        moved = _log_norm(z)
+        logs = self._moved_back(moved)
+        return self.whitening.inverse(z * per_sample((logs - moved).exp(), z).to(z.dtype))
+
+    def log_det(self, x: Batch) -> Tensor:
+        y = self.whitening(x)
+        logs = _log_norm(y)
+        moved, slope = self._moved(logs)
+        return self.whitening.log_det(x) + slope.log() + y[0].numel() * (moved - logs)
+
+    def _moved(self, logs: Tensor) -> tuple[Tensor, Tensor]:
+        """``g`` and its derivative."""
+        inside = logs.clamp(self.knots[0], self.knots[-1])
+        last = len(self.knots) - 2
+        k = (torch.searchsorted(self.knots, inside.contiguous(), right=True) - 1).clamp(0, last)
+        width = self.knots[k + 1] - self.knots[k]
+        rise = self.values[k + 1] - self.values[k]
+        start, end = width * self.slopes[k], width * self.slopes[k + 1]
+        u = (inside - self.knots[k]) / width
+        # Hermite's cubic in u: value and slope of both ends.
+        square, cube = 3 * rise - 2 * start - end, start + end - 2 * rise
+        value = self.values[k] + u * (start + u * (square + u * cube))
+        slope = (start + u * (2 * square + 3 * u * cube)) / width
+        return value + slope * (logs - inside), slope
+
+    def _moved_back(self, moved: Tensor) -> Tensor:
+        """The inverse of ``g``, by bisection between knots."""
+        last = len(self.knots) - 2
+        k = (torch.searchsorted(self.values, moved.contiguous(), right=True) - 1).clamp(0, last)
+        low, high = self.knots[k], self.knots[k + 1]
+        for _ in range(60):
+            middle = (low + high) / 2
+            above = self._moved(middle)[0] > moved
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        beyond = moved - moved.clamp(self.values[0], self.values[-1])
+        return (low + high) / 2 + beyond / torch.where(beyond < 0, self.slopes[0], self.slopes[-1])
+
+
+def _log_norm(rows: Batch) -> Tensor:
+    return rows.flatten(1).double().norm(dim=1).clamp_min(1e-30).log()
 
 
 def fitted(kind: str, x: Batch) -> Coordinates:
@@ -124,9 +223,16 @@ def fitted(kind: str, x: Batch) -> Coordinates:
             return Affine.standardising(x)
         case "whitened":
             return Whitening.of(x)
+        case "radial":
+            return Radial.of(x)
     return unfitted(kind, x.shape[1:]).to(x.device)
 
 
 def unfitted(kind: str, event: tuple[int, ...]) -> Coordinates:
     """Coordinates of a ``kind``, to be filled from a state dict; the data's own as they are."""
-    return Whitening.unfitted(event) if kind == "whitened" else Affine.identity(event)
+    match kind:
+        case "whitened":
+            return Whitening.unfitted(event)
+        case "radial":
+            return Radial.unfitted(event)
+    return Affine.identity(event)

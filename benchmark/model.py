@@ -59,7 +59,7 @@ class Model(nn.Module):
     def solve_log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         """``log_prob`` at another tolerance, and what it took."""
         found = self.method.log_prob(self.coordinates(x.double()), tolerance, t)
-        return found._replace(values=(found.values + self.coordinates.log_det()).detach())
+        return found._replace(values=(found.values + self.coordinates.log_det(x.double())).detach())
 
     def solve_sample(self, n: int, **options: Any) -> Solution:
         """``sample``, and its NFE."""

@@ -13,7 +13,8 @@ from benchmark.data.dataset import Splits
 
 def prepare(entry: dict[str, Any], downloads: Path, folder: str | Path) -> None:
     """Write the prepared folder of one data set of the config; refuses damaged downloads."""
-    kind, splits = names.load(entry["class"]), _splits(entry, downloads)
+    kind = names.load(entry["class"])
+    splits = _splits(entry, downloads).some(entry.get("held_out", {}))
     base = _splits(entry["base"], downloads) if "base" in entry else None
     dataset.write(folder, kind, splits, _truth(kind.density, splits), base)
 

@@ -264,13 +264,10 @@ def _caption(run: Run) -> str:
 
 
 def _truth(suite: Suite, name: str) -> float | None:
-    """True NLL of the rows that validate on a data set, where it is known."""
+    """True NLL of the validation rows of a data set, where it is known."""
     folder = data_folder(suite.name, name)
     known = dataset.true_log_prob(folder, "validation") if folder.exists() else None
-    if known is None:
-        return None
-    validating = known[dataset.chosen(len(known), suite.validation.get("rows"))]
-    return float(dataset.describe(folder).nll(validating).mean())
+    return None if known is None else float(dataset.describe(folder).nll(known).mean())
 
 
 def _histories(suite: Suite, learned: list[Run]) -> tuple[pd.DataFrame, dict[Run, str]]:

@@ -85,8 +85,8 @@ def train(
 ) -> None:
     """Fit one method: ``model.json``, ``model.safetensors``, ``training.csv``.
 
-    ``settings``: ``atol`` and ``rtol`` of the validation, ``probes`` and the number of ``rows`` if
-    they are not exact and all, and the hash ``config``. A fit that was
+    ``settings``: ``atol`` and ``rtol`` of the validation, ``probes`` if it is not exact, and the
+    hash ``config``. A fit that was
     cut short leaves ``train.checkpoint``, and goes on from it.
     """
     description, training = dataset.describe(data), Training(**numbers["train"])
@@ -133,7 +133,6 @@ def _fit(  # noqa: PLR0913 (what a training depends on)
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
     to_method = coordinates.fitted(training.coordinates, rows.all())
     held_out = _rows(data, "validation", VALIDATION_NOISE, device)
-    held_out = held_out[dataset.chosen(len(held_out), settings.get("rows"))]
 
     def validate(method: Method) -> Validation:
         diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))

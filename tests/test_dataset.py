@@ -261,11 +261,26 @@ def test_two_moons_are_half_ellipses_with_noise_in_the_square():
     assert (np.abs(first - last) < 4 * rows.std(axis=0) * math.sqrt(2 / 500)).all()
 
 
-def test_chosen_rows_are_some_of_all_and_the_same_for_all():
-    found = dataset.chosen(1000, 100)
-    assert len(set(found)) == 100 and 0 <= found.min() and found.max() < 1000
-    assert 400 < found.mean() < 600 and not (np.diff(found) == 1).all()
-    np.testing.assert_array_equal(found, dataset.chosen(1000, 100))
-    everything = np.arange(5)
-    for n in (None, 5, 6):
-        np.testing.assert_array_equal(everything[dataset.chosen(5, n)], everything)
+def test_some_held_out_rows_are_drawn_at_random_and_the_same_for_all():
+    rows = np.arange(1000.0)[:, None]
+    splits = Splits(rows, rows + 1000, rows + 2000)
+    found = splits.some({"validation": 100, "test": 5000})
+    assert found.train is splits.train
+    np.testing.assert_array_equal(found.test, splits.test)
+    drawn = found.validation[:, 0] - 1000
+    assert len(set(drawn)) == 100 and 0 <= drawn.min() and drawn.max() < 1000
+    assert 400 < drawn.mean() < 600 and not (np.diff(drawn) == 1).all()
+    np.testing.assert_array_equal(splits.some({"validation": 100}).validation, found.validation)
+    np.testing.assert_array_equal(splits.some({}).validation, splits.validation)
+
+
+def test_the_truth_of_some_rows_is_that_of_these_rows(tmp_path):
+    entry = {"class": "benchmark.data.synthetic.EightGaussians"}
+    entry["numbers"] = {"train": 5, "validation": 30, "test": 40}
+    for name, more in (("all", {}), ("some", {"held_out": {"test": 7}})):
+        prepare({**entry, **more}, tmp_path, tmp_path / name)
+    whole, few = (dataset.rows(tmp_path / name, "test") for name in ("all", "some"))
+    places = [int(np.flatnonzero((whole == row).all(axis=1))[0]) for row in few]
+    assert len(few) == 7 and dataset.describe(tmp_path / "some").rows["test"] == 7
+    truths = [dataset.true_log_prob(tmp_path / name, "test") for name in ("all", "some")]
+    np.testing.assert_array_equal(truths[0][places], truths[1])

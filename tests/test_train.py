@@ -117,20 +117,6 @@ def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypa
     assert {cost["protocol"]["training_precision"] for cost in costs.values()} == {"bfloat16"}
 
 
-def test_some_validation_rows_stand_for_all(suite, monkeypatch):
-    seen, log_prob = [], steps.Model.log_prob
-    monkeypatch.setattr(
-        steps.Model, "log_prob", lambda self, x: (seen.append(x), log_prob(self, x))[1]
-    )
-    run = suite.runs[0]
-    suite.validation["rows"] = 7
-    train(suite, run)
-    rows = dataset.rows(records.data_folder("toy", run.dataset), "validation")
-    expected = torch.tensor(rows[dataset.chosen(len(rows), 7)])
-    assert len(rows) == 20 and len(seen) == 3
-    assert all(torch.equal(found, expected) for found in seen)
-
-
 # --- the search of a learning rate ----------------------------------------------------------------
 
 

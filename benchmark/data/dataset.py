@@ -10,7 +10,7 @@ import abc
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,11 @@ class Splits:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+    def some(self, held_out: Mapping[str, int]) -> "Splits":
+        """At most so many rows of ``validation`` and ``test``, drawn at random, the same always."""
+        kept = {name: _some(getattr(self, name), n) for name, n in held_out.items()}
+        return replace(self, **kept)
 
 
 class Dataset(abc.ABC):
@@ -129,13 +134,6 @@ def rows(folder: str | Path, split: str) -> np.ndarray:
     return np.load(Path(folder) / f"{split}.npy", mmap_mode="r")
 
 
-def chosen(total: int, n: int | None) -> np.ndarray | slice:
-    """Which ``n`` of ``total`` rows stand for all: drawn at random, the same at every call."""
-    if n is None or n >= total:
-        return slice(None)
-    return np.sort(np.random.default_rng(0).permutation(total)[:n])
-
-
 def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
     """True log-density in nats of the rows of a split, ``None`` where it is not known."""
     path = Path(folder) / f"true_log_prob_{split}.npy"
@@ -148,6 +146,10 @@ def dequantise(rows: np.ndarray, levels: int | None, seed: int) -> np.ndarray:
         return np.array(rows)
     noise = np.random.default_rng(seed).random(rows.shape)
     return ((rows + noise) / levels).astype(np.float32)
+
+
+def _some(rows: np.ndarray, n: int) -> np.ndarray:
+    return rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:n])]
 
 
 def _check(dataset: type[Dataset], event: tuple[int, ...], name: str, rows: np.ndarray) -> None:
