@@ -777,7 +777,7 @@ def test_the_data_sets_of_the_readme_are_valid(toy, monkeypatch):
     for text in blocks:
         if "class: benchmark.data." in text:
             entries |= yaml.safe_load(text)
-    assert set(entries) == {"mine", "miniboone", "bsds300_recut"}
+    assert set(entries) == {"mine", "miniboone", "bsds300_recut", "power"}
     entries["mine"]["file"] = "README.md"
     toy["suites"]["toy"]["datasets"] |= entries
     load(toy)

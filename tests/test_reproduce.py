@@ -99,6 +99,14 @@ def test_out_of_tolerance_is_not_reproduced_however_often_it_is_asked(checkout):
     assert reproduce(checkout, "reproduce_paper_eight").returncode == 0
 
 
+def test_jobs_that_read_the_workflow_anew_are_of_the_same_suite(checkout):
+    nodes = ("--profile", "slurm", "--submitit-cluster", "local")
+    soon = ("--seconds-between-status-checks", "1", "--latency-wait", "5", "--retries", "0")
+    found = checkout.snakemake("reproduce_paper_digits", *nodes, *soon)
+    assert found.returncode == 0, found.stdout
+    assert "Reproduced: 1 of 1 published numbers are within tolerance." in found.stdout
+
+
 def test_nothing_to_compare_is_an_error_before_any_job(checkout):
     found = reproduce(checkout, "reproduce_toy")
     assert found.returncode == 1
