@@ -1,7 +1,7 @@
 """The report of a suite: which runs are whole, its tables and its figures, from files alone."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from benchmark.plots import TARGET
 from benchmark.records import Run, data_folder, suite_folder
 from benchmark.reproduction import Row
 from benchmark.source import digest, files_of
-from benchmark.table import write
+from benchmark.table import Table, write
 
 RECORDS = ("nll.json", "cost.json")
 MODEL = ("model.json", "model.safetensors", "training.csv")
@@ -68,9 +68,12 @@ def write_tables(suite: Suite) -> None:
     tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
     shown = frame, suite.methods, _labels(suite)
     compared = _comparisons(suite, frame)
-    write(tables.nll_table(*shown, compared), folder / "tables" / "nll")
-    write(tables.cost_table(*shown), folder / "tables" / "cost")
-    write(comparisons.table(*shown, compared), folder / "tables" / "significance")
+    for name, table in (
+        ("nll", tables.nll_table(*shown, compared)),
+        ("cost", tables.cost_table(*shown)),
+        ("significance", comparisons.table(*shown, compared)),
+    ):
+        write(_on_terms(suite, table), folder / "tables" / name)
 
 
 def write_reproduction(suite: Suite, name: str, *datasets: str) -> None:
@@ -80,7 +83,8 @@ def write_reproduction(suite: Suite, name: str, *datasets: str) -> None:
     against = {dataset: suite.published[dataset] for dataset in datasets}
     compared = _comparisons(suite, frame)
     labels = _labels(suite)
-    write(reproduction.table(frame, suite.methods, labels, against, compared), stem)
+    table = reproduction.table(frame, suite.methods, labels, against, compared)
+    write(_on_terms(suite, table), stem)
     found = reproduction.rows(frame, suite.methods, against)
     write_json(f"{stem}.json", [asdict(row) for row in found])
 
@@ -236,6 +240,11 @@ def _row_nll(suite: Suite, name: str, method: str) -> dict[int, np.ndarray]:
     description = dataset.describe(data_folder(suite.name, name))
     runs = [run for run in suite.runs if (run.dataset, run.method) == (name, method)]
     return {run.seed: description.nll(np.load(run.folder / "log_prob.npy")) for run in runs}
+
+
+def _on_terms(suite: Suite, table: Table) -> Table:
+    """The table, its caption followed by the terms of the suite."""
+    return replace(table, caption=f"{table.caption} {suite.terms}".strip())
 
 
 def _labels(suite: Suite) -> dict[str, str]:

@@ -1,9 +1,12 @@
-"""The linear maps of the data: what they do to rows and to densities."""
+"""The maps of the data: what they do to rows and to densities."""
+
+import math
 
 import pytest
 import torch
+from scipy.stats import chi
 
-from benchmark.coordinates import Affine, Whitening, fitted, unfitted
+from benchmark.coordinates import Affine, Radial, Whitening, fitted, unfitted
 
 KINDS = ["identity", "standardised", "whitened", "radial"]
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -97,3 +100,64 @@ def test_rows_in_a_plane_are_not_whitened():
     x[:, 3] = x[:, 0] - 2 * x[:, 1]
     with pytest.raises(ValueError, match="vary in 3 of 4 directions only"):
         Whitening.of(x)
+
+
+# --- radial ---------------------------------------------------------------------------------------
+
+
+def heavy(n, dim=2):
+    """Rows on ellipses, of norms that spread over some powers of ten."""
+    mixed = torch.eye(dim) + 0.5 * torch.randn(dim, dim)
+    return torch.randn(n, 1).exp() * torch.randn(n, dim) @ mixed + 3
+
+
+def test_norms_of_radial_rows_are_those_of_a_normal_distribution():
+    dim = 5
+    x = heavy(20_000, dim)
+    norms = fitted("radial", x)(x).norm(dim=1)
+    levels = torch.linspace(0.05, 0.95, 10)
+    expected = torch.tensor(chi.ppf(levels.numpy(), dim))
+    torch.testing.assert_close(norms.quantile(levels), expected, rtol=0.01, atol=0)
+
+
+def test_elliptic_rows_are_normal_in_radial_coordinates():
+    z = fitted("radial", x := heavy(50_000, 3))(x)
+    moments = z.T @ z / len(z)
+    torch.testing.assert_close(moments, torch.eye(3), rtol=0, atol=0.03)
+    kurtosis = z.pow(4).mean(dim=0) / z.square().mean(dim=0) ** 2
+    torch.testing.assert_close(kurtosis, torch.full((3,), 3.0), rtol=0, atol=0.2)
+
+
+def test_a_density_in_radial_coordinates_integrates_to_one():
+    to_method = fitted("radial", heavy(5000))
+    # A polar grid around the centre, logarithmic in the radius: rows spread over powers of ten.
+    logs = torch.linspace(-12, 12, 4001)
+    angles = 2 * math.pi * torch.arange(200) / 200
+    radii, angle = (part.flatten() for part in torch.meshgrid(logs.exp(), angles, indexing="ij"))
+    x = radii[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1) + to_method.whitening.shift
+    log_p = -to_method(x).square().sum(dim=1) / 2 - math.log(2 * math.pi) + to_method.log_det(x)
+    cells = radii.square() * (logs[1] - logs[0]) * 2 * math.pi / 200
+    assert (log_p.exp() * cells).sum().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_radial_coordinates_are_inverted_beyond_all_rows_as_well():
+    to_method = fitted("radial", heavy(1000))
+    direction = torch.tensor([[0.6, -0.8]])
+    x = to_method.whitening.shift + direction * torch.logspace(-6, 6, 200)[:, None]
+    torch.testing.assert_close(to_method.inverse(to_method(x)), x, rtol=1e-9, atol=1e-9)
+
+
+def test_density_is_continuous_where_pieces_meet():
+    to_method = fitted("radial", heavy(1000))
+    for knot in to_method.knots:
+        logs = knot + torch.tensor([-1e-7, 1e-7])
+        (_, slopes), values = to_method._moved(logs), to_method._moved(logs)[0]
+        assert slopes[0] == pytest.approx(slopes[1].item(), rel=1e-4)
+        assert (values[1] - values[0]).item() == pytest.approx(2e-7 * slopes[0].item(), rel=1e-3)
+
+
+def test_rows_of_one_norm_cannot_be_spread_out():
+    angles = torch.linspace(0, 2 * math.pi, 101)[:-1]
+    circle = torch.stack([angles.cos(), angles.sin()], dim=1)
+    with pytest.raises(ValueError, match="have one and the same norm.*coordinates to whitened"):
+        Radial.of(circle)

@@ -346,6 +346,8 @@ def test_methods_are_matched_by_their_budget_and_train_with_the_rate_they_have_f
         for model in folder.glob("seed*/model.json"):
             training = read_json(model)["training"]
             assert (training["lr"], training["steps"]) == (lr, 12)
+    caption = (tmp_path / "results/toy/tables/nll.md").read_text().partition("\n")[0]
+    assert "suite toy. One budget for every method: 12 steps on Eight Gaussians" in caption
     assert checkout.planned() == {}
     suite["search"]["share"] = 1
     checkout.configure(config)

@@ -45,6 +45,7 @@ rule tables:
         arguments=[],
         schema=SCHEMA,
         labels=LABELS,
+        terms=SUITE.terms,
     script:
         "../scripts/report.py"
 

@@ -37,6 +37,7 @@ rule reproduction:
         },
         schema=SCHEMA,
         labels=LABELS,
+        terms=SUITE.terms,
     script:
         "../scripts/report.py"
 
