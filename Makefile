@@ -14,7 +14,7 @@ prefetch: $(READY)  ## bring every download that the suite needs
 	$(BIN)/snakemake prefetch --cores all --quiet rules --rerun-incomplete
 
 test: $(READY)  ## set up .venv and run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 bench: $(READY)  ## how fast it is beside others, in results/bench (about 15 minutes)
 	$(BIN)/python -m benchmark.bench
