@@ -12,7 +12,7 @@ import yaml
 from benchmark import config, metrics, prepare, records, report, steps, training
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset
-from benchmark.files import read_json
+from benchmark.files import read_json, write_json
 from benchmark.source import ROOT
 from benchmark.training import Row
 
@@ -172,6 +172,13 @@ def test_a_rate_that_diverges_is_not_chosen_and_says_why(suite, monkeypatch):
     diverging(lambda lr: True)
     with pytest.raises(ValueError, match="none of the trainings has a finite NLL"):
         searched(suite, suite.runs[1])
+
+
+def test_a_search_that_failed_is_why_none_of_its_runs_is_there(suite):
+    run = suite.runs[0]
+    run.folder.parent.mkdir(parents=True)
+    write_json(run.folder.parent / "failure.json", {"reason": "ValueError: no rate", "log": "x"})
+    assert [report.gap(suite, run) for run in suite.runs] == ["ValueError: no rate"] * 2
 
 
 def test_the_best_validation_counts_where_its_weights_are_the_fitted_ones():
