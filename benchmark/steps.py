@@ -157,8 +157,11 @@ def _arguments(numbers: dict[str, Any], description: Description) -> dict[str, A
 
 
 def _trial(numbers: dict[str, Any], factor: float, share: float) -> dict[str, Any]:
-    """The same training with ``factor`` times the learning rate and a share of the budget."""
-    train = {**numbers["train"], "lr": factor * numbers["train"]["lr"]}
+    """The same training with ``factor`` times the learning rate, a share of the budget and as much
+    less of validation."""
+    given = numbers["train"]
+    validations = max(1, round(share * given["validations"]))
+    train = {**given, "lr": factor * given["lr"], "validations": validations}
     if train.get("seconds") is not None:
         train["seconds"] *= share
     else:
@@ -166,13 +169,14 @@ def _trial(numbers: dict[str, Any], factor: float, share: float) -> dict[str, An
     return {**numbers, "train": train}
 
 
-def _last_nll(history: list[Row], train: dict[str, Any]) -> float | None:
-    """Validation NLL of the fitted weights, if it is finite."""
+def _last_nll(history: list[Row], train: dict[str, Any]) -> float:
+    """Validation NLL of the fitted weights; raises ``FloatingPointError`` if it is not finite."""
     known = [row.validation_nll for row in history if row.validation_nll is not None]
     finite = [nll for nll in known if math.isfinite(nll)]
-    if train["early_stopping"]:
-        return min(finite, default=None)
-    return known[-1] if known and math.isfinite(known[-1]) else None
+    kept = [min(finite)] if train["early_stopping"] and finite else known[-1:]
+    if not kept or not math.isfinite(kept[0]):
+        raise FloatingPointError(f"Its validation NLL is {kept[0] if kept else 'not known'}.")
+    return kept[0]
 
 
 def evaluate(

@@ -151,8 +151,10 @@ def test_a_trial_is_the_training_with_its_share_of_the_budget(suite):
 
 
 def test_a_share_of_seconds_is_a_share_of_seconds(suite):
-    numbers = {"train": {"lr": 0.1, "seconds": 8.0}}
-    assert steps._trial(numbers, 3.0, 0.25)["train"] == {"lr": pytest.approx(0.3), "seconds": 2.0}
+    numbers = {"train": {"lr": 0.1, "seconds": 8.0, "validations": 8}}
+    found = steps._trial(numbers, 3.0, 0.25)["train"]
+    assert found == {"lr": pytest.approx(0.3), "seconds": 2.0, "validations": 2}
+    assert steps._trial(numbers, 1.0, 0.01)["train"]["validations"] == 1
 
 
 def test_a_rate_that_diverges_is_not_chosen_and_says_why(suite, monkeypatch):
@@ -184,10 +186,12 @@ def test_a_search_that_failed_is_why_none_of_its_runs_is_there(suite):
 def test_the_best_validation_counts_where_its_weights_are_the_fitted_ones():
     rows = [Row(k, 0.0, 0.0, nll, {}) for k, nll in enumerate([3.0, None, 1.0, float("nan"), 2.0])]
     stopping = {"patience": 1, "drops": 0, "factor": 1.0}
-    assert steps._last_nll(rows, {"early_stopping": stopping}) == 1.0
+    numbers = {"early_stopping": stopping}
+    assert steps._last_nll(rows, numbers) == 1.0
     assert steps._last_nll(rows, {"early_stopping": None}) == 2.0
-    assert steps._last_nll(rows[:4], {"early_stopping": None}) is None
-    assert steps._last_nll(rows[3:4], {"early_stopping": stopping}) is None
+    for broken, train in ((rows[:4], {"early_stopping": None}), (rows[3:4], numbers)):
+        with pytest.raises(FloatingPointError, match="Its validation NLL is .*nan"):
+            steps._last_nll(broken, train)
 
 
 def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):
