@@ -592,11 +592,13 @@ def _curve_rows(
 
 
 def _curves(axes: Axes, curves: pd.DataFrame, quantities: tuple[str, str], styles: Styles) -> None:
-    """Seeds share their steps but not their seconds, so time is the mean over seeds too."""
+    """Seeds share their evaluations but not their seconds (or steps, where the budget is seconds),
+    so these are means over seeds too."""
     clock, name = quantities
     for method in _shown(styles, curves.method):
-        steps = curves[curves.method == method].groupby("step")
-        x, y = steps[clock].mean(), steps[name]
+        own = curves[curves.method == method].sort_values("step", kind="stable")
+        evaluations = own.groupby(own.groupby("seed").cumcount())
+        x, y = evaluations[clock].mean(), evaluations[name]
         colour = styles[method]["colour"]
         axes.plot(x, y.mean(), color=colour, linewidth=1.6)
         axes.fill_between(x, y.min(), y.max(), color=colour, alpha=0.2, linewidth=0)

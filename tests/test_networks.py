@@ -93,7 +93,15 @@ def test_gated_mlp_adds_a_factor_of_each_coordinate():
     opening, _, closing = network.layers
     hidden = opening(torch.cat([x[0], t]))
     outputs = closing(hidden * torch.sigmoid(hidden))
-    torch.testing.assert_close(network(t, x)[0], outputs[:2] + outputs[2:] * x[0])
+    scaled = x[0] / (1 + x[0].square().mean()).sqrt()
+    torch.testing.assert_close(network(t, x)[0], outputs[:2] + outputs[2:] * scaled)
+
+
+def test_gated_mlp_grows_no_faster_than_its_input():
+    network, t = MLP(3, 8, 2, time_frequencies=2, space_frequencies=0, gated=True), torch.rand(1)
+    x = torch.randn(1, 3)
+    near, far = (network(t, scale * x).norm() / scale for scale in (1e4, 1e8))
+    torch.testing.assert_close(near, far, rtol=1e-2, atol=0)
 
 
 NETWORKS = {

@@ -169,6 +169,17 @@ def test_learning_curves_are_means_with_their_range():
     assert "FFJORD (n=2)" in texts(figure)
 
 
+def test_curves_of_seeds_with_other_steps_are_means_of_their_evaluations():
+    run = {"dataset": "rings", "method": "ffjord", "unit": "nats", "loss": 0.0}
+    evaluated = {"step": [8, 100, 12, 120], "seconds": [1.0, 10.0, 1.0, 10.0]}
+    frame = pd.DataFrame(
+        {**run, "seed": [0, 0, 1, 1], **evaluated, "validation_nll": [4.0, 2.0, 6.0, 3.0]}
+    )
+    steps, seconds = plots.learning_curves(frame, STYLES, DATASETS, {}, {}).axes
+    np.testing.assert_allclose(steps.lines[0].get_xydata(), [[10, 5.0], [110, 2.5]])
+    np.testing.assert_allclose(seconds.lines[0].get_xydata(), [[1, 5.0], [10, 2.5]])
+
+
 def test_diagnostics_are_means_with_their_range_a_column_each():
     frame = pd.DataFrame(
         {

@@ -18,8 +18,10 @@ class MLP(Network):
     ``k = 1 .. time_frequencies``; each coordinate as ``x, cos(k x), sin(k x)``,
     ``k = 1 .. space_frequencies``, which lets a small network draw sharp edges.
 
-    ``gated``, the value is ``y + g x``, ``y`` and ``g`` those of the last layer: a factor of each
-    coordinate, however many coordinates there are, need not pass through the hidden layers.
+    ``gated``, the value is ``y + g x / r``, ``y`` and ``g`` those of the last layer and
+    ``r^2 = 1 + |x|^2 / dim``: a factor of each coordinate, however many coordinates there are, need
+    not pass through the hidden layers. It still grows no faster than ``x``, so that every ODE has a
+    solution at all times.
     """
 
     time_waves: Tensor
@@ -51,7 +53,7 @@ class MLP(Network):
         value = self.layers(self._inputs(t, x.flatten(1)))
         if self.gated:
             y, gate = value.chunk(2, dim=1)
-            value = y + gate * x.flatten(1)
+            value = y + gate * x.flatten(1) / _radius(x.flatten(1))
         return value.reshape(x.shape)
 
     @torch.no_grad()
@@ -75,8 +77,10 @@ class MLP(Network):
         if not self.gated:
             return tangents.flatten(1) @ last.weight.flatten()
         (y, g), gate = last.weight.chunk(2), last(functional.silu(z)).chunk(2, dim=1)[1]
-        steered = (tangents * g).sum(dim=2) * x  # x dg/dx
-        return tangents.flatten(1) @ y.flatten() + (steered + gate).sum(dim=1)
+        r = _radius(x)
+        steered = (tangents * g).sum(dim=2) * x / r  # x / r dg/dx
+        scaled = gate * (1 - x.square() / (r.square() * x.shape[1])) / r  # g d(x / r)/dx
+        return tangents.flatten(1) @ y.flatten() + (steered + scaled).sum(dim=1)
 
     def _inputs(self, t: Tensor, x: Tensor) -> Tensor:
         time = _features(t.reshape(-1, 1), self.time_waves).expand(len(x), -1)
@@ -94,6 +98,10 @@ class MLP(Network):
         slopes = torch.cat([-waves * torch.sin(phases), waves * torch.cos(phases)], dim=2)
         columns = torch.cat([part.reshape(dim, len(waves), -1) for part in (cosine, sine)], dim=1)
         return plain + torch.einsum("bdk,dkh->bdh", slopes, columns)
+
+
+def _radius(x: Tensor) -> Tensor:
+    return (1 + x.square().mean(dim=1, keepdim=True)).sqrt()
 
 
 def _silu_slope(z: Tensor) -> Tensor:
