@@ -33,11 +33,20 @@ def single_precision():
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory):
     """Mirrors that have MNIST, the images of BSDS300 and the tables; else tests are skipped."""
+    return _mirrors(tmp_path_factory, "mnist", "bsds300", "tables")
+
+
+@pytest.fixture(scope="session")
+def cifar_mirror(tmp_path_factory):
+    """Mirrors that have CIFAR-10, which takes 10 s to unpack: only tests that need it wait."""
+    return _mirrors(tmp_path_factory, "cifar-10")
+
+
+def _mirrors(tmp_path_factory, *names):
     if os.environ.get(MIRRORS):
         return mirrors([])
     if not (PACKED / "restore.py").is_file():
         pytest.skip(f"no real data: {MIRRORS} is not set and there is no {PACKED}")
     folder = tmp_path_factory.mktemp("mirror")
-    restore = [sys.executable, PACKED / "restore.py", folder, "mnist", "bsds300", "tables"]
-    subprocess.run(restore, check=True)
+    subprocess.run([sys.executable, PACKED / "restore.py", folder, *names], check=True)
     return [str(folder)]

@@ -1,10 +1,12 @@
 """Prepared data: what is written is read, what is wrong is refused, units of likelihoods."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
@@ -134,6 +136,64 @@ def test_bad_rows_are_refused_in_words(tmp_path, kind, splits, message):
     assert not list(tmp_path.iterdir())
 
 
+# --- labels ---------------------------------------------------------------------------------------
+
+
+def labelled(**more):
+    labels = {"train": np.array([3, 1, 4, 1, 5]), "validation": np.array([9, 2, 6])}
+    return replace(pixels(), labels={**labels, "test": np.array([0, 5], np.uint8), **more})
+
+
+def test_labels_are_kept_where_rows_have_them(tmp_path):
+    dataset.write(tmp_path / "data", Pixels, labelled(), {})
+    for name, known in labelled().labels.items():
+        found = dataset.labels(tmp_path / "data", name)
+        assert found.dtype == known.dtype and np.array_equal(found, known)
+    dataset.write(tmp_path / "data", Pixels, pixels(), {})
+    assert [dataset.labels(tmp_path / "data", name) for name in pixels().rows] == [None] * 3
+
+
+def test_hash_is_that_of_the_rows_with_or_without_labels(tmp_path):
+    found = {described(tmp_path / "data", Pixels, splits).hash for splits in (pixels(), labelled())}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (np.arange(4), r"int64 of shape \(4,\), at least 0; allowed .* each of 5 rows"),
+        (np.zeros((5, 1), int), r"int64 of shape \(5, 1\)"),
+        (np.zeros(5), r"float64 of shape \(5,\); allowed"),
+        (np.arange(5) - 1, r"int64 of shape \(5,\), at least -1; allowed are whole numbers from 0"),
+    ],
+)
+def test_bad_labels_are_refused_in_words(tmp_path, bad, said):
+    with pytest.raises(ValueError, match=rf"Pixels.prepare: the labels of train are {said}"):
+        dataset.write(tmp_path / "data", Pixels, labelled(train=bad), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_labels_go_with_the_rows_that_are_kept():
+    rows = np.arange(1000.0)[:, None]
+    labels = {name: rows[:, 0].astype(int) for name in ("train", "validation", "test")}
+    found = Splits(rows, rows, rows, labels=labels).some({"validation": 100, "test": 10})
+    for name, kept in found.rows.items():
+        assert np.array_equal(kept[:, 0], found.labels[name])
+
+
+def test_the_last_rows_to_train_with_validate():
+    rows, labels = np.arange(7.0)[:, None], np.arange(7) + 10
+    found = Splits.published((rows, labels), (-rows, labels), validation=3)
+    assert found.train[:, 0].tolist() == [0, 1, 2, 3] and found.validation[:, 0].tolist() == [
+        4,
+        5,
+        6,
+    ]
+    assert found.labels["train"].tolist() == [10, 11, 12, 13]
+    assert found.labels["validation"].tolist() == [14, 15, 16]
+    assert np.array_equal(found.test, -rows) and np.array_equal(found.labels["test"], labels)
+
+
 def test_hash_is_that_of_the_content(tmp_path):
     def hashed(splits, kind=Points):
         return described(tmp_path / "data", kind, splits).hash
@@ -143,7 +203,7 @@ def test_hash_is_that_of_the_content(tmp_path):
     one_value = points()
     one_value.test[0, 0] += 1
     order = changed(points(), "train", lambda x: x[::-1])
-    kind = Splits(*(x.astype(np.float64) for x in vars(points()).values()))
+    kind = Splits(*(x.astype(np.float64) for x in points().rows.values()))
     swapped = Splits(**{**vars(points()), "validation": points().test, "test": points().validation})
     others = [hashed(other) for other in (one_value, order, kind, swapped, points(seed=1))]
     assert len({usual, *others}) == 6
@@ -161,6 +221,16 @@ def test_dequantised_rows_are_uniform_in_their_level():
     assert noise.min() >= -1e-6 and noise.max() < 1 + 1e-6
     assert abs(noise.mean() - 0.5) < 4 * math.sqrt(1 / 12 / len(rows))
     assert abs(noise.var() - 1 / 12) < 4 * math.sqrt(1 / 180 / len(rows))
+
+
+def test_rounding_down_brings_the_levels_back():
+    rows = np.random.default_rng(0).integers(0, 256, (300, 3, 32, 32), dtype=np.uint8)
+    found = dataset.dequantise(rows, 256, seed=0)
+    back = np.floor(256 * found.astype(float))
+    # float32 rounds noise closer to 1 than 2^-17 up to the next level, in half of the rows.
+    missed = back != rows
+    assert missed.mean() < 2**-16
+    assert (256 * found.astype(float) == rows.astype(int) + 1)[missed].all()
 
 
 def test_noise_is_that_of_the_seed():
@@ -203,13 +273,26 @@ def test_real_data_cost_nats():
 
 def test_digits_are_all_there_once():
     found = Digits.prepare(validation=100, test=400)
-    assert [len(x) for x in vars(found).values()] == [1297, 100, 400]
-    together = np.concatenate([*vars(found).values()])
+    assert [len(x) for x in found.rows.values()] == [1297, 100, 400]
+    together = np.concatenate([*found.rows.values()])
     assert together.shape == (1797, 64) and together.dtype == np.uint8
     assert together.min() == 0 and together.max() == 16
     # Two of the 1,797 images might be equal; in fact none are.
     assert len(np.unique(together, axis=0)) == 1797
     assert abs(together.mean() - 4.884) < 0.001  # scikit-learn's rows
+
+
+def test_labels_of_digits_stay_with_them():
+    found, known = Digits.prepare(validation=100, test=400), load_digits()
+    by_pixels = {x.tobytes(): y for x, y in zip(known.data, known.target, strict=True)}
+    for name, rows in found.rows.items():
+        expected = [by_pixels[row.tobytes()] for row in rows.astype(float)]
+        assert found.labels[name].tolist() == expected
+
+
+def test_hash_of_the_digits_is_that_of_earlier_records(tmp_path):
+    found = described(tmp_path / "data", Digits, Digits.prepare(validation=100, test=400))
+    assert found.hash == "47fc1b42aed03a87"
 
 
 def test_digits_do_not_depend_on_the_state_of_a_generator():
@@ -237,8 +320,8 @@ def test_synthetic_rows_are_the_same_at_every_call(tmp_path, kind, single_precis
     torch.manual_seed(2)
     assert hashed() == first
     splits = kind.prepare(50, 20, 30)
-    assert [len(x) for x in vars(splits).values()] == [50, 20, 30]
-    assert len(np.unique(np.concatenate([*vars(splits).values()]), axis=0)) == 100
+    assert [len(x) for x in splits.rows.values()] == [50, 20, 30]
+    assert len(np.unique(np.concatenate([*splits.rows.values()]), axis=0)) == 100
 
 
 def test_two_moons_are_half_ellipses_with_noise_in_the_square():

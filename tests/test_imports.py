@@ -38,7 +38,7 @@ LAYERS = [
     {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
-    | {"data.papamakarios"},
+    | {"data.papamakarios", "data.cifar", "data.imagenet", "data.flowers"},
     {"training", "model", "comparisons", "reproduction", "data.subsets"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}

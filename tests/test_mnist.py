@@ -22,7 +22,9 @@ def images(count, first=0):
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images(7)))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.arange(7)))
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(images(3, first=100)))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx(np.arange(3) + 4))
     return tmp_path
 
 
@@ -40,6 +42,8 @@ def test_last_training_images_validate(folder):
     assert splits.validation[:, 0, 0, 0].tolist() == [5, 6]
     assert splits.test[:, 0, 0, 0].tolist() == [100, 101, 102]
     assert splits.train.shape == (5, 1, 28, 28)
+    labels = {name: found.tolist() for name, found in splits.labels.items()}
+    assert labels == {"train": [0, 1, 2, 3, 4], "validation": [5, 6], "test": [4, 5, 6]}
 
 
 @pytest.mark.parametrize("validation", [-1, 0, 7, 60000])
@@ -77,6 +81,20 @@ def test_damaged_files_are_refused(folder, name, content, said):
         MNIST.prepare(folder, validation=2)
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.arange(2), r"shape \(2,\) up to 1; expected are labels 0 to 9 of 3 images"),
+        (np.array([0, 10, 1]), r"shape \(3,\) up to 10; expected"),
+        (np.zeros((3, 1)), r"shape \(3, 1\)"),
+    ],
+)
+def test_bad_labels_are_refused(folder, labels, said):
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(labels))
+    with pytest.raises(ValueError, match=f"t10k-labels-idx1-ubyte: holds an array of {said}"):
+        MNIST.prepare(folder, validation=2)
+
+
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
         MNIST.prepare(tmp_path, validation=2)
@@ -97,11 +115,14 @@ def test_the_published_images(fetched):
 
 def test_labels_match_the_images(fetched):
     """Every digit's mean image is nearest to the digits of its own kind: order is kept."""
-    digits = read_idx(fetched / "train-images-idx3-ubyte").reshape(60000, 784)[:2000] / 255
-    labels = read_idx(fetched / "train-labels-idx1-ubyte")[:2000]
-    means = np.stack([digits[labels == digit].mean(0) for digit in range(10)])
-    nearest = ((digits[:, None] - means) ** 2).sum(-1).argmin(1)
-    assert (nearest == labels).mean() > 0.75  # chance is 0.1, nearest means reach 0.8
+    splits = MNIST.prepare(fetched, validation=10000)
+    digits = splits.train[:2000].reshape(2000, 784) / 255
+    means = np.stack([digits[splits.labels["train"][:2000] == kind].mean(0) for kind in range(10)])
+    for part, rows in splits.rows.items():
+        pixels = rows[:1000].reshape(1000, 784) / 255
+        nearest = ((pixels[:, None] - means) ** 2).sum(-1).argmin(1)
+        # Chance is 0.1, nearest means reach 0.8; the first test digits are harder, 0.74.
+        assert (nearest == splits.labels[part][:1000]).mean() > 0.7
 
 
 def test_one_wrong_bit_in_a_mirror_is_passed_over(fetched, mirror, tmp_path):

@@ -36,7 +36,7 @@ def test_noise_is_uniform_of_one_level_and_the_mean_is_removed_after_it(tmp_path
         save(tmp_path, "train", number, np.full((20, 30, 3), 5 + 20 * number))
     save(tmp_path, "test", 0, np.full((9, 8, 3), 0))
     found = BSDS300Recut.prepare(tmp_path, train=3000, validation=50, test=20)
-    assert [rows.shape for rows in vars(found).values()] == [(3000, 63), (50, 63), (20, 63)]
+    assert [rows.shape for rows in found.rows.values()] == [(3000, 63), (50, 63), (20, 63)]
     assert found.train.dtype == np.float32
     noise = 256 * whole(found.train)
     # Grey levels leave nothing: what is left is u - mean(u), of variance (1 - 1/64) / 12.
@@ -74,7 +74,7 @@ def test_no_image_gives_patches_to_two_splits(tmp_path):
         save(tmp_path, "train", number, flat if number % 10 else across)
     save(tmp_path, "test", 0, along)
     found = BSDS300Recut.prepare(tmp_path, train=500, validation=500, test=500)
-    squares = {name: whole(rows).reshape(-1, 8, 8) for name, rows in vars(found).items()}
+    squares = {name: whole(rows).reshape(-1, 8, 8) for name, rows in found.rows.items()}
     assert np.abs(squares["train"]).max() < 3 / 256
     for name, axis in (("validation", 1), ("test", 2)):
         same = np.ptp(squares[name], axis=axis)  # along a stripe

@@ -25,7 +25,7 @@ def numbers(n=41):
 
 
 def together(splits):
-    return np.concatenate([*vars(splits).values()])
+    return np.concatenate([*splits.rows.values()])
 
 
 def saved(folder, suffix, rows):
@@ -49,7 +49,7 @@ def suffix(request):
 
 def test_every_format_is_read_in_order(tmp_path, suffix):
     found = Table.prepare(saved(tmp_path, suffix, numbers()), **PLAIN)
-    assert [len(rows) for rows in vars(found).values()] == [29, 4, 8]
+    assert [len(rows) for rows in found.rows.values()] == [29, 4, 8]
     assert np.array_equal(together(found), numbers())
 
 

@@ -3,14 +3,15 @@
 A prepared folder holds ``train.npy``, ``validation.npy``, ``test.npy`` (rows of shape ``event``,
 float or unsigned integer) and ``data.json``, the ``Description``. Integer rows are dequantised
 when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``. A data set whose base is
-known by samples has them in ``base.npy`` (to fit) and ``base_test.npy`` (to look at).
+known by samples has them in ``base.npy`` (to fit) and ``base_test.npy`` (to look at). Where rows
+have labels, whole numbers from 0, ``labels_train.npy`` and its like hold them, row by row.
 """
 
 import abc
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,19 +19,53 @@ import numpy as np
 
 from benchmark.files import atomic, read_json, write_json
 
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Rows ``[n, *event]`` and their labels ``[n]``."""
+
 
 @dataclass(frozen=True)
 class Splits:
-    """Rows for fitting, for choosing and for reporting, each ``[n, *event]``."""
+    """Rows for fitting, for choosing and for reporting, each ``[n, *event]``.
+
+    ``labels`` has those of each split, ``[n]``, or nothing.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict, kw_only=True)
+
+    @classmethod
+    def labelled(cls, train: Labelled, validation: Labelled, test: Labelled) -> "Splits":
+        """Splits of rows that have labels."""
+        labels = {"train": train[1], "validation": validation[1], "test": test[1]}
+        return cls(train[0], validation[0], test[0], labels=labels)
+
+    @classmethod
+    def published(cls, train: Labelled, test: Labelled, validation: int) -> "Splits":
+        """A published split in two, the last ``validation`` rows to train with set aside."""
+        rows, labels = train
+        if not 0 < validation < len(rows):
+            raise ValueError(
+                f"validation is {validation}; allowed is 1 to {len(rows) - 1}, a part of the "
+                f"{len(rows)} rows to train with."
+            )
+        kept, aside = slice(None, -validation), slice(-validation, None)
+        return cls.labelled((rows[kept], labels[kept]), (rows[aside], labels[aside]), test)
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """The rows of each split, by its name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def some(self, held_out: Mapping[str, int]) -> "Splits":
         """At most so many rows of ``validation`` and ``test``, drawn at random, the same always."""
         kept = {name: _some(getattr(self, name), n) for name, n in held_out.items()}
-        return replace(self, **kept)
+        labels = {
+            name: _some(known, held_out[name]) if name in held_out else known
+            for name, known in self.labels.items()
+        }
+        return replace(self, **kept, labels=labels)
 
 
 class Dataset(abc.ABC):
@@ -58,7 +93,8 @@ class Dataset(abc.ABC):
 class Description:
     """What the rows of a prepared folder are; ``hash`` identifies their content.
 
-    ``base`` is the number of rows of the base to fit with, ``None`` where there are none.
+    Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
+    number of rows of the base to fit with, ``None`` where there are none.
     """
 
     event: tuple[int, ...]
@@ -92,23 +128,25 @@ def write(
     truth: Mapping[str, np.ndarray],
     base: Splits | None = None,
 ) -> None:
-    """Write a prepared folder; refuses rows that are empty, misshapen or not finite.
+    """Write a prepared folder; refuses rows that are empty, misshapen or not finite, bad labels.
 
     ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
     ``base`` are rows of the base, of the same kind.
     """
-    arrays = dict(vars(splits))
+    arrays = splits.rows
     if base is not None:
         arrays |= {"base": base.train, "base_test": base.test}
     event = dataset.event or splits.train.shape[1:]
     for name, rows in arrays.items():
         _check(dataset, event, name, rows)
+    for name, labels in splits.labels.items():
+        _check_labels(dataset, name, labels, len(arrays[name]))
     description = Description(
         event=event,
         levels=dataset.levels,
         picture=dataset.picture,
         density=dataset.density,
-        rows={name: len(rows) for name, rows in vars(splits).items()},
+        rows={name: len(rows) for name, rows in splits.rows.items()},
         hash=_hash(arrays),
         base=None if base is None else len(base.train),
     )
@@ -116,6 +154,8 @@ def write(
         temporary.mkdir()
         for name, rows in arrays.items():
             np.save(temporary / f"{name}.npy", rows)
+        for name, labels in splits.labels.items():
+            np.save(temporary / f"labels_{name}.npy", labels)
         for name, log_prob in truth.items():
             np.save(temporary / f"true_log_prob_{name}.npy", log_prob)
         write_json(temporary / "data.json", asdict(description))
@@ -132,6 +172,12 @@ def describe(folder: str | Path) -> Description:
 def rows(folder: str | Path, split: str) -> np.ndarray:
     """The rows of one split, read from disk as they are used."""
     return np.load(Path(folder) / f"{split}.npy", mmap_mode="r")
+
+
+def labels(folder: str | Path, split: str) -> np.ndarray | None:
+    """The labels of the rows of a split, ``None`` where they have none."""
+    path = Path(folder) / f"labels_{split}.npy"
+    return np.load(path) if path.exists() else None
 
 
 def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
@@ -164,6 +210,17 @@ def _check(dataset: type[Dataset], event: tuple[int, ...], name: str, rows: np.n
         raise ValueError(
             f"{dataset.__name__}.prepare: {name} is {rows.dtype} up to {rows.max()}; "
             f"allowed are unsigned integers below {dataset.levels}."
+        )
+
+
+def _check_labels(dataset: type[Dataset], name: str, labels: np.ndarray, count: int) -> None:
+    whole = labels.dtype.kind in "ui"
+    if not whole or labels.shape != (count,) or labels.min() < 0:
+        least = f", at least {labels.min()}" if whole and labels.size else ""
+        raise ValueError(
+            f"{dataset.__name__}.prepare: the labels of {name} are {labels.dtype} of shape "
+            f"{labels.shape}{least}; allowed are whole numbers from 0, one for each of "
+            f"{count} rows."
         )
 
 

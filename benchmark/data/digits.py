@@ -20,12 +20,14 @@ class Digits(Dataset):
     @staticmethod
     def prepare(validation: PositiveInt, test: PositiveInt) -> Splits:
         """All digits in one fixed random order: test, validation, and the rest to train."""
-        pixels = load_digits().data.astype(np.uint8)
+        digits = load_digits()
+        pixels, labels = digits.data.astype(np.uint8), digits.target.astype(np.uint8)
         if validation + test >= len(pixels):
             raise ValueError(
                 f"digits: validation + test is {validation + test}; "
                 f"allowed is less than the {len(pixels)} rows there are."
             )
-        pixels = pixels[np.random.default_rng(0).permutation(len(pixels))]
-        held_out = test + validation
-        return Splits(train=pixels[held_out:], validation=pixels[test:held_out], test=pixels[:test])
+        order = np.random.default_rng(0).permutation(len(pixels))
+        parts = np.split(order, [test, test + validation])
+        tested, validated, trained = ((pixels[part], labels[part]) for part in parts)
+        return Splits.labelled(trained, validated, tested)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.dataset import Dataset, Splits
+from benchmark.data.dataset import Dataset, Labelled, Splits
 from benchmark.shapes import PositiveInt
 
 UINT8 = b"\0\0\x08"
@@ -26,17 +26,8 @@ class MNIST(Dataset):
     @staticmethod
     def prepare(source: Path, validation: PositiveInt) -> Splits:
         """The published split, the last ``validation`` training images set aside."""
-        images = _images(Path(source, "train-images-idx3-ubyte"))
-        if not 0 < validation < len(images):
-            raise ValueError(
-                f"mnist: validation is {validation}; allowed is 1 to {len(images) - 1}, "
-                f"a part of the training images."
-            )
-        return Splits(
-            train=images[:-validation],
-            validation=images[-validation:],
-            test=_images(Path(source, "t10k-images-idx3-ubyte")),
-        )
+        train, test = (_labelled(source, part) for part in ("train", "t10k"))
+        return Splits.published(train, test, validation)
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -55,6 +46,17 @@ def read_idx(path: Path) -> np.ndarray:
             f"{' x '.join(map(str, shape))}. Delete it to have it fetched anew."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _labelled(source: Path, part: str) -> Labelled:
+    path = source / f"{part}-labels-idx1-ubyte"
+    images, labels = _images(source / f"{part}-images-idx3-ubyte"), read_idx(path)
+    if labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
+        raise ValueError(
+            f"{path}: holds an array of shape {labels.shape} up to {labels.max(initial=0)}; "
+            f"expected are labels 0 to 9 of {len(images)} images."
+        )
+    return images, labels
 
 
 def _images(path: Path) -> np.ndarray:

@@ -197,4 +197,4 @@ def _standardised_by_the_rest(splits: Splits) -> Splits:
 
 def _standardised(splits: Splits, by: np.ndarray, ddof: int) -> Splits:
     mean, deviation = by.mean(axis=0), by.std(axis=0, ddof=ddof)
-    return Splits(*((rows - mean) / deviation for rows in vars(splits).values()))
+    return Splits(*((rows - mean) / deviation for rows in splits.rows.values()))

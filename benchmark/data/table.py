@@ -145,4 +145,4 @@ def _refuse_constant(file: Path, names: pd.Index, train: np.ndarray) -> None:
 
 def _standardised(splits: Splits) -> Splits:
     mean, deviation = splits.train.mean(axis=0), splits.train.std(axis=0)
-    return Splits(*((rows - mean) / deviation for rows in vars(splits).values()))
+    return Splits(*((rows - mean) / deviation for rows in splits.rows.values()))
