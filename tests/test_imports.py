@@ -32,6 +32,7 @@ LAYERS = [
         "checkpoint",
         "table",
         "published",
+        "frechet",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
@@ -55,7 +56,7 @@ LEVEL = {
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
 WITHOUT_TORCH += ["significance", "table", "comparisons", "published"]
-WITHOUT_TORCH += ["reproduction", "target"]
+WITHOUT_TORCH += ["reproduction", "target", "frechet"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 
