@@ -35,7 +35,7 @@ LAYERS = [
         "frechet",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
-    {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
+    {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features"},
     {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
