@@ -151,7 +151,7 @@ class Classifier(Extractor):
         return classifier.eval()
 
 
-class Training(NamedTuple):
+class Fit(NamedTuple):
     """How a classifier is trained: units of its last layer, passes over the rows, and the seed."""
 
     width: int
@@ -160,7 +160,7 @@ class Training(NamedTuple):
 
 
 def train_classifier(
-    name: str, images: np.ndarray, labels: np.ndarray, training: Training, device: torch.device
+    name: str, images: np.ndarray, labels: np.ndarray, fit: Fit, device: torch.device
 ) -> Classifier:
     """A classifier of ``images``, uint8 ``[n, C, H, W]``, by ``labels`` ``0, 1, ...``, ``[n]``.
 
@@ -169,10 +169,10 @@ def train_classifier(
     """
     _check(images, labels)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
-        classifier = Classifier(name, images.shape[1:], int(labels.max()) + 1, training.width)
+        torch.manual_seed(fit.seed)
+        classifier = Classifier(name, images.shape[1:], int(labels.max()) + 1, fit.width)
     classifier.brightest.fill_(max(int(images.max()), 1))
-    _fit(classifier.to(device), images, labels, training)
+    _fit(classifier.to(device), images, labels, fit)
     return classifier.eval()
 
 
@@ -201,13 +201,11 @@ def features(extractor: Extractor, images: np.ndarray, chunk: int) -> Iterator[n
         yield found
 
 
-def _fit(
-    classifier: Classifier, images: np.ndarray, labels: np.ndarray, training: Training
-) -> None:
-    draw, batches = np.random.default_rng(training.seed), math.ceil(len(images) / BATCH)
+def _fit(classifier: Classifier, images: np.ndarray, labels: np.ndarray, fit: Fit) -> None:
+    draw, batches = np.random.default_rng(fit.seed), math.ceil(len(images) / BATCH)
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=LR)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, training.epochs * batches)
-    for _ in range(training.epochs):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, fit.epochs * batches)
+    for _ in range(fit.epochs):
         for rows in np.array_split(draw.permutation(len(images)), batches):
             x = torch.tensor(images[rows], device=classifier.brightest.device)
             y = torch.tensor(labels[rows], dtype=torch.long, device=x.device)

@@ -17,8 +17,8 @@ from benchmark.data.fetch import RemoteFile
 from benchmark.features import (
     RESIZES,
     Classifier,
+    Fit,
     Inception,
-    Training,
     accuracy,
     features,
     train_classifier,
@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 CPU = torch.device("cpu")
-TRAINING = Training(width=64, epochs=8, seed=0)
+FIT = Fit(width=64, epochs=8, seed=0)
 
 
 def images(*shape):
@@ -149,7 +149,7 @@ def digits():
 def classifier(digits):
     torch.set_default_dtype(torch.float32)
     x, y = digits
-    return train_classifier("digits", x[400:], y[400:], TRAINING, CPU)
+    return train_classifier("digits", x[400:], y[400:], FIT, CPU)
 
 
 def test_classifier_knows_digits_it_has_not_seen(digits, classifier):
@@ -169,7 +169,7 @@ def test_accuracy_counts_what_the_network_says(digits, classifier):
 def test_same_seed_same_classifier_and_no_other_draws(digits, classifier):
     x, y = digits
     before = torch.get_rng_state()
-    short = TRAINING._replace(epochs=1)
+    short = FIT._replace(epochs=1)
     first, again = (train_classifier("digits", x, y, short, CPU) for _ in range(2))
     assert first.identity == again.identity
     assert torch.equal(torch.get_rng_state(), before)
@@ -203,7 +203,7 @@ def test_features_do_not_depend_on_the_other_images_of_a_chunk(digits, classifie
 @pytest.mark.parametrize("event", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 9, 20)])
 def test_classifiers_take_images_of_many_shapes(event):
     x, y = images(20, *event), np.arange(20) % 4
-    found = train_classifier("any", x, y, Training(width=32, epochs=1, seed=0), CPU)
+    found = train_classifier("any", x, y, Fit(width=32, epochs=1, seed=0), CPU)
     assert next(features(found, x, chunk=20)).shape == (20, 32)
     assert found.head.out_features == 4
 
@@ -211,7 +211,7 @@ def test_classifiers_take_images_of_many_shapes(event):
 def test_brightness_is_that_of_the_training_images():
     x, y = images(40, 1, 8, 8) // 16, np.arange(40) % 4
     found, bright = (
-        train_classifier("any", z, y, Training(width=32, epochs=1, seed=0), CPU) for z in (x, 2 * x)
+        train_classifier("any", z, y, Fit(width=32, epochs=1, seed=0), CPU) for z in (x, 2 * x)
     )
     a, b = next(features(found, x, chunk=40)), next(features(bright, 2 * x, chunk=40))
     np.testing.assert_array_equal(a, b)
@@ -242,7 +242,7 @@ def test_arrays_that_are_no_images_are_refused(classifier, wrong):
 )
 def test_labels_that_are_none_are_refused(labels):
     with pytest.raises(ValueError, match="for 4 images; expected is a whole number from 0"):
-        train_classifier("any", images(4, 1, 8, 8), labels, TRAINING, CPU)
+        train_classifier("any", images(4, 1, 8, 8), labels, FIT, CPU)
 
 
 def test_images_too_small_for_a_classifier_are_refused():
