@@ -1,5 +1,6 @@
 """float64, one thread, fixed seeds: a test that needs otherwise says so. And real data, if any."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from benchmark.source import ROOT
 
 PACKED = ROOT.parent / "shared" / "data"
 """A mirror folder beside the checkout, packed."""
+
+TORCHVISION = []
+"""Operators that torchvision is short of."""
 
 torch.set_num_threads(1)  # the problems are small: threads cost more than they bring
 
@@ -50,3 +54,17 @@ def _mirrors(tmp_path_factory, *names):
     folder = tmp_path_factory.mktemp("mirror")
     subprocess.run([sys.executable, PACKED / "restore.py", folder, *names], check=True)
     return [str(folder)]
+
+
+@pytest.fixture(scope="session")
+def clean_fid():
+    """``cleanfid.fid``, which imports torchvision."""
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        # Beside a build of torch without CUDA the compiled operators cannot be loaded.
+        operators = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        TORCHVISION.append(operators)  # declared as long as it is there
+    return importlib.import_module("cleanfid.fid")

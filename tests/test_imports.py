@@ -32,9 +32,10 @@ LAYERS = [
         "checkpoint",
         "table",
         "published",
+        "frechet",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
-    {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
+    {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features"},
     {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
@@ -55,7 +56,7 @@ LEVEL = {
 
 WITHOUT_TORCH = ["config", "report", "tables", "plots", "metrics", "records", "source", "progress"]
 WITHOUT_TORCH += ["significance", "table", "comparisons", "published"]
-WITHOUT_TORCH += ["reproduction", "target"]
+WITHOUT_TORCH += ["reproduction", "target", "frechet"]
 """What the workflow imports at its start, and what foreign programs' results need."""
 
 
