@@ -208,7 +208,7 @@ MISTAKES = {
     "unknown class": (
         "methods/ffjord/class",
         "benchmark.baselines.ffjord.FFJORDD",
-        r"'FFJORDD' is unknown; allowed: FFJORD, _Block. Did you mean 'FFJORD'\?",
+        r"'FFJORDD' is unknown; allowed: FFJORD, ImageFFJORD, _Block. Did you mean 'FFJORD'\?",
     ),
     "class that is no method": (
         "methods/ffjord/class",

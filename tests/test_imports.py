@@ -35,7 +35,7 @@ LAYERS = [
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine"},
-    {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
+    {"networks.mlp", "networks.concatsquash", "networks.unet", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
     | {"data.papamakarios"},
