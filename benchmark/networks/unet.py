@@ -10,14 +10,21 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.networks.network import Network
 from benchmark.shapes import Batch
 
-FASTEST = 1000.0
-"""Largest angular frequency of the time embedding, of a time in [0, 1]; the smallest is 1."""
+Images = Float[Tensor, "batch _ height width"]
+
+FASTEST = 30.0
+"""Largest angular frequency of the time embedding, of a time in [0, 1]; the smallest is 1.
+
+Ho et al. take 1000 for their thousand steps. A solver follows all waves that training leaves: on
+digits the likelihood then takes 20 times the evaluations, and is no better.
+"""
 
 
 class UNet(Network):
@@ -86,7 +93,7 @@ class _Block(nn.Module):
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
         self.attention = _Attention(outputs, heads) if heads else nn.Identity()
 
-    def forward(self, x: Batch, time: Tensor) -> Batch:
+    def forward(self, x: Images, time: Tensor) -> Images:
         scale, shift = self.time(time).unflatten(1, (2, -1, 1, 1)).unbind(dim=1)
         hidden = self.normalisation(self.first(x)) * (1 + scale) + shift
         return self.attention(self.skip(x) + self.second(hidden))
@@ -103,9 +110,10 @@ class _Attention(nn.Module):
                 f"allowed are divisors of that. Change heads, channels or multipliers."
             )
         self.heads, self.normalisation = heads, _normalisation(width)
-        self.inputs, self.output = nn.Linear(width, 3 * width), _zero(nn.Linear(width, width))
+        self.inputs = nn.Linear(width, 3 * width, bias=False)
+        self.output = _zero(nn.Linear(width, width))
 
-    def forward(self, x: Batch) -> Batch:
+    def forward(self, x: Images) -> Images:
         pixels = self.normalisation(x).flatten(2).transpose(1, 2)
         inputs = self.inputs(pixels).unflatten(2, (3, self.heads, -1))
         query, key, value = inputs.permute(2, 0, 3, 1, 4)  # each [batch, heads, pixels, ...]
@@ -122,7 +130,7 @@ class _Level(nn.Module):
         self.inside = inside
         self.up = nn.ModuleList(block(2 * width, width) for _ in range(count))
 
-    def forward(self, x: Batch, time: Tensor) -> Batch:
+    def forward(self, x: Images, time: Tensor) -> Images:
         skips = []
         for block in self.down:
             x = block(x, time)
@@ -142,7 +150,7 @@ class _Halved(nn.Module):
         self.level = level
         self.restore = _convolution(width, outside)
 
-    def forward(self, x: Batch, time: Tensor) -> Batch:
+    def forward(self, x: Images, time: Tensor) -> Images:
         halved = self.level(self.reduce(x), time)
         return self.restore(functional.interpolate(halved, x.shape[2:], mode="nearest"))
 
