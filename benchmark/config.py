@@ -3,7 +3,8 @@
 Structure and ranges are the schema's (``workflow/schemas``); the arguments of a method or a data
 set are those of its own ``build`` or ``prepare``, read from the source as text, so that checking
 imports neither torch nor the class. A list among ``model`` or ``train`` is a grid: one variant of
-the method for each value. (For an argument that is itself a list, write a list of lists.) What
+the method for each value, named after it if there are several. (For an argument that is itself a
+list, write a list of lists; in ``per_dataset``, where nothing is a grid, the list.) What
 ``per_dataset`` says of data sets that the suite does not have is ignored if it lies in a file.
 """
 
@@ -349,7 +350,8 @@ def _axis_problems(method: dict[str, Any], where: str) -> Iterator[str]:
         if not method[part][axis]:
             yield f"{where}.{part}.{axis}: found an empty list; a grid needs at least one value."
         for dataset, differs in method.get("per_dataset", {}).items():
-            if axis in ((differs or {}).get(part) or {}):
+            replaced = axis in ((differs or {}).get(part) or {})
+            if replaced and len(method[part][axis]) > 1:
                 yield (
                     f"{where}.{part}.{axis}: a grid, but per_dataset.{dataset}.{part}.{axis} would "
                     f"replace all of its values. Remove one of the two."
@@ -370,7 +372,8 @@ def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
         axes = {(part, key): method[part][key] for part, key in _axes(method)}
         for point in itertools.product(*axes.values()):
             chosen = dict(zip(axes, point, strict=True))
-            suffix = "".join(f"-{key}={_in_name(value)}" for (_, key), value in chosen.items())
+            several = {key: chosen[part, key] for part, key in axes if len(axes[part, key]) > 1}
+            suffix = "".join(f"-{key}={_in_name(value)}" for key, value in several.items())
             label = str(method.get("label")) + suffix.replace("-", " ")
             sections = {
                 part: {**method[part], **{k: v for (p, k), v in chosen.items() if p == part}}
@@ -383,6 +386,8 @@ def _expanded(methods: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 def _in_name(value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={value}" for key, value in sorted(value.items()))
+    if isinstance(value, list):
+        return ",".join(map(str, value))
     return str(value)
 
 
@@ -477,8 +482,8 @@ def _merged_train_problems(
 
 @dataclass(frozen=True)
 class _Declared:
-    """What the source of a class says of it: arguments of its maker, its literal attributes, the
-    names of its bases and of its own functions."""
+    """What the source of a class says of it, and of those of its bases that are in its module:
+    arguments of its maker, literal attributes, the names of its bases and of its functions."""
 
     arguments: dict[str, str]
     optional: frozenset[str]
@@ -494,7 +499,8 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     classes = {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
     if class_name not in classes:
         raise LookupError(unknown(f"class {module}:", class_name, classes))
-    body = classes[class_name].body
+    lineage = [*_lineage(class_name, classes)][::-1]
+    body = [node for ancestor in lineage for node in ancestor.body]
     functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     makers = [functions[name] for name in ("build", "prepare") if name in functions]
     if maker and maker not in functions:
@@ -504,10 +510,22 @@ def _declared(name: str, maker: str | None = None) -> _Declared:
     optional = {
         a.arg for m in makers for a in m.args.args[len(m.args.args) - len(m.args.defaults) :]
     }
-    bases = tuple(ast.unparse(base).rpartition(".")[2] for base in classes[class_name].bases)
+    bases = tuple(name for ancestor in lineage for name in _base_names(ancestor))
     return _Declared(
         arguments, frozenset(optional), dict(_literals(body)), bases, frozenset(functions)
     )
+
+
+def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
+    """A class and those of its bases that are among ``classes``, each before its own."""
+    yield classes[name]
+    for base in _base_names(classes[name]):
+        if base in classes:
+            yield from _lineage(base, classes)
+
+
+def _base_names(node: ast.ClassDef) -> list[str]:
+    return [ast.unparse(base).rpartition(".")[2] for base in node.bases]
 
 
 def _tree(module: str) -> ast.Module:
@@ -629,6 +647,10 @@ TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "float": ("a number", _number),
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "str": ("text", lambda v: isinstance(v, str)),
+    "Positives": (
+        "a list of whole numbers of at least 1 (in model, where a list is a grid, a list of lists)",
+        lambda v: isinstance(v, list) and all(_whole(number) and number >= 1 for number in v),
+    ),
     "Columns": (
         "a list of names or of whole numbers",
         lambda v: isinstance(v, list) and bool(v) and all(_column(name) for name in v),
@@ -727,6 +749,7 @@ NEEDS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
         "vectors (events of one axis)",
         lambda d: d.get("event") is None or len(d["event"]) == 1,
     ),
+    "images": ("images (events of three axes)", lambda d: len(d.get("event") or ()) == 3),
     "plane": (
         "points of the plane (events of shape (2,))",
         lambda d: d.get("event") in (None, (2,)),

@@ -23,12 +23,13 @@ class Method(nn.Module, abc.ABC):
     """A generative model that can be fitted, sampled and evaluated.
 
     The methods of this benchmark are flows (``Flow``) or densities in closed form
-    (``ClosedForm``); a class is one of the two, or final.
+    (``ClosedForm``); a class is one of the two, or final but for its variant with another network.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
-    """What it needs of a data set: ``"vectors"`` (events of one axis), ``"plane"`` (events of
-    shape (2,)), ``"density"`` (the known target; its dotted path is then passed to ``build``)."""
+    """What it needs of a data set: ``"vectors"`` (events of one axis), ``"images"`` (of three),
+    ``"plane"`` (events of shape (2,)), ``"density"`` (the known target; its dotted path is then
+    passed to ``build``)."""
     accepts: ClassVar[tuple[str, ...]] = ()
     """What else it can use: ``"base"`` (a data set with rows of the base; their number is then
     passed to ``build`` as ``base_rows``, the rows to ``initialise``)."""

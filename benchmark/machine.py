@@ -13,12 +13,15 @@ log = logging.getLogger(__name__)
 def settle(threads: int, wanted: str, gpus: int | None) -> torch.device:
     """Prepare this process to compute with ``threads`` threads; the device it is to use.
 
+    Convolutions in float32 have its precision on a GPU too: matrix products have it anyway.
+
     ``wanted``, the key ``device`` of config.yaml, is ``cpu``, or ``auto``: the GPU if the job has
     asked for ``gpus`` of them or, where nothing was said (``None``), if there is one. Raises
     ``RuntimeError`` inside of a SLURM job that has asked for a GPU and finds none; elsewhere the
     CPU takes its place, with a warning in the log.
     """
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # solvers would take 10 bits of a product for noise
     keep_freed()
     if wanted == "cpu" or gpus == 0:
         return torch.device("cpu")

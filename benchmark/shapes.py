@@ -15,6 +15,7 @@ PositiveFloat = float | int
 Columns = list[str] | list[int]
 Steps = dict[str, PositiveFloat] | dict[int, PositiveFloat]
 Shares = list[PositiveFloat]
+Positives = list[PositiveInt]
 
 Time = Float[Tensor, ""] | Float[Tensor, " batch"]
 Batch = Float[Tensor, "batch *event"]

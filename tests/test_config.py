@@ -15,10 +15,35 @@ ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
 
+MNIST = {
+    "label": "MNIST",
+    "class": "benchmark.data.mnist.MNIST",
+    "source": "mnist",
+    "numbers": {"validation": 10},
+}
+
 
 @pytest.fixture
 def toy():
     return copy.deepcopy(TOY)
+
+
+@pytest.fixture
+def imaging(toy):
+    """The toy suite with MNIST and, on that alone, the interpolant of images."""
+    suite = toy["suites"]["toy"]
+    suite["datasets"]["mnist"] = {**MNIST}
+    for method in suite["methods"].values():
+        method["datasets"] = ["eight_gaussians"]
+    suite["methods"]["interpolant"] |= {
+        "class": "benchmark.baselines.interpolant.ImageInterpolant",
+        "datasets": ["mnist"],
+        "model": {
+            **{"path": "trigonometric", "channels": 8, "multipliers": [[1, 2]], "heads": 2},
+            **{"residual_blocks": 1, "attention": [[]], "time_alpha": 1.0, "time_beta": 1.0},
+        },
+    }
+    return toy
 
 
 def load(content, file="config.yaml"):
@@ -104,6 +129,36 @@ def test_a_mapping_is_a_value_of_a_grid(toy):
     numbers = suite.numbers(Run("toy", "digits", name, 0))
     assert numbers["train"]["schedule"] == steps
     assert numbers["train"]["early_stopping"] is None
+
+
+def test_a_list_of_one_value_sets_nothing_apart_and_may_be_replaced_on_a_data_set(toy):
+    entry = toy["suites"]["toy"]["methods"]["interpolant"]
+    entry["model"]["width"] = [8]
+    entry["per_dataset"] = {"digits": {"model": {"width": 99}}}
+    suite = load(toy)
+    runs = [Run("toy", name, "interpolant", 0) for name in ("eight_gaussians", "digits")]
+    assert [suite.numbers(run)["model"]["width"] for run in runs] == [8, 99]
+    assert suite.methods["interpolant"]["label"] == "Interpolant"
+
+
+def test_a_number_that_is_a_list_is_written_in_a_list(imaging):
+    entry = imaging["suites"]["toy"]["methods"]["interpolant"]
+    entry["model"]["attention"] = [[], [14, 7]]
+    entry["per_dataset"] = {"mnist": {"model": {"multipliers": [2]}}}
+    suite = load(imaging)
+    names = [name for name in suite.methods if name.startswith("interpolant")]
+    assert names == ["interpolant-attention=", "interpolant-attention=14,7"]
+    numbers = [suite.numbers(Run("toy", "mnist", name, 0))["model"] for name in names]
+    assert [found["attention"] for found in numbers] == [[], [14, 7]]
+    assert [found["multipliers"] for found in numbers] == [[2], [2]]
+
+
+@pytest.mark.parametrize("value", [[1, 2], [[1, 0]], [[1, True]], [[1, 2.0]], 1])
+def test_a_number_that_is_not_the_list_it_has_to_be_is_named(imaging, value):
+    imaging["suites"]["toy"]["methods"]["interpolant"]["model"]["multipliers"] = value
+    message = r"model.multipliers is .*; allowed is a list of whole numbers .*, a list of lists\)"
+    with pytest.raises(ConfigError, match=message):
+        load(imaging)
 
 
 def test_numbers_that_differ_may_lie_in_a_file(toy, tmp_path):
@@ -208,7 +263,7 @@ MISTAKES = {
     "unknown class": (
         "methods/ffjord/class",
         "benchmark.baselines.ffjord.FFJORDD",
-        r"'FFJORDD' is unknown; allowed: FFJORD, _Block. Did you mean 'FFJORD'\?",
+        r"'FFJORDD' is unknown; allowed: FFJORD, ImageFFJORD, _Block. Did you mean 'FFJORD'\?",
     ),
     "class that is no method": (
         "methods/ffjord/class",
@@ -580,14 +635,33 @@ def test_every_missing_key_is_named(toy):
 
 def test_a_method_that_needs_vectors_cannot_run_on_images(toy):
     suite = toy["suites"]["toy"]
-    suite["datasets"]["mnist"] = {
-        "label": "MNIST",
-        "class": "benchmark.data.mnist.MNIST",
-        "source": "mnist",
-        "numbers": {"validation": 10},
-    }
+    suite["datasets"]["mnist"] = {**MNIST}
     with pytest.raises(ConfigError, match=r"gaussian: cannot run on mnist: it needs vectors"):
         load(toy)
+    model = {"width": 8, "likelihood": 1.0, "hamilton_jacobi": 1.0, "solver_steps": 2}
+    suite["methods"]["gaussian"]["datasets"] = ["digits"]
+    kind = {"class": "benchmark.baselines.ot_flow.OTFlow", "model": model}
+    suite["methods"]["ffjord"] |= {**kind, "datasets": ["mnist"]}
+    with pytest.raises(ConfigError, match=r"ffjord: cannot run on mnist: it needs vectors"):
+        load(toy)
+
+
+@pytest.mark.parametrize("dataset", ["eight_gaussians", "digits"])
+def test_a_method_that_needs_images_cannot_run_on_vectors(imaging, dataset):
+    assert Run("toy", "mnist", "interpolant", 0) in load(copy.deepcopy(imaging)).runs
+    imaging["suites"]["toy"]["methods"]["interpolant"]["datasets"] = [dataset]
+    message = rf"interpolant: cannot run on {dataset}: it needs images .* some of: mnist"
+    with pytest.raises(ConfigError, match=message):
+        load(imaging)
+
+
+def test_what_a_class_has_from_a_base_in_its_file_counts(imaging):
+    suite = load(imaging)
+    assert suite.has_diagnostics("interpolant") and suite.is_flow("interpolant")
+    imaging["suites"]["toy"]["datasets"]["mnist"]["base"] = {
+        key: value for key, value in MNIST.items() if key != "label"
+    }
+    assert load(imaging).has_base("mnist")  # the interpolant accepts it
 
 
 def test_a_method_of_another_program_has_rules_but_no_class(toy, tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ LAYERS = [
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
     {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features"},
-    {"networks.mlp", "networks.concatsquash", "oracles", "diffusion"},
+    {"networks.mlp", "networks.concatsquash", "networks.unet", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
     | {"data.papamakarios", "data.cifar", "data.imagenet", "data.flowers"},

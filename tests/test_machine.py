@@ -10,10 +10,17 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 @pytest.fixture(autouse=True)
 def outside_of_slurm(monkeypatch):
-    threads = torch.get_num_threads()
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     yield
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def test_float32_is_rounded_to_no_less_on_a_gpu():
+    torch.backends.cudnn.allow_tf32 = True
+    settle(1, "cpu", None)
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
 @pytest.mark.parametrize(

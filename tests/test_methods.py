@@ -1,4 +1,4 @@
-"""The contract of a method, on every method of config.yaml's quick suite.
+"""The contract of a method, on every method of config.yaml's quick suite and those of images.
 
 What is particular to a method is tested in the file of its name.
 """
@@ -26,13 +26,30 @@ SMALL = {
 }
 """Replaces numbers of config.yaml, to be quick."""
 
+UNET = {"channels": 4, "multipliers": [1, 2], "residual_blocks": 1, "attention": [2], "heads": 2}
+ON_IMAGES = {
+    "image interpolant": {
+        "class": "benchmark.baselines.interpolant.ImageInterpolant",
+        "model": {**UNET, "path": "trigonometric", "time_alpha": 1.0, "time_beta": 0.75},
+    },
+    "image ffjord": {
+        "class": "benchmark.baselines.ffjord.ImageFFJORD",
+        "model": {**UNET, "atol": 1e-2, "rtol": 1e-2},
+    },
+    "image score-sde": {
+        "class": "benchmark.baselines.score_sde.ImageScoreSDE",
+        "model": {**UNET, "sde": "vp", "weighting": "variance", "s_min": 1e-3, "beta_max": 3.0},
+    },
+}
+METHODS = CONFIG | ON_IMAGES
+
 TIGHT = Tolerance(1e-9, 1e-9)
 ROUGH = Tolerance(1e-6, 1e-6)
 IMAGE = (1, 2, 2)
 
 
 def kind(name):
-    return load(CONFIG[name]["class"])
+    return load(METHODS[name]["class"])
 
 
 def is_flow(name):
@@ -42,15 +59,15 @@ def is_flow(name):
 def numbers(name):
     """The arguments of ``build`` for method ``name``, small where they have a size."""
     given = {"density": "benchmark.densities.eight_gaussians"}
-    configured = CONFIG[name]["model"]
+    small = SMALL if name in CONFIG else {}
     return {
-        **{key: SMALL.get(key, value) for key, value in configured.items()},
+        **{key: small.get(key, value) for key, value in METHODS[name]["model"].items()},
         **{key: given[key] for key in kind(name).requires if key in given},
     }
 
 
 def build(name, event=(2,)):
-    return model.build(CONFIG[name]["class"], event, numbers(name))
+    return model.build(METHODS[name]["class"], event, numbers(name))
 
 
 def perturbed(name, event=(2,)):
@@ -71,6 +88,7 @@ GATED = [name for name in FLOWS if "gated" in inspect.signature(kind(name).build
 EVENTS = [
     *((name, (2,) if name in KNOWN else (3,)) for name in FLOWS),  # the density is of the plane
     *((name, IMAGE) for name in ANYWHERE),
+    *((name, (1, 4, 4)) for name in ON_IMAGES),
 ]
 TRAINED_EVENTS = [(name, event) for name, event in EVENTS if name not in UNTRAINED]
 
@@ -131,7 +149,7 @@ def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, event):
 
 @every_trained_event
 def test_loss_goes_down(name, event):
-    method, x1 = build(name, event), 0.5 * torch.randn(512, *event) + 1
+    method, x1 = build(name, event), 0.5 * torch.randn(128, *event) + 1
 
     def loss():
         torch.manual_seed(1)  # the same draws at every step

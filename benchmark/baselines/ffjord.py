@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torchdiffeq import odeint_adjoint
 
 from benchmark.densities import Density, StandardNormal
@@ -19,8 +20,9 @@ from benchmark.divergence import hutchinson_divergence
 from benchmark.flow import Flow
 from benchmark.networks.concatsquash import ConcatSquashMLP
 from benchmark.networks.network import Network
+from benchmark.networks.unet import UNet
 from benchmark.ode import Tolerance
-from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt, Time
+from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt, Positives, Time
 
 MAX_STEPS = 1000
 """Of a training solve, per block."""
@@ -49,7 +51,8 @@ class _Block(nn.Module):
         def dynamics(u: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             # The solve forward has no gradients, the adjoint's backward those of its own state.
             x = state[0] if torch.is_grad_enabled() else state[0].detach().requires_grad_()
-            with torch.enable_grad():
+            # The fast kernels of attention have no second derivative.
+            with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
                 v = self(u, x)
                 return v, hutchinson_divergence(v, x, probe)
 
@@ -129,3 +132,29 @@ class FFJORD(Flow):
             options={"max_num_steps": MAX_STEPS},
             adjoint_params=tuple(block.parameters()),
         )
+
+
+class ImageFFJORD(FFJORD):
+    """FFJORD of images, the velocity of each of its blocks a U-Net."""
+
+    requires = ("images",)
+
+    @classmethod
+    def build(  # type: ignore[override] # noqa: PLR0913 (the numbers of config.yaml)
+        cls,
+        event: tuple[int, ...],
+        channels: PositiveInt,
+        multipliers: Positives,
+        residual_blocks: PositiveInt,
+        attention: Positives,
+        heads: PositiveInt,
+        atol: PositiveFloat,
+        rtol: PositiveFloat,
+        blocks: PositiveInt = 1,
+    ) -> "ImageFFJORD":
+        """The numbers of ``UNet``, and of ``FFJORD`` those that are not its networks'."""
+        networks = (
+            UNet(event, channels, multipliers, residual_blocks, attention, heads)
+            for _ in range(blocks)
+        )
+        return cls(networks, StandardNormal(torch.Size(event)), Tolerance(atol, rtol))

@@ -16,6 +16,7 @@ from benchmark.flow import Flow
 from benchmark.interpolants import FIXED, Fourier, Interpolant
 from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
+from benchmark.networks.unet import UNet
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import (
     Batch,
@@ -23,6 +24,7 @@ from benchmark.shapes import (
     PerSample,
     PositiveFloat,
     PositiveInt,
+    Positives,
     Time,
 )
 
@@ -170,6 +172,39 @@ class InterpolantFlow(Flow):
             )
         )
         return t[k], x0[i], x1[j]
+
+
+class ImageInterpolant(InterpolantFlow):
+    """The interpolant of images, its velocity a U-Net."""
+
+    requires = ("images",)
+
+    @classmethod
+    def build(  # type: ignore[override] # noqa: PLR0913 (the numbers of config.yaml)
+        cls,
+        event: tuple[int, ...],
+        path: Literal["linear", "trigonometric", "fourier"],
+        channels: PositiveInt,
+        multipliers: Positives,
+        residual_blocks: PositiveInt,
+        attention: Positives,
+        heads: PositiveInt,
+        time_alpha: PositiveFloat,
+        time_beta: PositiveFloat,
+        terms: PositiveInt = 7,
+        pace: PositiveFloat = 0.1,
+        epsilon: PositiveFloat | None = None,
+        sde_steps: PositiveInt = 500,
+        base_rows: PositiveInt | None = None,
+    ) -> "ImageInterpolant":
+        """The numbers of ``UNet``, and of ``InterpolantFlow`` those that are not its network's."""
+        return cls(
+            UNet(event, channels, multipliers, residual_blocks, attention, heads),
+            _path(path, terms, pace),
+            _base("normal", event, pace, base_rows),
+            (time_alpha, time_beta),
+            sampler=Diffusion(epsilon or 0.0, sde_steps),
+        )
 
 
 def _path(kind: str, terms: int, pace: float) -> Interpolant:

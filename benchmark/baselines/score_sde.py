@@ -17,6 +17,7 @@ from benchmark.densities import Density, Normal
 from benchmark.flow import Flow
 from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
+from benchmark.networks.unet import UNet
 from benchmark.ode import CountCalls, Solution, Tolerance
 from benchmark.sde import euler_maruyama
 from benchmark.shapes import (
@@ -25,6 +26,7 @@ from benchmark.shapes import (
     PerSample,
     PositiveFloat,
     PositiveInt,
+    Positives,
     Time,
     Velocity,
     per_sample,
@@ -221,22 +223,16 @@ class ScoreSDE(Flow):
         snr: PositiveFloat = 0.16,
         gated: bool = False,
     ) -> "ScoreSDE":
-        """``beta_*`` are read by VP and sub-VP, ``sigma_*`` by VE; defaults are the paper's.
-
-        The base has the variance that data of unit variance have at ``s = 1``: 1 for VP, and nearly
-        the paper's 1 and ``sigma_max^2`` for sub-VP and VE.
-        """
-        preserving = VariancePreserving(beta_min, beta_max)
-        diffusions: dict[str, Diffusion] = {
-            "vp": preserving,
-            "subvp": SubVariancePreserving(preserving),
-            "ve": VarianceExploding(sigma_min, sigma_max),
-        }
-        diffusion = diffusions[sde]
-        network = MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated)
-        scale = diffusion.spread(torch.tensor(1.0, dtype=torch.float64)).item()
-        base = Normal(torch.Size(event), scale)
-        return cls(network, base, diffusion, s_min, weighting, Sampler(sampler, sampler_steps, snr))
+        """``beta_*`` are read by VP and sub-VP, ``sigma_*`` by VE; defaults are the paper's."""
+        diffusion = _diffusion(sde, beta_min, beta_max, sigma_min, sigma_max)
+        return cls(
+            MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated),
+            _base(event, diffusion),
+            diffusion,
+            s_min,
+            weighting,
+            Sampler(sampler, sampler_steps, snr),
+        )
 
     def noise(self, s: Time, x: Batch) -> Batch:
         """``E[z | x_s = x]``, learned."""
@@ -301,3 +297,61 @@ class ScoreSDE(Flow):
 
     def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
         return {**super().protocol(tolerance), **self.sampler.protocol()}
+
+
+class ImageScoreSDE(ScoreSDE):
+    """Score-based diffusion of images, its network a U-Net."""
+
+    requires = ("images",)
+
+    @classmethod
+    def build(  # type: ignore[override] # noqa: PLR0913 (the numbers of config.yaml)
+        cls,
+        event: tuple[int, ...],
+        channels: PositiveInt,
+        multipliers: Positives,
+        residual_blocks: PositiveInt,
+        attention: Positives,
+        heads: PositiveInt,
+        sde: Literal["vp", "subvp", "ve"],
+        weighting: Literal["variance", "likelihood"],
+        s_min: PositiveFloat,
+        beta_min: PositiveFloat = 0.1,
+        beta_max: PositiveFloat = 20.0,
+        sigma_min: PositiveFloat = 0.01,
+        sigma_max: PositiveFloat = 50.0,
+        sampler: Literal["ode", "sde", "predictor_corrector"] = "ode",
+        sampler_steps: PositiveInt = 500,
+        snr: PositiveFloat = 0.16,
+    ) -> "ImageScoreSDE":
+        """The numbers of ``UNet``, and of ``ScoreSDE`` those that are not its network's."""
+        diffusion = _diffusion(sde, beta_min, beta_max, sigma_min, sigma_max)
+        return cls(
+            UNet(event, channels, multipliers, residual_blocks, attention, heads),
+            _base(event, diffusion),
+            diffusion,
+            s_min,
+            weighting,
+            Sampler(sampler, sampler_steps, snr),
+        )
+
+
+def _diffusion(
+    kind: str, beta_min: float, beta_max: float, sigma_min: float, sigma_max: float
+) -> Diffusion:
+    preserving = VariancePreserving(beta_min, beta_max)
+    diffusions: dict[str, Diffusion] = {
+        "vp": preserving,
+        "subvp": SubVariancePreserving(preserving),
+        "ve": VarianceExploding(sigma_min, sigma_max),
+    }
+    return diffusions[kind]
+
+
+def _base(event: tuple[int, ...], diffusion: Diffusion) -> Density:
+    """Of the variance that data of unit variance have at ``s = 1``.
+
+    1 for VP, and nearly the paper's 1 and ``sigma_max^2`` for sub-VP and VE.
+    """
+    scale = diffusion.spread(torch.tensor(1.0, dtype=torch.float64)).item()
+    return Normal(torch.Size(event), scale)
