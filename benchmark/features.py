@@ -210,7 +210,7 @@ def _fit(classifier: Classifier, images: np.ndarray, labels: np.ndarray, fit: Fi
             x = torch.tensor(images[rows], device=classifier.brightest.device)
             y = torch.tensor(labels[rows], dtype=torch.long, device=x.device)
             optimiser.zero_grad()
-            cross_entropy(classifier.head(classifier(x)), y).backward()
+            cross_entropy(classifier.head(classifier(x)), y).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
 
