@@ -56,6 +56,11 @@ class Training:
     seconds: float | None = None
 
     @property
+    def amount(self) -> int | float:
+        """Of the budget, in its unit."""
+        return (self.steps or 0) if self.seconds is None else self.seconds
+
+    @property
     def budget(self) -> str:
         """In words."""
         return f"{self.steps:,} steps" if self.seconds is None else f"{self.seconds:g} s"
@@ -206,8 +211,6 @@ class Plateau:
         if self.weights:
             method.load_state_dict(self.weights)
 
-
-BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 NEVER: Mapping[str, Any] = {"patience": 1, "drops": 0, "factor": 1.0}
 """A plateau without early stopping: it is shown no validation."""
@@ -381,14 +384,24 @@ def fit(
     device = rows.rows.device
     _check(method, numbers, device)
     course = _course(method, numbers, device, part)
-    with tqdm(total=100, unit="%", mininterval=5, bar_format=BAR) as bar:
+    with _bar(numbers, course) as bar:
         while not course.over:
             if part.due():
                 course.save(part)
             course.step(rows.draw(numbers.batch_size))
             course.note(validate)
-            bar.update(100 * min(course.spent, 1.0) - bar.n)
+            bar.update(_done(numbers, course) - bar.n)
     return course.fitted(), course.history
+
+
+def _bar(numbers: Training, course: Course) -> tqdm:
+    """How much of the budget is spent, in its unit, and when the rest will be."""
+    unit = "step" if numbers.seconds is None else "s"
+    return tqdm(total=numbers.amount, initial=_done(numbers, course), unit=unit, mininterval=5)
+
+
+def _done(numbers: Training, course: Course) -> int:
+    return round(min(course.spent, 1.0) * numbers.amount)
 
 
 def _passed(shares: np.ndarray, before: float, after: float) -> bool:
@@ -403,7 +416,7 @@ def _course(method: Method, numbers: Training, device: torch.device, part: Part)
     if state is not None:
         course.load_state_dict(state)
         log.warning(
-            f"Going on from step {course.descent.steps:,}, {course.spent:.0%} of the training; "
+            f"Going on after {course.descent.steps:,} steps (budget: {numbers.budget}); "
             f"interruptions so far: {part.interruptions}."
         )
     course.clock.resume()

@@ -47,12 +47,16 @@ rule count:
 """
 
 
+PATIENCE = 3
+"""Times as long as things take alone: files of tests run beside each other on the same cores."""
+
+
 def until(true: Callable[[], object], seconds: float, report: Callable[[], str]) -> None:
     """Wait for something to be true. Raises ``TimeoutError`` with what there was instead."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while not true():
         if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds} s:\n{report()}")
+            raise TimeoutError(f"not within {PATIENCE * seconds} s:\n{report()}")
         time.sleep(0.05)
 
 
@@ -90,10 +94,10 @@ class Workflow:
     def wait(self, seconds=120):
         """The exit status."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(PATIENCE * seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"not done in {seconds} s\n{self.report()}") from None
+            raise AssertionError(f"not done in {PATIENCE * seconds} s\n{self.report()}") from None
 
     def kill(self):
         """End Snakemake, and what runs in its group, if it still does."""

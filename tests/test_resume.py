@@ -203,8 +203,8 @@ def test_a_request_stops_after_the_step_and_resuming_says_where(tmp_path, caplog
     assert attempt(tmp_path, GAMBLING, rows, 0) is None and rows.draws == 7
     assert attempt(tmp_path, GAMBLING, rows, 0) is not None and rows.draws == 10
     assert caplog.messages == [
-        "Going on from step 4 of 10; interruptions so far: 1.",
-        "Going on from step 7 of 10; interruptions so far: 2.",
+        "Going on after 4 steps (budget: 10 steps); interruptions so far: 1.",
+        "Going on after 7 steps (budget: 10 steps); interruptions so far: 2.",
     ]
     bars = capsys.readouterr().err
     assert "| 4/10 [" in bars and "| 7/10 [" in bars and list(tmp_path.iterdir()) == []
