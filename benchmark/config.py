@@ -119,7 +119,7 @@ class Suite:
 
     @property
     def terms(self) -> str:
-        """On which terms methods meet, for captions: one budget for all, or each its own."""
+        """On which terms methods meet, for captions; empty where each has a budget of its own."""
         budgets = {
             x["label"]: _budget(x["budget"]) for x in self.datasets.values() if "budget" in x
         }

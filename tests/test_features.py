@@ -228,7 +228,8 @@ def test_distance_grows_with_the_damage(digits, classifier):
         return np.where(draw.random(x[900:].shape) < share, noise, x[900:])
 
     found = [distance(statistics(x[:900]), statistics(damaged(s))) for s in (0, 0.1, 0.3, 1)]
-    assert all(b > 1.5 * a for a, b in zip(found[:-1], found[1:], strict=True)), found
+    assert all(b > 3 * a for a, b in zip(found[:2], found[1:3], strict=True)), found
+    assert found[3] > 1.5 * found[2], found  # near the end all digits are noise already
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 64), np.uint8), np.zeros((4, 1, 8, 8), np.float32)])

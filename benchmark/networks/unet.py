@@ -22,8 +22,8 @@ Images = Float[Tensor, "batch _ height width"]
 FASTEST = 30.0
 """Largest angular frequency of the time embedding, of a time in [0, 1]; the smallest is 1.
 
-Ho et al. take 1000 for their thousand steps. A solver follows all waves that training leaves: on
-digits the likelihood then takes 20 times the evaluations, and is no better.
+Ho et al. take 1000 for their thousand steps. A solver of the ODE has to follow the fastest wave
+that training leaves.
 """
 
 

@@ -19,6 +19,7 @@ rule evaluate:
         "../../environment.yml"
     threads: SUITE.threads
     params:
+        step="evaluate",
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
         settings=lambda wildcards: {
@@ -26,7 +27,7 @@ rule evaluate:
             "config": SUITE.run_hash(run_of(wildcards)),
         },
     script:
-        "../scripts/evaluate.py"
+        "../scripts/step.py"
 
 
 rule density:

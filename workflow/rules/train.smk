@@ -14,6 +14,7 @@ rule search:
         "../../environment.yml"
     threads: SUITE.threads
     params:
+        step="search",
         run=lambda wildcards: astuple(first_run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(first_run_of(wildcards)),
         settings=lambda wildcards: {
@@ -22,7 +23,7 @@ rule search:
             "config": SUITE.train_hash(first_run_of(wildcards)),
         },
     script:
-        "../scripts/search.py"
+        "../scripts/step.py"
 
 
 # Template: never runs itself. rules/<method>.smk inherits from it with `use rule`.
@@ -45,6 +46,7 @@ rule train:
         "../../environment.yml"
     threads: SUITE.threads
     params:
+        step="train",
         run=lambda wildcards: astuple(run_of(wildcards)),
         numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
         settings=lambda wildcards: {
@@ -52,4 +54,4 @@ rule train:
             "config": SUITE.train_hash(run_of(wildcards)),
         },
     script:
-        "../scripts/train.py"
+        "../scripts/step.py"
