@@ -90,7 +90,10 @@ def train(
     cut short leaves ``train.checkpoint``, and goes on from it.
     """
     description, training = dataset.describe(data), Training(**numbers["train"])
-    key = _key(run, numbers, settings["config"], description, device)
+    key = {
+        **_key(run, numbers, settings["config"], description, device),
+        "lr": str(training.lr),  # perhaps found by a search, and then not in the config
+    }
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
         devices, part = checkpoint.visit(_device_name(device)), checkpoint.part("training")
         fitted, history = _fit(run.seed, numbers, settings, data, device, part)
@@ -387,7 +390,6 @@ def _key(
     """What has to be the same for the numbers to be those of work that was never interrupted."""
     return {
         "config": config,
-        "lr": str(numbers["train"]["lr"]),
         "seed": str(run.seed),
         "source": digest(files_of(*_modules(numbers))),
         "data": data.hash,
