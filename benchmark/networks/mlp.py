@@ -10,6 +10,9 @@ from torch.nn import functional
 from benchmark.networks.network import Network, by_rows, through
 from benchmark.shapes import Batch, PerSample
 
+GATE = math.pi
+"""Bound of the gate: paths of the interpolant turn by ``pi / 2`` per unit of time."""
+
 
 class MLP(Network):
     """``depth`` hidden layers of ``width`` SiLU units; events of any shape are flattened.
@@ -18,10 +21,9 @@ class MLP(Network):
     ``k = 1 .. time_frequencies``; each coordinate as ``x, cos(k x), sin(k x)``,
     ``k = 1 .. space_frequencies``, which lets a small network draw sharp edges.
 
-    ``gated``, the value is ``y + g x / r``, ``y`` and ``g`` those of the last layer and
-    ``r^2 = 1 + |x|^2 / dim``: a factor of each coordinate, however many coordinates there are, need
-    not pass through the hidden layers. It still grows no faster than ``x``, so that every ODE has a
-    solution at all times.
+    ``gated``, the value is ``y + pi tanh(g / pi) x``, ``y`` and ``g`` those of the last layer: a
+    factor of each coordinate, however many coordinates there are, need not pass through the hidden
+    layers. The factor is bounded, so that every ODE has a solution at all times.
     """
 
     time_waves: Tensor
@@ -52,8 +54,8 @@ class MLP(Network):
     def forward(self, t: Tensor, x: Batch) -> Batch:
         value = self.layers(self._inputs(t, x.flatten(1)))
         if self.gated:
-            y, gate = value.chunk(2, dim=1)
-            value = y + gate * x.flatten(1) / _radius(x.flatten(1))
+            y, g = value.chunk(2, dim=1)
+            value = y + GATE * torch.tanh(g / GATE) * x.flatten(1)
         return value.reshape(x.shape)
 
     @torch.no_grad()
@@ -76,11 +78,10 @@ class MLP(Network):
             tangents = through(layer.weight, _silu_slope(z), tangents)
         if not self.gated:
             return tangents.flatten(1) @ last.weight.flatten()
-        (y, g), gate = last.weight.chunk(2), last(functional.silu(z)).chunk(2, dim=1)[1]
-        r = _radius(x)
-        steered = (tangents * g).sum(dim=2) * x / r  # x / r dg/dx
-        scaled = gate * (1 - x.square() / (r.square() * x.shape[1])) / r  # g d(x / r)/dx
-        return tangents.flatten(1) @ y.flatten() + (steered + scaled).sum(dim=1)
+        y, g = last.weight.chunk(2)
+        gate = torch.tanh(last(functional.silu(z)).chunk(2, dim=1)[1] / GATE)
+        steered = (tangents * g).sum(dim=2) * (1 - gate.square()) * x
+        return tangents.flatten(1) @ y.flatten() + (steered + GATE * gate).sum(dim=1)
 
     def _inputs(self, t: Tensor, x: Tensor) -> Tensor:
         time = _features(t.reshape(-1, 1), self.time_waves).expand(len(x), -1)
@@ -98,10 +99,6 @@ class MLP(Network):
         slopes = torch.cat([-waves * torch.sin(phases), waves * torch.cos(phases)], dim=2)
         columns = torch.cat([part.reshape(dim, len(waves), -1) for part in (cosine, sine)], dim=1)
         return plain + torch.einsum("bdk,dkh->bdh", slopes, columns)
-
-
-def _radius(x: Tensor) -> Tensor:
-    return (1 + x.square().mean(dim=1, keepdim=True)).sqrt()
 
 
 def _silu_slope(z: Tensor) -> Tensor:
