@@ -23,7 +23,8 @@ class MLP(Network):
 
     ``gated``, the value is ``y + pi tanh(g / pi) x``, ``y`` and ``g`` those of the last layer: a
     factor of each coordinate, however many coordinates there are, need not pass through the hidden
-    layers. The factor is bounded, so that every ODE has a solution at all times.
+    layers. These see ``x / r``, ``r^2 = 1 + |x|^2 / dim``, so that ``y`` and the factor are
+    bounded: every ODE has a solution at all times, wherever it starts.
     """
 
     time_waves: Tensor
@@ -52,11 +53,11 @@ class MLP(Network):
         self.layers = nn.Sequential(*hidden, nn.Linear(width, dim * (1 + gated)))
 
     def forward(self, t: Tensor, x: Batch) -> Batch:
-        value = self.layers(self._inputs(t, x.flatten(1)))
-        if self.gated:
-            y, g = value.chunk(2, dim=1)
-            value = y + GATE * torch.tanh(g / GATE) * x.flatten(1)
-        return value.reshape(x.shape)
+        rows = x.flatten(1)
+        if not self.gated:
+            return self.layers(self._inputs(t, rows)).reshape(x.shape)
+        y, g = self.layers(self._inputs(t, rows / _radius(rows))).chunk(2, dim=1)
+        return (y + GATE * torch.tanh(g / GATE) * rows).reshape(x.shape)
 
     @torch.no_grad()
     def divergence(self, t: Tensor, x: Batch) -> PerSample:
@@ -71,8 +72,12 @@ class MLP(Network):
 
     def _trace(self, t: Tensor, x: Tensor) -> PerSample:
         first, *hidden, last = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
-        z = first(self._inputs(t, x))
-        tangents = self._input_tangents(first.weight, x) * _silu_slope(z).unsqueeze(1)
+        seen = x / _radius(x) if self.gated else x
+        z = first(self._inputs(t, seen))
+        tangents = self._input_tangents(first.weight, seen)
+        if self.gated:
+            tangents = _past_radius(tangents, x)
+        tangents = tangents * _silu_slope(z).unsqueeze(1)
         for layer in hidden:
             z = layer(functional.silu(z))
             tangents = through(layer.weight, _silu_slope(z), tangents)
@@ -99,6 +104,17 @@ class MLP(Network):
         slopes = torch.cat([-waves * torch.sin(phases), waves * torch.cos(phases)], dim=2)
         columns = torch.cat([part.reshape(dim, len(waves), -1) for part in (cosine, sine)], dim=1)
         return plain + torch.einsum("bdk,dkh->bdh", slopes, columns)
+
+
+def _radius(x: Tensor) -> Tensor:
+    return (1 + x.square().mean(dim=1, keepdim=True)).sqrt()
+
+
+def _past_radius(tangents: Tensor, x: Tensor) -> Tensor:
+    """Derivatives by ``x``, ``[batch, dim, width]``, of what has ``tangents`` by ``x / r``."""
+    r = _radius(x).unsqueeze(2)
+    along = (x.unsqueeze(2) * tangents).sum(dim=1, keepdim=True)
+    return tangents / r - x.unsqueeze(2) * along / (x.shape[1] * r**3)
 
 
 def _silu_slope(z: Tensor) -> Tensor:
