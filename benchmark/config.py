@@ -103,6 +103,28 @@ class Suite:
         searched = {"search": self.search} if self.is_searched(run) else {}
         return config_hash({**fit, **searched, "threads": self.threads, **self.numbers(run)})
 
+    def quality(self, dataset: str) -> dict[str, Any] | None:
+        """How images of a data set are compared by their features; ``None`` if they are not."""
+        given = self.datasets[dataset].get("features")
+        if given is None:
+            return None
+        name = "inception" if "inception" in given else f"{dataset}_cnn"
+        return _ordered({**given, "name": name, "chunk": self.evaluation["chunk"]})
+
+    @property
+    def images(self) -> list[str]:
+        """The data sets whose images are compared by their features."""
+        return [name for name, entry in self.datasets.items() if "features" in entry]
+
+    def distances(self, dataset: str) -> tuple[str, str]:
+        """What the Fréchet and the kernel distance of the images of a data set are called."""
+        name = (self.quality(dataset) or {"name": ""})["name"]
+        return ("fid", "kid") if name == "inception" else (f"fd_{name}", f"kd_{name}")
+
+    def quality_hash(self, run: Run) -> str:
+        """Identifies everything in the config that the distances of the images of ``run`` need."""
+        return config_hash({"fit": self.train_hash(run), "features": self.quality(run.dataset)})
+
     def prepared(self, dataset: str) -> dict[str, Any]:
         """What the rows of a data set depend on."""
         entry = self.datasets[dataset]
@@ -197,6 +219,7 @@ def load(config: dict[str, Any], schema_file: str | Path, file: str = "config.ya
     _refuse(file, _class_problems(suite, key))
     _refuse(file, _base_problems(suite, key))
     _refuse(file, _published_problems(suite, key))
+    _refuse(file, _feature_problems(suite, key))
     _refuse(file, _pair_problems(suite, key))
     return Suite(
         name=config["suite"],
@@ -711,6 +734,17 @@ def _published_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
             yield (
                 f"{where} is {given!r}, in {', '.join(sorted(found))}; allowed is a data set in "
                 f"{unit}, as is that of {dataset['class']}."
+            )
+
+
+def _feature_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
+    """Only integers that are looked at as images have features."""
+    for name, dataset in suite["datasets"].items():
+        attributes = _attributes(suite, name)
+        if "features" in dataset and not (attributes.get("picture") and attributes.get("levels")):
+            yield (
+                f"{key}datasets.{name}.features: {dataset['class']} has no images of integers "
+                f"(its 'picture' and 'levels'). Remove the key."
             )
 
 

@@ -39,13 +39,19 @@ class Measured:
     probe_error: float | None = None
 
 
-def log_prob(
-    model: Model, x: Batch, chunk: int, tolerance: Tolerance, part: Part = NOT_KEPT
+def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
+    model: Model,
+    x: Batch,
+    chunk: int,
+    tolerance: Tolerance,
+    part: Part = NOT_KEPT,
+    probes: int = PROBES,
 ) -> Measured:
     """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve, after a warm-up.
 
-    Random probes of the divergence are the same at every call, for every method. Chunks whose
-    values are in ``part`` are not solved again. Raises ``Interrupted`` when it was asked to stop.
+    Random probes of the divergence, of the seed ``probes``, are the same for every method. Chunks
+    whose values are in ``part`` are not solved again. Raises ``Interrupted`` when it was asked to
+    stop.
     """
 
     def solve(rows: Batch) -> Likelihood:
@@ -57,7 +63,7 @@ def log_prob(
 
     model.solve_log_prob(x[:1], tolerance)
     with torch.random.fork_rng():
-        torch.manual_seed(PROBES)
+        torch.manual_seed(probes)
         solved, seconds = _in_chunks(solve, torch.split(x, chunk), x.device, part)
     values, nfe, nodes, errors = zip(*solved, strict=True)
     shares = np.array([len(chosen) for chosen in values]) / len(x)
@@ -67,22 +73,49 @@ def log_prob(
     return Measured(found, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
 
 
-def sample(model: Model, n: int, chunk: int, part: Part = NOT_KEPT) -> Measured:
+def averaged(passes: Sequence[Measured]) -> Measured:
+    """The mean log-density of each row over passes with independent noise; their seconds in all."""
+    errors = [found.probe_error for found in passes if found.probe_error is not None]
+    return Measured(
+        values=np.mean([found.values for found in passes], axis=0),
+        nfe=float(np.mean([found.nfe for found in passes])),
+        seconds=sum(found.seconds for found in passes),
+        nodes=float(np.mean([found.nodes for found in passes])),
+        probe_error=float(np.linalg.norm(errors) / len(errors)) if errors else None,
+    )
+
+
+def sample(model: Model, n: int, chunk: int, seed: int, part: Part = NOT_KEPT) -> Measured:
     """``n`` samples, ``chunk`` per solve; an untimed solve warms the machine up.
 
     Chunks that are in ``part`` are not drawn again. Raises ``Interrupted`` when it was asked to
     stop.
     """
 
-    def solve(size: int) -> Solution:
-        found = model.solve_sample(size)
+    def solve(given: tuple[int, int]) -> Solution:
+        found = draw(model, *given, seed)
         return found._replace(values=found.values.float().cpu())
 
     model.sample(1)
-    sizes = [min(chunk, n - start) for start in range(0, n, chunk)]
-    solved, seconds = _in_chunks(solve, sizes, next(model.buffers()).device, part)
+    sizes = enumerate(chunk_sizes(n, chunk))
+    solved, seconds = _in_chunks(solve, list(sizes), next(model.buffers()).device, part)
     values, nfe = zip(*solved, strict=True)
     return Measured(torch.cat(values).numpy(), float(np.mean(nfe)), seconds)
+
+
+def chunk_sizes(n: int, chunk: int) -> list[int]:
+    """Of ``n`` samples in chunks of at most ``chunk``."""
+    return [min(chunk, n - start) for start in range(0, n, chunk)]
+
+
+def draw(model: Model, number: int, size: int, seed: int) -> Solution:
+    """The samples of chunk ``number``, from noise that depends on it and on ``seed`` only.
+
+    So all methods with one kind of base start from the same noise, and a chunk can be drawn alone.
+    """
+    mixed = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)
+    torch.manual_seed(int(mixed[0]))
+    return model.solve_sample(size)
 
 
 def _in_chunks(

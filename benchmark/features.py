@@ -4,7 +4,7 @@ An extractor maps images, uint8 ``[n, C, H, W]``, to vectors. ``Inception`` is t
 as clean-fid has it (Parmar, Zhang and Zhu, 2022), with the resizing that belongs to it.
 ``Classifier`` is trained on the labels of a data set, where Inception's weights cannot be had or
 do not suit the images; a Fréchet distance that rests on it is no FID: it is called ``fd_`` and its
-name.
+name, a kernel distance ``kd_``.
 """
 
 import abc
@@ -49,6 +49,8 @@ class Extractor(nn.Module, abc.ABC):
 
     metric: str
     """What the Fréchet distance of its features is called."""
+    kernel_metric: str
+    """What the kernel distance of its features is called."""
     resize: str
     """How images are resized before it."""
 
@@ -75,7 +77,7 @@ class Inception(Extractor):
     ``ImportError`` without clean-fid.
     """
 
-    metric = "fid"
+    metric, kernel_metric = "fid", "kid"
     identity = "inception-2015-12-05"
 
     def __init__(self, weights: Path, resize: str) -> None:
@@ -116,7 +118,8 @@ class Classifier(Extractor):
                 f"A classifier takes images of at least {SMALLEST} x {SMALLEST} pixels; "
                 f"found images of shape {event}."
             )
-        self.metric, self.name, self.event = f"fd_{name}", name, event
+        self.metric, self.kernel_metric = f"fd_{name}", f"kd_{name}"
+        self.name, self.event = name, event
         self.register_buffer("brightest", torch.ones(()))
         self.trunk = nn.Sequential(*_layers(event, width))
         self.head = nn.Linear(width, classes)

@@ -14,7 +14,7 @@ discrepancy with the kernel ``(x . y / d + 1)^3`` (Binkowski et al., 2018).
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,24 +49,12 @@ class Statistics:
     def of(cls, chunks: Iterable[np.ndarray], key: Mapping[str, str]) -> "Statistics":
         """Of features ``[m, d]`` that come chunk by chunk, of which one is held at a time.
 
-        Means and squares about them are merged pairwise (Chan, Golub and LeVeque, 1983), which
-        loses nothing to a large mean. Raises ``ValueError`` for fewer than two rows, rows of
-        another length, and values that are not finite.
+        Raises ``ValueError`` for fewer than two rows, and what ``Moments.add`` raises.
         """
-        n, mean, scatter = 0, np.zeros(0), np.zeros((0, 0))
+        moments = Moments()
         for chunk in chunks:
-            x = _features(chunk, len(mean) if n else chunk.shape[-1])
-            if n == 0:
-                mean, scatter = np.zeros(x.shape[1]), np.zeros((x.shape[1], x.shape[1]))
-            shift = x.mean(axis=0) - mean
-            weight = math.sqrt(n * len(x) / (n + len(x)))
-            rows = np.vstack([x - x.mean(axis=0), weight * shift])
-            scatter += rows.T @ rows
-            n += len(x)
-            mean = mean + shift * (len(x) / n)
-        if n < 2:
-            raise ValueError(f"Statistics need at least two feature vectors; found {n}.")
-        return cls(mean, scatter / (n - 1), {**key, "samples": n})
+            moments.add(chunk)
+        return moments.statistics(key)
 
     def save(self, path: str | Path) -> None:
         """Write an npz file, whole or absent."""
@@ -85,6 +73,40 @@ class Statistics:
                     f"covariance, key. Delete it to have it made anew."
                 )
             return cls(stored["mean"], stored["covariance"], json.loads(str(stored["key"])))
+
+
+@dataclass(eq=False)
+class Moments:
+    """Number, mean ``[d]`` and scatter ``[d, d]`` of feature vectors that come chunk by chunk.
+
+    The scatter is the sum of squares and products about the mean, float64.
+    """
+
+    n: int = 0
+    mean: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    scatter: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def add(self, chunk: np.ndarray) -> None:
+        """Take in features ``[m, d]``, merged pairwise (Chan, Golub and LeVeque, 1983).
+
+        That loses nothing to a large mean. Raises ``ValueError`` for rows of another length, and
+        values that are not finite.
+        """
+        x = _features(chunk, len(self.mean) if self.n else chunk.shape[-1])
+        if self.n == 0:
+            self.mean, self.scatter = np.zeros(x.shape[1]), np.zeros((x.shape[1], x.shape[1]))
+        shift = x.mean(axis=0) - self.mean
+        weight = math.sqrt(self.n * len(x) / (self.n + len(x)))
+        rows = np.vstack([x - x.mean(axis=0), weight * shift])
+        self.scatter += rows.T @ rows
+        self.n += len(x)
+        self.mean = self.mean + shift * (len(x) / self.n)
+
+    def statistics(self, key: Mapping[str, str]) -> Statistics:
+        """What came so far, as statistics; ValueError for fewer than two rows."""
+        if self.n < 2:
+            raise ValueError(f"Statistics need at least two feature vectors; found {self.n}.")
+        return Statistics(self.mean, self.scatter / (self.n - 1), {**key, "samples": self.n})
 
 
 class KernelDistance(NamedTuple):

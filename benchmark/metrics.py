@@ -38,9 +38,10 @@ def likelihood_metrics(
     """NLL of the test rows, KL divergence where the truth is known, solver error and NFE.
 
     ``log_prob`` and ``true_log_prob`` are nats, one value per test row. ``solve`` is
-    ``likelihood.json``: ``nfe``, ``nodes`` and ``probe_error`` (may be left out), and
-    ``tight_rows`` test rows' log-density at a 10x tighter tolerance (all ``None`` where no ODE is
-    solved); and a ``reason`` where the method has no log-density, which every metric then has in
+    ``likelihood.json``: ``nfe``, ``nodes`` and ``probe_error`` (may be left out), and the
+    ``tight_log_prob`` of the first test rows, at a 10x tighter tolerance (all ``None`` where no ODE
+    is solved), beside their ``loose_log_prob``, with the same noise (theirs in ``log_prob``, where
+    left out); and a ``reason`` where the method has no log-density, which every metric then has in
     the place of a value. Raises ``ValueError`` if rows are missing.
     """
     if log_prob.shape != (data.rows["test"],):
@@ -83,7 +84,8 @@ def _solver_metrics(log_prob: np.ndarray, data: Description, solve: dict[str, An
             *(Metric(name, None, unit, reason=reason) for name, unit in COUNTS.items()),
         ]
     tight = np.array(solve["tight_log_prob"], dtype=float)
-    change = _mean("solver_error", data.nll(tight) - data.nll(log_prob[: len(tight)]), data.unit)
+    loose = np.array(solve.get("loose_log_prob", log_prob[: len(tight)]), dtype=float)
+    change = _mean("solver_error", data.nll(tight) - data.nll(loose), data.unit)
     size = None if change.value is None else abs(change.value)
     return [
         replace(change, value=size, standard_error=None),

@@ -5,7 +5,7 @@ order of the panels). What is missing is drawn as missing, with its reason.
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, PowerNorm
@@ -62,6 +63,13 @@ class Frames(NamedTuple):
     log_density: np.ndarray
     times: np.ndarray
     extent: Extent
+
+
+class Journey(NamedTuple):
+    """Images on their way from noise to data: (time, n, channels, height, width), and ``times``."""
+
+    images: np.ndarray
+    times: np.ndarray
 
 
 @contextmanager
@@ -188,11 +196,114 @@ def samples_images(
     for name, axes in zip([TARGET, *methods], panels, strict=False):
         _title(axes, name, styles)
         if name in images:
-            grey = np.clip((_mosaic(images[name], shape) - low) / (high - low), 0, 1)
-            axes.imshow(grey, cmap="gray", vmin=0, vmax=1)
+            shown = (images[name][:36].reshape(-1, *shape) - low) / (high - low)
+            _tiles(axes, shown, columns=6)
         else:
             _missing(axes, gaps[name])
-        _bare(axes)
+    return figure
+
+
+@style()
+def nearest(
+    samples: Mapping[str, np.ndarray],
+    neighbours: Mapping[str, np.ndarray],
+    styles: Styles,
+    gaps: Mapping[str, str],
+) -> Figure:
+    """Samples of each method above the training images nearest to them, two lines of them.
+
+    Arrays are (n, channels, height, width), black 0 and white 1, the n-th of ``neighbours`` nearest
+    to the n-th of ``samples``.
+    """
+    methods = _shown(styles, [*samples, *gaps])
+    figure, panels = _panels(len(methods), columns=1, size=(6.5, 3.4))
+    for name, axes in zip(methods, panels, strict=False):
+        _title(axes, name, styles)
+        if name in gaps:
+            _missing(axes, gaps[name], width=60)
+            continue
+        pairs = [samples[name], neighbours[name]]
+        lines = [found[start : start + 8] for start in (0, 8) for found in pairs]
+        _tiles(axes, np.concatenate(lines), columns=8)
+        axes.set_yticks((np.arange(4) + 0.5) * (samples[name].shape[2] + 1))
+        axes.set_yticklabels(["sample", "nearest"] * 2, fontsize="small")
+        axes.tick_params(left=False)
+    return figure
+
+
+@style()
+def journeys(journeys: Mapping[str, Journey], styles: Styles, gaps: Mapping[str, str]) -> Figure:
+    """Images of each flow on their way from noise to data: a line for each, time to the right."""
+    methods = _shown(styles, [*journeys, *gaps])
+    figure, panels = _panels(len(methods), columns=1, size=(6.5, 3.1))
+    for name, axes in zip(methods, panels, strict=False):
+        _title(axes, name, styles)
+        if name in gaps:
+            _missing(axes, gaps[name], width=60)
+            continue
+        found = journeys[name]
+        moments = np.linspace(0, 1, 11)
+        chosen = [int(np.abs(found.times - moment).argmin()) for moment in moments]
+        shown = found.images[chosen, :5].swapaxes(0, 1)
+        _tiles(axes, shown.reshape(-1, *shown.shape[2:]), columns=len(chosen))
+        axes.set_xticks((np.arange(len(chosen)) + 0.5) * (shown.shape[4] + 1))
+        axes.set_xticklabels([f"{found.times[index]:.1f}" for index in chosen], fontsize="small")
+        axes.tick_params(bottom=False)
+        axes.set_xlabel("$t$", fontsize="small")
+    return figure
+
+
+@style()
+def journeys_film(
+    journeys: Mapping[str, Journey], styles: Styles, gaps: Mapping[str, str]
+) -> list[np.ndarray]:
+    """The pictures (height, width, RGB) of ``journeys`` at every time, the flows side by side."""
+
+    def draw(axes: Axes, name: str, moment: float) -> None:
+        found = journeys[name]
+        _tiles(axes, found.images[np.abs(found.times - moment).argmin(), :36], columns=6)
+
+    times = max((found.times for found in journeys.values()), key=len, default=np.ones(1))
+    return _film(_shown(styles, [*journeys, *gaps]), times, draw, styles, gaps)
+
+
+@style()
+def quality(
+    curves: pd.DataFrame,
+    floors: Mapping[str, float],
+    metrics: Mapping[str, str],
+    styles: Styles,
+    datasets: Mapping[str, str],
+    gaps: Mapping[Run, str],
+) -> Figure:
+    """Distance of samples from the training images against NFE, a line for each fit.
+
+    ``curves`` has columns ``dataset, method, seed, tolerance, nfe, distance``; ``metrics`` says
+    what the distance of a data set is called, and ``floors`` that of its test images.
+    """
+    names = [name for name in datasets if name in metrics]
+    figure, panels = _panels(len(names), columns=3, size=(4.0, 3.2))
+    for dataset, axes in zip(names, panels, strict=False):
+        here = curves[curves.dataset == dataset]
+        for (method, _), line in here.groupby(["method", "seed"], sort=False):
+            colour, line = styles[str(method)]["colour"], line.sort_values("nfe")
+            axes.plot(line.nfe, line.distance, color=colour, marker="o", ms=4, lw=1.2)
+        if dataset in floors:
+            axes.axhline(floors[dataset], color=GREY, ls="--", lw=1)
+            axes.annotate(
+                *("test images", (1, floors[dataset])),
+                xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY,
+                fontsize="small",
+            )  # fmt: skip
+        _log_axis(axes, "NFE for an image")
+        axes.set(yscale="log", ylabel=metrics[dataset])
+        _plain(axes.yaxis)
+        axes.set_title(datasets[dataset])
+    shown = _shown(styles, curves.method)
+    lines = [Line2D([], [], color=styles[name]["colour"], marker="o", ms=4) for name in shown]
+    labels = [styles[name]["label"] for name in shown]
+    figure.legend(lines, labels, loc="outside lower center", ncols=4)
+    _list_gaps(figure, gaps, styles, datasets)
     return figure
 
 
@@ -268,27 +379,13 @@ def path_film(
 ) -> list[np.ndarray]:
     """The pictures (height, width, RGB) of ``path`` at every time, its flows side by side."""
     names = [*_shown(styles, [*paths, *gaps]), *([TARGET] if TARGET in paths else [])]
-    figure, panels = _panels(len(names), columns=6, size=(1.9, 2.3))
-    figure.set_dpi(100)
-    canvas, scale = FigureCanvasAgg(figure), _path_scale(paths)
-    for name, axes in zip(names, panels, strict=False):
-        _title(axes, name, styles)
-        _frame(axes, paths.get(name), 0.0, scale, _window(paths))
-        if name in gaps:
-            _missing(axes, gaps[name])
-    clock = figure.suptitle(_clock(0.0))
-    canvas.draw()  # type: ignore[no-untyped-call]
-    figure.set_layout_engine("none")  # laid out once, for all pictures
-    pictures = []
-    for moment in max((frames.times for frames in paths.values()), key=len, default=[1.0]):
-        clock.set_text(_clock(moment))
-        for name, axes in zip(names, panels, strict=False):
-            for image in axes.images:
-                image.set_data(_at(paths[name], moment))
-        canvas.draw()  # type: ignore[no-untyped-call]
-        picture = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-        pictures.append(np.array(picture)[..., :3])
-    return pictures
+    scale, window = _path_scale(paths), _window(paths)
+
+    def draw(axes: Axes, name: str, moment: float) -> None:
+        _frame(axes, paths.get(name), moment, scale, window)
+
+    times = max((frames.times for frames in paths.values()), key=len, default=np.ones(1))
+    return _film(names, times, draw, styles, gaps)
 
 
 @style()
@@ -498,15 +595,17 @@ def _outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray
         axes.set_xlabel(f"{100 * share:.2g} % outside", color=GREY, fontsize="small")
 
 
-def _mosaic(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """The first 36 images, NaN between them: (height, width), or more channels, last."""
-    channels, height, width = shape
-    tiles = np.full((36, channels, height + 1, width + 1), np.nan)
-    shown = images[:36].reshape(-1, *shape)
-    tiles[: len(shown), :, :-1, :-1] = shown
-    grid = tiles.reshape(6, 6, channels, height + 1, width + 1).transpose(0, 3, 1, 4, 2)
-    mosaic = grid.reshape(6 * (height + 1), 6 * (width + 1), channels)[:-1, :-1]
-    return mosaic[..., 0] if channels == 1 else mosaic
+def _tiles(axes: Axes, images: np.ndarray, columns: int) -> None:
+    """Images (n, channels, height, width), black 0 and white 1, line by line."""
+    count, channels, height, width = images.shape
+    lines = -(-count // columns)
+    tiles = np.ones((lines * columns, channels, height + 1, width + 1))
+    tiles[:count, :, :-1, :-1] = np.clip(images, 0, 1)
+    grid = tiles.reshape(lines, columns, channels, height + 1, width + 1).transpose(0, 3, 1, 4, 2)
+    shown = grid.reshape(lines * (height + 1), columns * (width + 1), channels)[:-1, :-1]
+    axes.imshow(shown[..., 0] if channels == 1 else shown, cmap="gray", vmin=0, vmax=1)
+    _bare(axes)
+    axes.set_box_aspect(shown.shape[0] / shown.shape[1])
 
 
 def _density(axes: Axes, log_density: np.ndarray, extent: Extent, scale: Normalize) -> None:
@@ -523,6 +622,41 @@ def _peak(log_densities: Mapping[str, np.ndarray]) -> float:
 
 
 # Paths
+
+
+def _film(
+    names: Sequence[str],
+    times: np.ndarray,
+    draw: Callable[[Axes, str, float], None],
+    styles: Styles,
+    gaps: Mapping[str, str],
+) -> list[np.ndarray]:
+    """Pictures at ``times`` of panels that ``draw`` fills, one for each name without a gap."""
+    figure, panels = _panels(len(names), columns=6, size=(1.9, 2.3))
+    figure.set_dpi(100)
+    canvas = FigureCanvasAgg(figure)
+    for name, axes in zip(names, panels, strict=False):
+        _title(axes, name, styles)
+        if name in gaps:
+            _bare(axes)
+            _missing(axes, gaps[name])
+        else:
+            draw(axes, name, 0.0)
+    clock = figure.suptitle(_clock(0.0))
+    canvas.draw()  # type: ignore[no-untyped-call]
+    figure.set_layout_engine("none")  # laid out once, for all pictures
+    pictures = []
+    for moment in times:
+        clock.set_text(_clock(moment))
+        for name, axes in zip(names, panels, strict=False):
+            for image in list(axes.images):
+                image.remove()
+            if name not in gaps:
+                draw(axes, name, moment)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        picture = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        pictures.append(np.array(picture)[..., :3])
+    return pictures
 
 
 def _at(frames: Frames, moment: float) -> np.ndarray:
@@ -642,9 +776,14 @@ def _curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference
 def _log_axis(axes: Axes, label: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain(axes.xaxis)
+
+
+def _plain(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2, 5, 10, ... as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 # NLL against time

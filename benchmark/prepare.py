@@ -14,12 +14,13 @@ from benchmark.data.dataset import Splits
 def prepare(entry: dict[str, Any], downloads: Path, folder: str | Path) -> None:
     """Write the prepared folder of one data set of the config; refuses damaged downloads."""
     kind = names.load(entry["class"])
-    splits = _splits(entry, downloads).some(entry.get("held_out", {}))
-    base = _splits(entry["base"], downloads) if "base" in entry else None
-    dataset.write(folder, kind, splits, _truth(kind.density, splits), base)
+    found = splits(entry, downloads).some(entry.get("held_out", {}))
+    base = splits(entry["base"], downloads) if "base" in entry else None
+    dataset.write(folder, kind, found, _truth(kind.density, found), base)
 
 
-def _splits(entry: dict[str, Any], downloads: Path) -> Splits:
+def splits(entry: dict[str, Any], downloads: Path) -> Splits:
+    """All rows of a data set of the config; refuses damaged downloads."""
     given = {"file": Path(entry["file"])} if "file" in entry else {}
     if "source" in entry:
         for file in fetch.source(entry["source"]).files:

@@ -20,6 +20,9 @@ from typing import Any, Literal
 from benchmark.files import read_json
 from benchmark.source import ROOT, digest, files_of
 
+FLOOR = "floor"
+"""In the place of a method, in records of test images beside training images."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -22,7 +22,11 @@ from benchmark.source import digest, files_of
 from benchmark.table import Table, write
 
 RECORDS = ("nll.json", "cost.json")
+QUALITY = "quality/quality.json"
 MODEL = ("model.json", "model.safetensors", "training.csv")
+CURVE = ["tolerance", "nfe", "distance", "kernel_distance", "dataset", "method", "seed"]
+NEAREST_ROWS = 10_000
+"""Training images that samples are compared with at a time."""
 HISTORY = {
     **dict.fromkeys(["dataset", "method", "unit"], "object"),
     **dict.fromkeys(["seed", "step"], "int64"),
@@ -63,11 +67,19 @@ def _stale(suite: Suite, run: Run) -> str | None:
 
 
 def write_tables(suite: Suite) -> None:
-    """``metrics.csv`` and ``.parquet``, and the tables ``nll``, ``cost`` and ``significance``."""
+    """``metrics.csv`` and ``.parquet``, and the tables ``nll``, ``cost`` and ``significance``.
+
+    Where images are compared by their features, ``quality`` too.
+    """
     folder, frame = suite_folder(suite.name), _frame(suite, suite.runs)
     tables.write_metrics(frame, folder / "metrics.csv", folder / "metrics.parquet")
     shown = frame, suite.methods, _labels(suite)
     compared = _comparisons(suite, frame)
+    if suite.images:
+        floors = {name: _floor(suite, name) for name in suite.images}
+        distances = {name: suite.distances(name) for name in suite.images}
+        table = tables.quality_table(frame, floors, distances, *shown[1:])
+        write(_on_terms(suite, table), folder / "tables" / "quality")
     for name, table in (
         ("nll", tables.nll_table(*shown, compared)),
         ("cost", tables.cost_table(*shown)),
@@ -160,7 +172,7 @@ def write_densities(suite: Suite) -> None:
 def write_path(suite: Suite, name: str) -> None:
     """Figure and animation of the path from base to data of every flow's first seed."""
     gaps = _gaps(suite)
-    found: dict[str, plots.Frames] = {}
+    found: dict[str, Any] = {}
     missing: dict[str, str] = {}
     for run in (run for run in first_runs(suite) if run.dataset == name):
         if is_oracle(suite, run) and run not in gaps:
@@ -170,11 +182,74 @@ def write_path(suite: Suite, name: str) -> None:
             continue
         elif run in gaps or not (run.folder / "path.npz").exists():
             missing[run.method] = gaps.get(run, "its path was not evaluated")
+        elif name in suite.images:
+            with np.load(run.folder / "path.npz") as stored:
+                found[run.method] = plots.Journey(stored["images"] / 255, stored["times"])
         else:
             found[run.method] = plots.Frames(**_arrays(run.folder / "path.npz"))
+    draw: tuple[Any, Any] = plots.path, plots.path_film
+    if name in suite.images:
+        draw = plots.journeys, plots.journeys_film
+    still, film = (function(found, suite.methods, missing) for function in draw)
     stem = suite_folder(suite.name) / "figures" / f"path_{name}"
-    plots.save(plots.path(found, suite.methods, missing), stem)
-    plots.save_film(plots.path_film(found, suite.methods, missing), f"{stem}.gif")
+    plots.save(still, stem)
+    plots.save_film(film, f"{stem}.gif")
+
+
+def write_nearest(suite: Suite, name: str) -> None:
+    """Figure of samples of every method's first seed, and the training images nearest to them."""
+    gaps, runs = _gaps(suite), [run for run in first_runs(suite) if run.dataset == name]
+    folder = data_folder(suite.name, name)
+    description, train = dataset.describe(folder), dataset.rows(folder, "train")
+    assert description.levels is not None and description.picture is not None
+    samples: dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {}
+    for run in (run for run in runs if run not in gaps):
+        drawn = np.load(run.folder / "samples.npy", mmap_mode="r")[:16]
+        chosen = train[_nearest(drawn * description.levels - 0.5, train)]
+        samples[run.method] = drawn.reshape(-1, *description.picture)
+        found[run.method] = chosen.reshape(-1, *description.picture) / (description.levels - 1)
+    missing = {run.method: gaps[run] for run in runs if run in gaps}
+    figure = plots.nearest(samples, found, suite.methods, missing)
+    plots.save(figure, suite_folder(suite.name) / "figures" / f"nearest_{name}")
+
+
+def _nearest(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Index of the nearest of ``rows`` to each of ``x``, in the Euclidean distance of pixels."""
+    best, index = np.full(len(x), np.inf), np.zeros(len(x), dtype=int)
+    flat = x.reshape(len(x), -1)
+    for start in range(0, len(rows), NEAREST_ROWS):
+        part = rows[start : start + NEAREST_ROWS].reshape(-1, flat.shape[1]).astype(np.float64)
+        squares = (part**2).sum(axis=1) - 2 * flat @ part.T  # less |x|^2, the same for all rows
+        nearer = squares.min(axis=1) < best
+        index[nearer] = start + squares.argmin(axis=1)[nearer]
+        best = np.minimum(best, squares.min(axis=1))
+    return index
+
+
+def write_quality(suite: Suite) -> None:
+    """Figure of the distance of samples from the training images against NFE, every seed."""
+    runs = [run for run in suite.runs if run.dataset in suite.images]
+    gaps = {run: reason for run, reason in _gaps(suite).items() if run in runs}
+    whole = [run for run in runs if run not in gaps]
+    gaps |= {run: why for run in whole if (why := _quality_gap(suite, run)) is not None}
+    curves = [
+        pd.read_csv((run.folder / QUALITY).with_suffix(".csv")).assign(
+            dataset=run.dataset, method=run.method, seed=run.seed
+        )
+        for run in whole
+        if run not in gaps
+    ]
+    frame = pd.concat([pd.DataFrame(columns=CURVE), *curves])
+    names = {name: suite.distances(name)[0] for name in suite.images}
+    floors = {
+        record["dataset"]: record["value"]
+        for name in suite.images
+        for record in _floor(suite, name)
+        if record["metric"] == names[name]
+    }
+    figure = plots.quality(frame, floors, names, suite.methods, _labels(suite), gaps)
+    plots.save(figure, suite_folder(suite.name) / "figures" / "quality")
 
 
 def write_learning_curves(suite: Suite) -> None:
@@ -223,7 +298,33 @@ def _frame(suite: Suite, runs: Iterable[Run]) -> pd.DataFrame:
     runs = list(runs)
     gaps = {run: reason for run, reason in _gaps(suite).items() if run in runs}
     whole = [run for run in runs if run not in gaps]
-    return tables.metrics([run.folder / name for run in whole for name in RECORDS], gaps)
+    files = [run.folder / name for run in whole for name in RECORDS]
+    lacking: dict[tuple[Run, str], str] = {}
+    for run in (run for run in whole if run.dataset in suite.images):
+        reason = _quality_gap(suite, run)
+        files += [run.folder / QUALITY] if reason is None else []
+        lacking |= {(run, name): reason for name in suite.distances(run.dataset) if reason}
+    return tables.metrics(files, gaps, lacking)
+
+
+def _quality_gap(suite: Suite, run: Run) -> str | None:
+    """Why a run that is whole has no distances of its images; ``None`` if it has."""
+    if not suite.is_ours(run.method):
+        return "distances are measured on methods of this library"
+    folder = (run.folder / QUALITY).parent
+    if (folder / FAILURE).exists():
+        return str(read_json(folder / FAILURE)["reason"])
+    if not (run.folder / QUALITY).exists():
+        return f"stopped before its end, see {folder}" if folder.exists() else "was not run"
+    origin = records.read(run.folder / QUALITY)[0]["provenance"]
+    if origin["config"] != suite.quality_hash(run):
+        return "its distances were measured with another config"
+    return None
+
+
+def _floor(suite: Suite, name: str) -> list[dict[str, Any]]:
+    path = data_folder(suite.name, name).parent / "features" / "floor.json"
+    return records.read(path) if path.exists() else []
 
 
 def _comparisons(suite: Suite, frame: pd.DataFrame) -> tables.Comparisons:

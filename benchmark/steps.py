@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import coordinates, evaluation, model, names, records
+from benchmark import coordinates, evaluation, model, names, origin, records
 from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
@@ -24,11 +24,13 @@ from benchmark.log import CHECKPOINT
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import Metric, Run
-from benchmark.source import digest, files_of
 from benchmark.training import Row, Rows, Training, Validation, fit
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
+
+PICTURES = 36
+"""Images that are followed from noise to data."""
 
 CLOCK = "wall clock, stopped during validation, without imports; other jobs may run beside"
 
@@ -48,10 +50,10 @@ def search(
     raises ``ValueError`` if that is all of them.
     """
     chosen = settings["search"]
-    key = _key(run, numbers, settings["config"], dataset.describe(data), device)
+    key = origin.key(run, _modules(numbers), settings["config"], dataset.describe(data), device)
     tried = []
     with Checkpoint(folder / f"search{CHECKPOINT}", key) as checkpoint:
-        checkpoint.visit(_device_name(device))
+        checkpoint.visit(origin.device_name(device))
         for factor in chosen["factors"]:
             trial = _trial(numbers, factor, chosen["share"])
             lr, part = trial["train"]["lr"], checkpoint.part(f"factor {factor}")
@@ -64,8 +66,8 @@ def search(
         if not known:
             raise ValueError(f"Search of train.lr: none of the trainings has a finite NLL: {tried}")
         best = min(known, key=lambda rate: rate["validation_nll"])
-        origin = _origin(numbers, settings["config"], _device_name(device))
-        found = {"lr": best["lr"], "tried": tried, **chosen, "provenance": origin}
+        made_by = origin.of(_modules(numbers), settings["config"], origin.device_name(device))
+        found = {"lr": best["lr"], "tried": tried, **chosen, "provenance": made_by}
         write_json(folder / "search.json", found)
         checkpoint.remove()
 
@@ -91,11 +93,11 @@ def train(
     """
     description, training = dataset.describe(data), Training(**numbers["train"])
     key = {
-        **_key(run, numbers, settings["config"], description, device),
+        **origin.key(run, _modules(numbers), settings["config"], description, device),
         "lr": str(training.lr),  # perhaps found by a search, and then not in the config
     }
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
-        devices, part = checkpoint.visit(_device_name(device)), checkpoint.part("training")
+        devices, part = checkpoint.visit(origin.device_name(device)), checkpoint.part("training")
         fitted, history = _fit(run.seed, numbers, settings, data, device, part)
         _write_history(folder / "training.csv", history)
         stored = {
@@ -113,7 +115,7 @@ def train(
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },
-            "provenance": _origin(numbers, settings["config"], devices),
+            "provenance": origin.of(_modules(numbers), settings["config"], devices),
         }
         model.save(folder, fitted, stored)
         checkpoint.remove()
@@ -201,31 +203,31 @@ def evaluate(
     x = _rows(data, "test", TEST_NOISE, device)
     reason = fitted.method.likelihood_gap()
     key = {
-        **_key(run, numbers, settings["config"], description, device),
+        **origin.key(run, _modules(numbers), settings["config"], description, device),
         "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
     }
     with Checkpoint(folder / f"evaluate{CHECKPOINT}", key) as checkpoint:
-        devices, likelihood = checkpoint.visit(_device_name(device)), None
-        if reason is None:
-            part = checkpoint.part("likelihood")
-            likelihood = evaluation.log_prob(fitted, x, chunk, tolerance, part)
-        samples = evaluation.sample(fitted, settings["samples"], chunk, checkpoint.part("samples"))
+        devices = checkpoint.visit(origin.device_name(device))
+        passes = _likelihoods(fitted, data, settings, checkpoint) if reason is None else []
+        likelihood = evaluation.averaged(passes) if passes else None
+        part = checkpoint.part("samples")
+        samples = evaluation.sample(fitted, settings["samples"], chunk, run.seed, part)
         few, part = x[: settings["tight_rows"]], checkpoint.part("tight likelihood")
-        solve = _solve(fitted, likelihood, few, chunk, part)
+        solve = _solve(fitted, passes, few, chunk, part)
         stored = read_json(folder / "model.json")
-        protocol = _protocol(fitted, stored["weights"], chunk, description)
+        protocol = _protocol(fitted, stored["weights"], settings, description)
         now = [
             *_likelihood_metrics(likelihood, reason),
             *_sampling_metrics(samples, protocol["solver"]),
             *_diagnostic_metrics(fitted, x[:chunk]),
             Metric("evaluation_interruptions", float(checkpoint.interruptions), "1", "none"),
         ]
-        origin = _origin(numbers, settings["config"], devices)
+        made_by = origin.of(_modules(numbers), settings["config"], devices)
         _write_rows(folder / "samples.npy", samples.values)
         gap = np.full(len(x), np.nan)
         _write_rows(folder / "log_prob.npy", gap if likelihood is None else likelihood.values)
         given = {} if reason is None else {"reason": reason}
-        solve |= {**given, "protocol": protocol, "provenance": origin}
+        solve |= {**given, "protocol": protocol, "provenance": made_by}
         write_json(folder / "likelihood.json", solve)
         precision = stored["training"]["precision"]
         clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
@@ -233,38 +235,67 @@ def evaluate(
         write_json(
             folder / "cost.json",
             records.records(run, trained, clocked, stored["provenance"])
-            + records.records(run, now, clocked, origin),
+            + records.records(run, now, clocked, made_by),
         )
         checkpoint.remove()
 
 
-def _protocol(fitted: Model, weights: str, chunk: int, description: Description) -> dict[str, Any]:
-    noise = {"dequantisation": f"uniform, seed {TEST_NOISE}, 1 pass"} if description.levels else {}
+def _likelihoods(
+    fitted: Model, data: str | Path, settings: dict[str, Any], checkpoint: Checkpoint
+) -> list[Measured]:
+    """Those of the test rows, pass by pass: each with other noise and other probes."""
+    found = []
+    for number in range(_passes(settings, dataset.describe(data))):
+        x = _rows(data, "test", [TEST_NOISE, number] if number else TEST_NOISE, _device(fitted))
+        part = checkpoint.part(f"likelihood, pass {number + 1}" if number else "likelihood")
+        chunk, probes = settings["chunk"], evaluation.PROBES + number
+        found.append(evaluation.log_prob(fitted, x, chunk, fitted.tolerance, part, probes))
+    return found
+
+
+def _passes(settings: dict[str, Any], description: Description) -> int:
+    """Of dequantisation; rows that are real numbers are taken as they are, once."""
+    return settings.get("passes", 1) if description.levels is not None else 1
+
+
+def _protocol(
+    fitted: Model, weights: str, settings: dict[str, Any], description: Description
+) -> dict[str, Any]:
+    passes = _passes(settings, description)
+    plural = "es" if passes > 1 else ""
+    noise = f"uniform, seed {TEST_NOISE}, {passes} pass{plural}"
     return {
         **fitted.method.protocol(fitted.tolerance),
         "trained": fitted.method.trained,
-        "chunk": chunk,
+        "chunk": settings["chunk"],
         "weights": weights,
         "rows": description.rows["test"],
         "data": description.hash,
-        **noise,
+        **({"dequantisation": noise} if description.levels is not None else {}),
     }
 
 
 def _solve(
-    fitted: Model, likelihood: Measured | None, few: torch.Tensor, chunk: int, part: Part
+    fitted: Model, passes: list[Measured], few: torch.Tensor, chunk: int, part: Part
 ) -> dict[str, Any]:
-    """What a likelihood took, and ``few`` of its rows at a 10x tighter tolerance."""
-    if likelihood is None or not likelihood.nfe:
+    """What a likelihood took, and ``few`` of the rows of its first pass at a 10x tighter
+    tolerance."""
+    if not passes or not passes[0].nfe:
         return {"nfe": None, "nodes": None, "probe_error": None, "tight_log_prob": None}
     tight = evaluation.log_prob(fitted, few, chunk, fitted.tolerance.tightened(10.0), part)
-    values = [value if np.isfinite(value) else None for value in tight.values.tolist()]
+    likelihood = evaluation.averaged(passes)
     return {
         "nfe": likelihood.nfe,
         "nodes": likelihood.nodes,
         "probe_error": likelihood.probe_error,
-        "tight_log_prob": values,
+        "tight_log_prob": _finite(tight.values),
+        "loose_log_prob": _finite(passes[0].values[: len(few)]),
     }
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    """For JSON, which has no other numbers."""
+    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def backward(
@@ -293,21 +324,45 @@ def density(data: str | Path, folder: Path, settings: dict[str, Any], device: to
 
 
 def path(data: str | Path, folder: Path, settings: dict[str, Any], device: torch.device) -> None:
-    """Write ``path.npz``: the densities of a flow from base to data, on a grid that covers both.
+    """Write ``path.npz``: what a flow does on the way from base to data, at ``times``.
 
-    ``log_density`` in nats (time, y, x), lowest y first, its ``times`` and its ``extent``.
+    In the plane ``log_density`` in nats (time, y, x), lowest y first, on a grid that covers base
+    and data, and its ``extent``; else ``images`` (time, n, channels, height, width), uint8, from
+    noise that is the same for every flow with one base.
     """
     torch.manual_seed(0)
-    tolerance = _tolerance(settings)
-    fitted, points = model.load(folder, tolerance).to(device), settings["frame_grid"]
-    lower, upper = _square(fitted, dataset.rows(data, "train"))
-    x = torch.tensor(evaluation.grid(lower, upper, points), device=device)
-    chunks, times = torch.split(x, settings["chunk"]), np.linspace(0, 1, settings["frames"])
+    tolerance, times = _tolerance(settings), np.linspace(0, 1, settings["frames"])
+    fitted, picture = (
+        model.load(folder, tolerance).to(device),
+        dataset.describe(data).picture,
+    )
+    if picture is None:
+        found = _densities(fitted, dataset.rows(data, "train"), times, settings)
+    else:
+        found = {"images": _journey(fitted, times).reshape(len(times), -1, *picture)}
+    with atomic(folder / "path.npz") as temporary:
+        np.savez(temporary, times=times, **found)
+
+
+def _densities(
+    fitted: Model, rows: np.ndarray, times: np.ndarray, settings: dict[str, Any]
+) -> dict[str, Any]:
+    lower, upper = _square(fitted, rows)
+    points = settings["frame_grid"]
+    x = torch.tensor(evaluation.grid(lower, upper, points), device=_device(fitted))
+    chunks = torch.split(x, settings["chunk"])
     frames = [torch.cat([fitted.log_prob(part, float(t)) for part in chunks]) for t in times]
     log_density = torch.stack(frames).reshape(-1, points, points).cpu().numpy()
-    extent = [lower[0], upper[0], lower[1], upper[1]]
-    with atomic(folder / "path.npz") as temporary:
-        np.savez(temporary, log_density=log_density, times=times, extent=extent)
+    return {"log_density": log_density, "extent": [lower[0], upper[0], lower[1], upper[1]]}
+
+
+def _journey(fitted: Model, times: np.ndarray) -> np.ndarray:
+    """``PICTURES`` images at ``times``, as integers up to 255, black and white where beyond."""
+    x = fitted.coordinates.inverse(fitted.flow.base.sample(PICTURES)).detach()
+    found = [x]
+    for start, end in zip(times, times[1:], strict=False):
+        found.append(fitted.transport(found[-1], float(start), float(end)))
+    return (255 * torch.stack(found).clamp(0, 1)).round().byte().cpu().numpy()
 
 
 def _square(fitted: Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -324,7 +379,13 @@ def _tolerance(settings: dict[str, Any]) -> Tolerance:
     return Tolerance(settings["atol"], settings["rtol"], settings.get("probes", 0))
 
 
-def _rows(data: str | Path, split: str, seed: int, device: torch.device) -> torch.Tensor:
+def _device(fitted: Model) -> torch.device:
+    return next(fitted.buffers()).device
+
+
+def _rows(
+    data: str | Path, split: str, seed: int | list[int], device: torch.device
+) -> torch.Tensor:
     levels = dataset.describe(data).levels
     return torch.tensor(dataset.dequantise(dataset.rows(data, split), levels, seed), device=device)
 
@@ -382,31 +443,3 @@ def _known(name: str, value: float | None, unit: str, otherwise: str) -> Metric:
 
 def _modules(numbers: dict[str, Any]) -> list[str]:
     return [names.module_of(numbers["class"]), __name__]
-
-
-def _key(
-    run: Run, numbers: dict[str, Any], config: str, data: Description, device: torch.device
-) -> dict[str, str]:
-    """What has to be the same for the numbers to be those of work that was never interrupted."""
-    return {
-        "config": config,
-        "seed": str(run.seed),
-        "source": digest(files_of(*_modules(numbers))),
-        "data": data.hash,
-        "torch": torch.__version__,
-        "device": device.type,
-    }
-
-
-def _origin(numbers: dict[str, Any], config: str, devices: str) -> dict[str, Any]:
-    return records.provenance(
-        _modules(numbers), config=config, device=devices, threads=torch.get_num_threads()
-    )
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else "CPU"

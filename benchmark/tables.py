@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 
 from benchmark import records
 from benchmark.files import atomic
-from benchmark.records import Run
+from benchmark.records import FLOOR, Run
 from benchmark.significance import LEVEL, Comparison
 from benchmark.table import DASH, Cell, Table
 
@@ -24,7 +25,10 @@ Styles = Mapping[str, Mapping[str, str]]
 Comparisons = Mapping[str, Sequence[Comparison]]
 """Data set -> the method with the lowest mean NLL against each other ranked one."""
 
-COMPARED = ("solver", "atol", "rtol", "divergence", "rows", "data", "dequantisation")
+COMPARED = (
+    *("solver", "atol", "rtol", "divergence", "rows", "data", "dequantisation"),
+    *("extractor", "resize", "samples", "reference"),
+)
 """The keys of a protocol that have to agree before two numbers are ranked."""
 
 IDENTITY = ["suite", "dataset", "method", "seed", "metric"]
@@ -62,6 +66,9 @@ COSTS = {
 }
 """Metric -> (heading, factor from the record's unit to the heading's)."""
 
+NFE = "nfe_images"
+"""Metric: evaluations of the velocity for an image whose features are compared."""
+
 INTERRUPTIONS = ("training_interruptions", "evaluation_interruptions")
 """Metrics that are told in a note, not in a column."""
 
@@ -90,16 +97,22 @@ class Footnotes:
         ]
 
 
-def metrics(record_files: Iterable[str | Path], gaps: Mapping[Run, str]) -> pd.DataFrame:
+def metrics(
+    record_files: Iterable[str | Path],
+    gaps: Mapping[Run, str],
+    lacking: Mapping[tuple[Run, str], str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """One tidy row per record and per gap (metric ``nll``, no value, its reason).
 
-    Columns are ``TYPES``, then the flattened protocol and provenance as text. Refuses two
-    records of one metric of one run, which would count as two seeds.
+    ``lacking`` maps other metrics of a run to the reason why they have no value. Columns are
+    ``TYPES``, then the flattened protocol and provenance as text. Refuses two records of one metric
+    of one run, which would count as two seeds.
     """
     rows = [_row(record) for file in record_files for record in records.read(file)]
+    missing = {**{(run, "nll"): reason for run, reason in gaps.items()}, **lacking}
     rows += [
-        {**asdict(run), "metric": "nll", "reason": reason, "control": False}
-        for run, reason in gaps.items()
+        {**asdict(run), "metric": metric, "reason": reason, "control": False}
+        for (run, metric), reason in missing.items()
     ]
     frame = pd.DataFrame(rows)
     columns = [*TYPES, *sorted(set(frame.columns) - set(TYPES))]
@@ -181,6 +194,45 @@ def nll_table(
             for method in methods
         ),
         notes=(*nll_notes(frame, styles, datasets, comparisons), *footnotes.notes()),
+    )
+
+
+def quality_table(
+    frame: pd.DataFrame,
+    floors: Mapping[str, Sequence[Mapping[str, Any]]],
+    distances: Mapping[str, tuple[str, str]],
+    styles: Styles,
+    datasets: Mapping[str, str],
+) -> Table:
+    """Distances of samples from training images; below, those of test images, the floor.
+
+    ``floors`` has the records of the floor, and ``distances`` what the Fréchet and the kernel
+    distance are called, of every data set of images; see ``nll_table`` for the rest.
+    """
+    frame = _selected(frame, styles, {name: datasets[name] for name in distances})
+    cells = summary(frame)
+    footnotes = Footnotes()
+    columns: list[str] = []
+    entries: list[dict[str, Cell]] = []
+    for dataset, names in distances.items():
+        label, floor = datasets[dataset], _values(floors.get(dataset, ()))
+        for metric in names:
+            column = cells[(cells.dataset == dataset) & (cells.metric == metric)]
+            columns.append(f"{label}\n{metric.upper()}")
+            entries.append(_quality_cells(column, floor.get(metric), styles, label, footnotes))
+        column = cells[(cells.dataset == dataset) & (cells.metric == NFE)]
+        columns.append(f"{label}\nNFE")
+        entries.append({m: Cell(_cost(row, 1.0, row["n"])) for m, row in _by_method(column)})
+    labels = {name: styles[name]["label"] for name in styles if name in set(frame.method)}
+    labels[FLOOR] = "Test images (floor)"
+    return Table(
+        caption=f"Distance of samples from training images, suite {suite_of(frame)}.",
+        columns=("Method\n", *columns),
+        rows=tuple(
+            (Cell(label), *(entry.get(method, Cell(DASH)) for entry in entries))
+            for method, label in labels.items()
+        ),
+        notes=(*_quality_notes(frame, floors, distances, styles, datasets), *footnotes.notes()),
     )
 
 
@@ -335,6 +387,27 @@ def _ranked(column: pd.DataFrame) -> list[str]:
 def _best(column: pd.DataFrame) -> str | None:
     means = column[column.method.isin(_ranked(column))].set_index("method")["mean"]
     return None if means.empty else str(means.idxmin())
+
+
+def _quality_cells(
+    column: pd.DataFrame,
+    floor: float | None,
+    styles: Styles,
+    label: str,
+    footnotes: Footnotes,
+) -> dict[str, Cell]:
+    """Method -> cell of a column of distances, the floor among them."""
+    found = mean_cells(column, styles, label, footnotes, {}) if len(column) else {}
+    text = DASH if floor is None else mean_sd(floor, float("nan"), decimals(column))
+    return {**found, FLOOR: Cell(text)}
+
+
+def _values(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {record["metric"]: record["value"] for record in found}
+
+
+def _by_method(column: pd.DataFrame) -> list[tuple[str, dict[Any, Any]]]:
+    return [(row["method"], row) for row in column.to_dict("records")]
 
 
 def _cost_cells(
@@ -507,6 +580,34 @@ def _provenance(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
         if (runs["provenance.dirty"] == "true").any():
             dirty.append(where)
     return notes + ([f"Uncommitted changes when measured: {'; '.join(dirty)}."] if dirty else [])
+
+
+def _quality_notes(
+    frame: pd.DataFrame,
+    floors: Mapping[str, Sequence[Mapping[str, Any]]],
+    distances: Mapping[str, tuple[str, str]],
+    styles: Styles,
+    datasets: Mapping[str, str],
+) -> list[str]:
+    """What the distances are, and how the images were drawn."""
+    notes = [
+        "Mean ± standard deviation over n refits (seeds). Bold: lowest mean among the methods "
+        "measured under one protocol, without a test of significance. NFE: evaluations of the "
+        "velocity for one image. The floor is the distance of all test images from the training "
+        "images by the same code; a set of samples of another size has another bias.",
+    ]
+    keys = ("extractor", "resize", "reference", "samples", "noise", "solver", "atol", "rtol")
+    for dataset, names in distances.items():
+        label, floor = datasets[dataset], floors.get(dataset, ())
+        runs = frame[(frame.dataset == dataset) & (frame.metric == names[0])]
+        stated = [f"protocol.{key}" for key in keys if f"protocol.{key}" in runs]
+        words = [_stated(runs, name, styles) for name in stated]
+        notes.append(f"{label}: {'; '.join(word for word in words if word) or 'not measured'}.")
+        notes += [f"{label}: floor of {record['n']:,} test images." for record in floor[:1]]
+        if right := _values(floor).get("classifier_accuracy"):
+            notes.append(f"{label}: the classifier tells {right:.1%} of the test images right.")
+    compared = [name for names in distances.values() for name in names]
+    return notes + _provenance(frame[frame.metric.isin(compared)], styles, datasets)
 
 
 def _cost_notes(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]) -> list[str]:

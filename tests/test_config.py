@@ -504,6 +504,24 @@ MISTAKES = {
         {**TOY["suites"]["toy"]["methods"]["ffjord"]},
         "there is no file workflow/rules/interpolent.smk; write it: .* named <method>-<variant>",
     ),
+    "features of what are no images": (
+        "datasets/eight_gaussians/features",
+        {"inception": "clean", "samples": 10, "tolerances": [0.1]},
+        "datasets.eight_gaussians.features: benchmark.data.synthetic.EightGaussians has no images",
+    ),
+    "two kinds of features": (
+        "datasets/digits/features",
+        {
+            **{"inception": "clean", "samples": 10, "tolerances": [0.1]},
+            "classifier": {"width": 8, "epochs": 1, "seed": 0},
+        },
+        "datasets.digits.features: .* is valid under each of",
+    ),
+    "way of resizing that is none": (
+        "datasets/digits/features",
+        {"inception": "dirty", "samples": 10, "tolerances": [0.1]},
+        r"datasets.digits.features.inception: 'dirty' is not one of \['clean', 'legacy_tensorflow'",
+    ),
     "variant that could be a point of a grid": (
         "methods/ffjord-lr=1",
         {**TOY["suites"]["toy"]["methods"]["ffjord"]},
@@ -791,6 +809,29 @@ def test_published_results_change_nothing_that_is_computed(toy):
         assert after.run_hash(run) == before.run_hash(run)
 
 
+def test_distances_are_called_fid_of_inception_only(toy):
+    digits = toy["suites"]["toy"]["datasets"]["digits"]
+    assert load(toy).images == [] and load(toy).quality("digits") is None
+    digits["features"] = {"inception": "clean", "samples": 10, "tolerances": [0.1]}
+    assert load(toy).distances("digits") == ("fid", "kid") and load(toy).images == ["digits"]
+    digits["features"]["classifier"] = {"width": 8, "epochs": 1, "seed": 0}
+    del digits["features"]["inception"]
+    assert load(toy).distances("digits") == ("fd_digits_cnn", "kd_digits_cnn")
+
+
+def test_how_images_are_compared_retrains_nothing(toy):
+    before = load(toy)
+    run = next(run for run in before.runs if run.dataset == "digits")
+    features = {"inception": "clean", "samples": 10, "tolerances": [0.1]}
+    digits = toy["suites"]["toy"]["datasets"]["digits"]
+    digits["features"] = features
+    with_features = load(copy.deepcopy(toy))
+    digits["features"] = {**features, "samples": 20}
+    with_more = load(toy)
+    assert before.run_hash(run) == with_features.run_hash(run) == with_more.run_hash(run)
+    assert with_features.quality_hash(run) != with_more.quality_hash(run)
+
+
 def test_flows_are_told_from_closed_forms(toy):
     suite = load(toy)
     flows = {name: suite.is_flow(name) for name in suite.methods}
@@ -851,7 +892,7 @@ def test_the_data_sets_of_the_readme_are_valid(toy, monkeypatch):
     for text in blocks:
         if "class: benchmark.data." in text:
             entries |= yaml.safe_load(text)
-    assert set(entries) == {"mine", "miniboone", "bsds300_recut", "power"}
+    assert set(entries) == {"mine", "miniboone", "bsds300_recut", "power", "mnist"}
     entries["mine"]["file"] = "README.md"
     toy["suites"]["toy"]["datasets"] |= entries
     load(toy)

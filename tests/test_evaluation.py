@@ -1,5 +1,7 @@
 """Measurements on a fitted model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -93,8 +95,17 @@ def test_probes_are_the_same_at_every_call_and_draw_nothing_from_the_rest(counti
     assert torch.equal(torch.rand(1), expected)
 
 
+def test_passes_are_averaged_row_by_row_and_their_errors_are_independent():
+    one = evaluation.Measured(np.array([1.0, 2.0]), 10.0, 3.0, 4.0, 0.3)
+    other = evaluation.Measured(np.array([3.0, 2.0]), 20.0, 5.0, 6.0, 0.4)
+    found = evaluation.averaged([one, other])
+    assert found.values.tolist() == [2.0, 2.0]
+    assert (found.nfe, found.seconds, found.nodes, found.probe_error) == (15.0, 8.0, 5.0, 0.25)
+    assert evaluation.averaged([replace(one, probe_error=None)] * 2).probe_error is None
+
+
 def test_costs_of_samples_do_not_count_the_warming_up(counting):
-    found = evaluation.sample(counting, 25, 10)
+    found = evaluation.sample(counting, 25, 10, seed=0)
     assert counting.sizes == [1, 10, 10, 5]
     assert found.values.shape == (25, 2) and found.values.dtype == np.float32
     assert found.values[:, 0].tolist() == [10.0] * 20 + [5.0] * 5

@@ -35,7 +35,7 @@ LAYERS = [
         "frechet",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
-    {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features"},
+    {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features", "origin"},
     {"networks.mlp", "networks.concatsquash", "networks.unet", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
@@ -45,7 +45,7 @@ LAYERS = [
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
     {"evaluation", "report", "target", "bench", "bench.problem", "bench.rounds"},
-    {"steps", "bench.likelihood", "bench.training"},
+    {"steps", "quality", "bench.likelihood", "bench.training"},
     {"bench.__main__"},
 ]
 """From the bottom up. A new module has to be placed; there are no sideways imports."""

@@ -84,6 +84,11 @@ def test_solver_error_is_the_change_of_the_nll_of_the_first_rows():
     assert measured([-1.0, -1.0, -7.0], solve=solve)["solver_error"].value == pytest.approx(0.5)
 
 
+def test_solver_error_is_of_one_pass_where_rows_are_means_of_several():
+    solve = {"nfe": 20.5, "tight_log_prob": [-1.5, -1.5], "loose_log_prob": [-1.2, -1.4]}
+    assert measured([-1.0, -1.0, -7.0], solve=solve)["solver_error"].value == pytest.approx(0.2)
+
+
 def test_what_solves_no_ode_says_so_and_what_it_does_instead():
     found = measured([-1.0, -2.0])
     for name in ("solver_error", "nfe_likelihood", "nodes_likelihood"):

@@ -342,6 +342,47 @@ def test_images_are_laid_out_row_by_row():
     np.testing.assert_allclose(shown[::3, ::4] * 35, np.arange(36).reshape(6, 6))
 
 
+def shades(*shape):
+    """Images whose pixels are all ``n / count``, that of their place."""
+    count = int(np.prod(shape))
+    return (np.arange(count) / count).reshape(*shape, 1, 1, 1) * np.ones((1, 2, 3))
+
+
+def test_samples_stand_above_the_images_nearest_to_them():
+    samples = shades(16)
+    figure = plots.nearest({"ffjord": samples}, {"ffjord": 1 - samples}, STYLES, {"ot_flow": "?"})
+    drawn, missing = figure.axes
+    shown = drawn.images[0].get_array()[::3, ::4]
+    expected = samples[:, 0, 0, 0].reshape(2, 8)
+    np.testing.assert_allclose(shown[::2], expected)
+    np.testing.assert_allclose(shown[1::2], 1 - expected)
+    assert [label.get_text() for label in drawn.get_yticklabels()] == ["sample", "nearest"] * 2
+    assert "missing: ?" in texts(figure) and not missing.images
+
+
+def test_a_journey_goes_from_left_to_right():
+    journey = plots.Journey(shades(21, 36), np.linspace(0, 1, 21))
+    figure = plots.journeys({"ffjord": journey}, STYLES, {})
+    shown = figure.axes[0].images[0].get_array()[::3, ::4]
+    np.testing.assert_allclose(shown, journey.images[::2, :5, 0, 0, 0].T)
+    pictures = plots.journeys_film({"ffjord": journey}, STYLES, {"ot_flow": "diverged"})
+    assert len(pictures) == 21 and (pictures[0] != pictures[-1]).any()
+
+
+def test_quality_is_a_line_for_each_fit_above_the_floor():
+    rows = [(0.1, 10, 8.0, 0), (0.01, 20, 4.0, 0), (0.1, 12, 7.0, 1), (0.01, 22, 3.0, 1)]
+    curves = pd.DataFrame(rows, columns=["tolerance", "nfe", "distance", "seed"])
+    curves = curves.assign(dataset="rings", method="ffjord")
+    gaps = {gap("rings", "ot_flow", 0): "diverged"}
+    figure = plots.quality(curves, {"rings": 2.0}, {"rings": "fid"}, STYLES, DATASETS, gaps)
+    (axes,) = figure.axes
+    first, second, floor = axes.lines
+    assert first.get_xydata().tolist() == [[10, 8], [20, 4]]
+    assert second.get_xydata().tolist() == [[12, 7], [22, 3]]
+    assert set(floor.get_ydata()) == {2.0} and axes.get_ylabel() == "fid"
+    assert "diverged" in texts(figure)
+
+
 def test_a_method_that_does_not_run_on_a_data_set_has_no_panel_there():
     extents = dict.fromkeys(DATASETS, (-4.0, 4.0, -4.0, 4.0))
     truth = {plots.TARGET: fake_density(0.2, 8)}

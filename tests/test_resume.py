@@ -313,7 +313,7 @@ MEASURES = {
     "likelihood": lambda model, part: evaluation.log_prob(
         model, torch.arange(50.0).reshape(25, 2), 4, Tolerance(1.0, 1.0, 2), part
     ),
-    "samples": lambda model, part: evaluation.sample(model, 25, 4, part),
+    "samples": lambda model, part: evaluation.sample(model, 25, 4, 0, part),
 }
 
 

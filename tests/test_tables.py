@@ -354,3 +354,70 @@ def test_a_record_may_be_null_with_its_own_reason(record, tmp_path):
     path.write_text(json.dumps(content))
     table = tables.nll_table(tables.metrics([path], {}), STYLES, DATASETS, {})
     assert [cell.text for cell in table.rows[0]] == ["FFJORD", "1.000 (n=1)", "— [a]"]
+
+
+# --- distances of images --------------------------------------------------------------------------
+
+INCEPTION = {"extractor": "inception", "resize": "clean", "samples": 1000, "reference": "r1"}
+DRAWN = {"solver": "dopri5", "atol": 1e-2, "rtol": 1e-2, **INCEPTION}
+
+
+def image_records(tmp_path, method, seed, fid, protocol=DRAWN, **more):
+    found = [
+        Metric("fid", fid, "1", n=1000),
+        Metric("kid", fid / 1000, "1", standard_error=0.001, n=1000),
+        Metric("nfe_images", 20.0 + seed, "evaluations", n=1000),
+    ]
+    path = tmp_path / "quality" / method / f"seed{seed}.json"
+    write_json(path, records(Run("toy", "moons", method, seed), found, protocol, {**CODE, **more}))
+    return path
+
+
+FLOOR = [
+    {"metric": "fid", "value": 1.25, "n": 500},
+    {"metric": "kid", "value": 0.0001, "n": 500},
+    {"metric": "classifier_accuracy", "value": 0.987, "n": 500},
+]
+
+
+def quality(frame):
+    names = {"moons": ("fid", "kid")}
+    return tables.quality_table(frame, {"moons": FLOOR}, names, STYLES, DATASETS)
+
+
+def test_distances_are_means_over_refits_above_the_floor(record, tmp_path):
+    files = [*seeds(record, "interpolant", [1.0, 1.0]), *seeds(record, "ffjord", [1.0, 1.0])]
+    files += [image_records(tmp_path, "interpolant", seed, 10.0 + seed) for seed in (0, 1)]
+    files += [image_records(tmp_path, "ffjord", seed, 20.0 + seed) for seed in (0, 1)]
+    found = quality(tables.metrics(files, {}))
+    assert found.columns == ("Method\n", "Moons\nFID", "Moons\nKID", "Moons\nNFE")
+    rows = {row[0].text: row[1:] for row in found.rows}
+    assert list(rows) == ["Interpolant", "FFJORD", "Test images (floor)"]
+    assert rows["Interpolant"][0] == ("10.50 ± 0.71 (n=2)", True, False)
+    assert rows["FFJORD"][0] == ("20.50 ± 0.71 (n=2)", False, False)
+    assert rows["Interpolant"][2].text == "20.50 ± 0.71" and not rows["Interpolant"][2].bold
+    assert [cell.text for cell in rows["Test images (floor)"]] == ["1.25", "0.00010", "—"]
+    notes = " ".join(found.notes)
+    assert "extractor: inception; resize: clean; reference: r1; samples: 1000" in notes
+    assert "floor of 500 test images" in notes and "98.7% of the test images right" in notes
+
+
+def test_distances_of_other_numbers_of_samples_are_not_ranked(record, tmp_path):
+    files = [*seeds(record, "interpolant", [1.0]), *seeds(record, "ffjord", [1.0])]
+    files += [image_records(tmp_path, "interpolant", 0, 10.0)]
+    files += [image_records(tmp_path, "ffjord", 0, 20.0, {**DRAWN, "samples": 500})]
+    found = quality(tables.metrics(files, {}))
+    assert not any(cell.bold for row in found.rows for cell in row)
+    assert "samples: 1000 (Interpolant), 500 (FFJORD)" in " ".join(found.notes)
+
+
+def test_a_missing_distance_says_why_and_leaves_the_likelihood(record, tmp_path):
+    files = [*seeds(record, "interpolant", [1.0]), *seeds(record, "ffjord", [1.0])]
+    files += [image_records(tmp_path, "interpolant", 0, 10.0)]
+    lacking = {(gap("ffjord", 0), name): "no weights" for name in ("fid", "kid")}
+    frame = tables.metrics(files, {}, lacking)
+    found = quality(frame)
+    assert [cell.text for cell in found.rows[1][1:]] == ["— [a]", "— [a]", "—"]
+    assert "[a] FFJORD on Moons, seed 0: no weights." in found.notes
+    nll = tables.nll_table(frame, STYLES, DATASETS, {})
+    assert "—" not in nll.rows[1][1].text

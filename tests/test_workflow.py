@@ -285,6 +285,43 @@ def test_a_run_that_diverges_is_a_named_gap_and_the_rest_is_made(tmp_path):
     assert checkout.nll().notna().all()
 
 
+def test_images_are_compared_by_their_features(tmp_path):
+    checkout = Checkout(tmp_path)
+    features = {"classifier": {"width": 8, "epochs": 1, "seed": 0}, "samples": 40}
+    features["tolerances"] = [1e-2, 1e-1]
+    digits = {**TOY["suites"]["toy"]["datasets"]["digits"], "features": features}
+    methods = {name: TOY["suites"]["toy"]["methods"][name] for name in ("interpolant", "gaussian")}
+    checkout.configure(edited(datasets={"digits": digits}, methods=methods, evaluation__passes=2))
+    found = checkout.make()
+    assert found.returncode == 0, found.stdout
+    results = checkout.folder / "results/toy"
+    table = pd.read_csv(results / "tables/quality.csv", index_col="Method")
+    assert list(table) == ["Digits FD_DIGITS_CNN", "Digits KD_DIGITS_CNN", "Digits NFE"]
+    assert list(table.index) == ["Interpolant", "Gaussian", "Test images (floor)"]
+    assert "(n=2)" in table.iloc[0, 0] and "(n=1)" in table.iloc[1, 0]
+    notes = (results / "tables/quality.md").read_text()
+    assert "FID" not in notes and "floor of 20 test images" in notes
+    for name in ("quality", "nearest_digits", "path_digits"):
+        assert (results / f"figures/{name}.pdf").stat().st_size > 0
+    assert (results / "figures/path_digits.gif").exists()
+    assert checkout.planned() == {}
+    nll = pd.read_csv(results / "metrics.csv").set_index("metric")
+    assert nll.loc["nll", "protocol.dequantisation"].eq("uniform, seed 0, 2 passes").all()
+
+    # A failure here costs the distances of one run, and not its likelihood.
+    library = checkout.folder / "benchmark/quality.py"
+    broken = '    if run.method == "gaussian":\n        raise RuntimeError("no samples")\n'
+    line = "    description, shared = "
+    assert library.read_text().count(line) == 1
+    library.write_text(library.read_text().replace(line, broken + line))
+    assert checkout.make().returncode != 0
+    table = pd.read_csv(results / "tables/quality.csv", index_col="Method")
+    assert table.iloc[1, 0] == "— [a]" and "(n=2)" in table.iloc[0, 0]
+    notes = (results / "tables/quality.md").read_text()
+    assert "[a] Gaussian on Digits, seed 0: RuntimeError: no samples." in notes
+    assert "—" not in (results / "tables/nll.csv").read_text()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, how):
     checkout = Checkout(tmp_path)

@@ -186,7 +186,7 @@ def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
     return np.load(path) if path.exists() else None
 
 
-def dequantise(rows: np.ndarray, levels: int | None, seed: int) -> np.ndarray:
+def dequantise(rows: np.ndarray, levels: int | None, seed: int | list[int]) -> np.ndarray:
     """Real-valued rows: ``(k + u) / levels`` with uniform noise of ``seed``, or as they are."""
     if levels is None:
         return np.array(rows)

@@ -12,7 +12,7 @@ from benchmark import report, target
 from benchmark.data import fetch
 from benchmark.names import module_of
 from benchmark.progress import Remaining
-from benchmark.records import Run, data_folder, suite_folder
+from benchmark.records import FLOOR, Run, data_folder, suite_folder
 from benchmark.source import files_of
 
 SCHEMA = "workflow/schemas/config.schema.yaml"

@@ -13,11 +13,23 @@ PLANE = [
 ]
 TRAINED = [run for run in SUITE.runs if SUITE.is_trained(run)]
 DIAGNOSED = [run for run in TRAINED if SUITE.has_diagnostics(run.method)]
-FLOWS = [run for run in PLANE if SUITE.is_flow(run.method)]
+FLOWS = [
+    run
+    for run in [*PLANE, *(r for r in report.first_runs(SUITE) if r.dataset in SUITE.images)]
+    if SUITE.is_flow(run.method)
+]
 BETWEEN = [
     run
     for run in report.first_runs(SUITE)
     if SUITE.has_base(run.dataset) and SUITE.is_flow(run.method)
+]
+IMAGES = [
+    run for run in SUITE.runs if run.dataset in SUITE.images and SUITE.is_ours(run.method)
+]
+FLOORS = [
+    path
+    for path in (FOLDER / name / "features" / "floor.json" for name in SUITE.images)
+    if not GAPS or path.exists()
 ]
 PUBLISHED = [f"{FOLDER}/tables/reproduction.json"] if SUITE.published else []
 
@@ -26,6 +38,8 @@ rule tables:
     input:
         records=runs("nll.json", "cost.json"),
         rows=runs("log_prob.npy"),
+        quality=runs(report.QUALITY, of=IMAGES),
+        floors=FLOORS,
         code=[
             *files_of("benchmark.comparisons", "benchmark.config"),
             "benchmark/report.py",
@@ -35,6 +49,11 @@ rule tables:
         nll=multiext(f"{FOLDER}/tables/nll", ".csv", ".md", ".tex"),
         cost=multiext(f"{FOLDER}/tables/cost", ".csv", ".md", ".tex"),
         significance=multiext(f"{FOLDER}/tables/significance", ".csv", ".md", ".tex"),
+        quality=(
+            multiext(f"{FOLDER}/tables/quality", ".csv", ".md", ".tex")
+            if SUITE.images
+            else []
+        ),
     log:
         f"{FOLDER}/tables/tables.log",
     localrule: True
@@ -140,6 +159,45 @@ use rule figure as path_figure with:
         labels=LABELS,
 
 
+use rule figure as nearest_figure with:
+    input:
+        samples=lambda wildcards: runs(
+            *("samples.npy", "nll.json"),
+            of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset],
+        ),
+        data=DATA,
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/nearest_{{dataset}}", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/nearest_{{dataset}}.log",
+    localrule: True
+    params:
+        part="nearest",
+        arguments=lambda wildcards: [wildcards.dataset],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
+use rule figure as quality_figure with:
+    input:
+        curves=runs("quality/quality.csv", "nll.json", of=IMAGES),
+        floors=FLOORS,
+        code=files_of("benchmark.plots", "benchmark.report"),
+    output:
+        multiext(f"{FOLDER}/figures/quality", ".png", ".pdf"),
+    log:
+        f"{FOLDER}/figures/quality.log",
+    localrule: True
+    params:
+        part="quality",
+        arguments=[],
+        schema=SCHEMA,
+        styles=STYLES,
+        labels=LABELS,
+
+
 use rule figure as learning_curves_figure with:
     input:
         histories=runs("training.csv", of=TRAINED),
@@ -207,6 +265,12 @@ rule report:
             f"{FOLDER}/figures/path_{name}.gif"
             for name in dict.fromkeys(run.dataset for run in FLOWS)
         ],
+        nearest=[
+            f"{FOLDER}/figures/nearest_{name}.png"
+            for name in SUITE.images
+            if prepared(name)
+        ],
+        quality=[f"{FOLDER}/figures/quality.png"] if SUITE.images else [],
         curves=[f"{FOLDER}/figures/learning_curves.png"] if TRAINED else [],
         diagnostics=[f"{FOLDER}/figures/diagnostics.png"] if DIAGNOSED else [],
         time=[f"{FOLDER}/figures/nll_time.png"] if TRAINED else [],

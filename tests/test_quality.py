@@ -1,0 +1,209 @@
+"""How like the data samples are, on fits whose samples are known."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import evaluation, model, quality, records
+from benchmark.baselines.gaussian import Gaussian
+from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.checkpoint import Checkpoint
+from benchmark.coordinates import Affine
+from benchmark.data import dataset
+from benchmark.frechet import Statistics
+from benchmark.model import Model
+from benchmark.ode import Tolerance
+from benchmark.prepare import prepare
+from benchmark.records import FLOOR, Run
+
+CPU = torch.device("cpu")
+DIGITS = {"class": "benchmark.data.digits.Digits", "numbers": {"validation": 100, "test": 500}}
+SETTINGS = {
+    **{"classifier": {"width": 16, "epochs": 3, "seed": 0}, "name": "digits_cnn", "chunk": 30},
+    **{"samples": 100, "tolerances": [1e-2, 1.0]},
+}
+FIT = {"class": "benchmark.baselines.gaussian.Gaussian", "model": {}, "train": {}}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The results of a suite: digits, their classifier, the reference and the floor."""
+    place = tmp_path_factory.mktemp("images")
+    data, folder = place / "results/toy/digits/data", place / "results/toy/digits/features"
+    data.parent.mkdir(parents=True)
+    folder.mkdir()
+    prepare({**DIGITS, "held_out": {"test": 20}}, place, data)
+    run = Run("toy", "digits", FLOOR, 0)
+    quality.write_classifier(run, SETTINGS, data, folder, CPU)
+    quality.write_reference(run, SETTINGS, data, folder, CPU, DIGITS, place)
+    return place
+
+
+@pytest.fixture
+def here(digits, monkeypatch, single_precision):
+    monkeypatch.chdir(digits)
+    return digits
+
+
+def fitted(x, seed=0):
+    """The folder of a Gaussian in ``[0, 1]^64`` that is fitted to ``x``."""
+    run = Run("toy", "digits", "gaussian", seed)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    method = Gaussian.build((64,))
+    method.initialise(x)
+    stored = {
+        **{"class": FIT["class"], "numbers": {}, "event": (64,), "coordinates": "identity"},
+        "validation": {"atol": 1e-3, "rtol": 1e-3},
+    }
+    model.save(run.folder, Model(method, Affine.identity((64,)), Tolerance(1.0, 1.0)), stored)
+    return run
+
+
+def measure(run, **settings):
+    folder = run.folder / "quality"
+    folder.mkdir(exist_ok=True)
+    data = "results/toy/digits/data"
+    given = {**SETTINGS, "config": "0123", **settings}
+    quality.write_quality(run, given, data, folder, CPU, FIT, "downloads")
+    found = {record["metric"]: record for record in records.read(folder / "quality.json")}
+    return found, (folder / "quality.csv").read_text().splitlines()
+
+
+def train():
+    rows = dataset.rows("results/toy/digits/data", "train")
+    return torch.tensor(dataset.dequantise(rows, 17, 0))
+
+
+def test_floor_is_of_all_test_images_however_few_are_measured(here):
+    floor = {r["metric"]: r for r in records.read("results/toy/digits/features/floor.json")}
+    assert floor["fd_digits_cnn"]["n"] == floor["classifier_accuracy"]["n"] == 500
+    assert floor["classifier_accuracy"]["value"] > 0.8  # a tenth by chance
+    assert floor["fd_digits_cnn"]["protocol"]["samples"] == 500
+    assert not [name for name in floor if "fid" in name or "kid" in name]
+
+
+def test_reference_is_of_all_training_images(here):
+    reference = Statistics.load("results/toy/digits/features/reference.npz")
+    assert reference.n == len(train()) == 1797 - 600
+    assert reference.key["data"] == dataset.describe("results/toy/digits/data").hash
+    assert len(np.load("results/toy/digits/features/reference.npy")) == reference.n
+
+
+def test_nearer_samples_have_a_smaller_distance(here):
+    near, far = fitted(train(), 0), fitted(torch.rand(1000, 64), 1)
+    floor = records.read("results/toy/digits/features/floor.json")[0]["value"]
+    found = [measure(run)[0]["fd_digits_cnn"] for run in (near, far)]
+    assert floor < found[0]["value"] < 0.5 * found[1]["value"]
+    assert found[0]["n"] == found[0]["protocol"]["samples"] == 100
+
+
+def test_records_say_how_the_images_were_drawn_and_compared(here):
+    found, curve = measure(fitted(train()))
+    protocol = found["fd_digits_cnn"]["protocol"]
+    assert protocol["extractor"].startswith("digits_cnn ") and protocol["resize"] == "none"
+    assert protocol["reference"].startswith("1197 training images, ")
+    assert protocol["noise"] == "by seed and number of a chunk of 30"
+    assert found["kd_digits_cnn"]["n"] == 100 and found["kd_digits_cnn"]["standard_error"] > 0
+    assert found["nfe_images"]["value"] == 0  # no ODE is solved
+    assert curve[0] == "tolerance,nfe,distance,kernel_distance"
+    values = [float(value) for value in curve[1].split(",")]
+    assert values == [1e-2, 0.0, found["fd_digits_cnn"]["value"], found["kd_digits_cnn"]["value"]]
+    # Tolerances mean nothing to a closed form, and the noise is the same.
+    assert curve[2].split(",")[1:] == curve[1].split(",")[1:]
+
+
+def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
+    description = dataset.describe("results/toy/digits/data")
+    rows = dataset.rows("results/toy/digits/data", "train")[:50]
+    x = torch.tensor(dataset.dequantise(rows, 17, seed=3))
+    found = quality.quantised(x, description)
+    assert found.shape == (50, 1, 8, 8) and found.dtype == torch.uint8
+    np.testing.assert_array_equal(found.flatten(1), rows)
+    beyond = quality.quantised(torch.tensor([[-0.5, 1.5] * 32]), description)
+    assert beyond.flatten().tolist() == [0, 16] * 32
+
+
+def test_all_methods_start_from_the_same_noise_chunk_by_chunk(here):
+    def flow(seed):
+        torch.manual_seed(seed)
+        method = InterpolantFlow.build((64,), "linear", 4, 1, 0, 0, 1.0, 1.0)
+        torch.nn.init.zeros_(method.network.layers[-1].weight)
+        torch.nn.init.zeros_(method.network.layers[-1].bias)
+        return Model(method, Affine.identity((64,)), Tolerance(1.0, 1.0))
+
+    first, other = flow(0), flow(1)
+    drawn = [evaluation.draw(first, number, 5, seed=7).values for number in (0, 1)]
+    torch.rand(3)
+    assert torch.equal(evaluation.draw(other, 1, 5, seed=7).values, drawn[1])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(evaluation.draw(first, 0, 5, seed=8).values, drawn[0])
+    together = evaluation.sample(first, 10, 5, seed=7).values
+    np.testing.assert_array_equal(together, torch.cat(drawn).float())
+
+
+@pytest.mark.parametrize("fails", [1, 3, 6])
+def test_work_that_died_goes_on_to_the_same_distances(here, monkeypatch, caplog, fails):
+    run = fitted(train())
+    expected = measure(run)
+    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
+    draw, calls = evaluation.draw, []
+
+    def dying(*arguments):
+        calls.append(arguments[1])
+        if len(calls) == fails:
+            raise RuntimeError("died")
+        return draw(*arguments)
+
+    monkeypatch.setattr(evaluation, "draw", dying)
+    with pytest.raises(RuntimeError, match="died"):
+        measure(run)
+    assert measure(run)[1] == expected[1]
+    # 100 images in chunks of 30, for two tolerances: none but the one that failed is drawn again.
+    assert len(calls) == 2 * 4 + 1
+    assert not (run.folder / "quality/quality.checkpoint").exists()
+
+
+def test_another_model_does_not_go_on_from_the_checkpoint(here, monkeypatch, caplog):
+    expected = measure(fitted(train()))
+    run = fitted(torch.rand(1000, 64))
+    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
+    monkeypatch.setattr(evaluation, "draw", _failing(evaluation.draw, at=3))
+    with pytest.raises(RuntimeError, match="died"):
+        measure(run)
+    assert measure(fitted(train()))[1] == expected[1]
+    assert "differs in model" in caplog.text
+
+
+def _failing(function, at):
+    calls = []
+
+    def failing(*arguments):
+        calls.append(None)
+        if len(calls) == at:
+            raise RuntimeError("died")
+        return function(*arguments)
+
+    return failing
+
+
+def test_one_chunk_of_images_is_held_at_a_time(here, monkeypatch):
+    sizes = []
+    draw = evaluation.draw
+
+    def watched(fitted, number, size, seed):
+        sizes.append(size)
+        return draw(fitted, number, size, seed)
+
+    monkeypatch.setattr(evaluation, "draw", watched)
+    monkeypatch.setattr(quality, "KERNEL_ROWS", 50)
+    found, _ = measure(fitted(train()))
+    assert sizes == [30, 30, 30, 10] * 2
+    assert found["kd_digits_cnn"]["n"] == 50 and found["fd_digits_cnn"]["n"] == 100
+
+
+def test_rows_without_labels_are_refused_in_words(here, tmp_path):
+    data = tmp_path / "data"
+    prepare(DIGITS, tmp_path, data)
+    (data / "labels_train.npy").unlink()
+    with pytest.raises(ValueError, match="datasets.digits.features.classifier: the rows have no"):
+        quality.write_classifier(Run("toy", "digits", FLOOR, 0), SETTINGS, data, tmp_path, CPU)

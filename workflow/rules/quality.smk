@@ -1,0 +1,97 @@
+# How like images of the data the samples are: data sets with the key `features`.
+INCEPTION = f"{DOWNLOADS}/{fetch.source('inception').files[0].path}"
+FEATURES = str(FOLDER / "{dataset}" / "features")
+
+
+def extractor_of(wildcards) -> list[str]:
+    """The files of the network whose features are compared."""
+    if "inception" in SUITE.quality(wildcards.dataset):
+        return [INCEPTION]
+    return [
+        f"{FEATURES}/classifier.{suffix}".format(dataset=wildcards.dataset)
+        for suffix in ("safetensors", "json")
+    ]
+
+
+rule classifier:
+    input:
+        data=DATA,
+        code=files_of("benchmark.features"),
+    output:
+        weights=f"{FEATURES}/classifier.safetensors",
+        description=f"{FEATURES}/classifier.json",
+    log:
+        f"{FEATURES}/classifier.log",
+    conda:
+        "../../environment.yml"
+    threads: SUITE.threads
+    params:
+        step="classifier",
+        run=lambda wildcards: (SUITE.name, wildcards.dataset, FLOOR, 0),
+        arguments=lambda wildcards: {"settings": SUITE.quality(wildcards.dataset)},
+    script:
+        "../scripts/quality.py"
+
+
+rule reference:
+    input:
+        data=DATA,
+        raw=lambda wildcards: raw_files(wildcards.dataset),
+        own=lambda wildcards: own_files(wildcards.dataset),
+        extractor=extractor_of,
+        code=files_of("benchmark.quality"),
+    output:
+        statistics=f"{FEATURES}/reference.npz",
+        rows=f"{FEATURES}/reference.npy",
+        floor=f"{FEATURES}/floor.json",
+    log:
+        f"{FEATURES}/reference.log",
+    conda:
+        "../../environment.yml"
+    threads: SUITE.threads
+    params:
+        step="reference",
+        run=lambda wildcards: (SUITE.name, wildcards.dataset, FLOOR, 0),
+        arguments=lambda wildcards: {
+            "settings": SUITE.quality(wildcards.dataset),
+            "entry": SUITE.prepared(wildcards.dataset),
+            "downloads": DOWNLOADS,
+        },
+    script:
+        "../scripts/quality.py"
+
+
+# A folder of its own: a failure here is none of the likelihood's.
+rule quality:
+    input:
+        data=DATA,
+        model=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+        extractor=extractor_of,
+        reference=rules.reference.output,
+        code=lambda wildcards: files_of(
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.quality"
+        ),
+    output:
+        records=f"{RUN}/quality/quality.json",
+        curve=f"{RUN}/quality/quality.csv",
+    log:
+        f"{RUN}/quality/quality.log",
+    wildcard_constraints:
+        method=OURS,
+    conda:
+        "../../environment.yml"
+    threads: SUITE.threads
+    params:
+        step="quality",
+        run=lambda wildcards: astuple(run_of(wildcards)),
+        arguments=lambda wildcards: {
+            "settings": {
+                **SUITE.quality(wildcards.dataset),
+                "config": SUITE.quality_hash(run_of(wildcards)),
+            },
+            "numbers": SUITE.numbers(run_of(wildcards)),
+            "downloads": DOWNLOADS,
+        },
+    script:
+        "../scripts/quality.py"
