@@ -9,8 +9,6 @@ from scipy.io import loadmat
 
 from benchmark.data.dataset import Dataset, Labelled, Splits
 
-SIDE = 128
-
 
 class Flowers102(Dataset):
     """Photographs of flowers of 102 kinds as 128 x 128 pixels with integers ``0 .. 255``.
@@ -19,9 +17,9 @@ class Flowers102(Dataset):
     filter, which averages over all pixels it covers (no aliasing), and the middle is cut out.
     """
 
-    event = (3, SIDE, SIDE)
+    event = (3, 128, 128)
     levels = 256
-    picture = (3, SIDE, SIDE)
+    picture = (3, 128, 128)
     parts: ClassVar[dict[str, int]] = {"tstid": 6149, "valid": 1020, "trnid": 1020}
     """Lists of ``setid.mat`` that are rows to train with, to choose by, to report; their counts."""
 
@@ -36,6 +34,9 @@ class Flowers102(Dataset):
         return Splits.labelled(
             *(_part(paths, labels, numbers) for numbers in _numbers(source / "setid.mat"))
         )
+
+
+SIDE = Flowers102.event[-1]
 
 
 def read_image(path: Path) -> np.ndarray:
