@@ -39,6 +39,8 @@ class Training:
     bfloat16 by autocast, while weights, optimiser and average stay in float32. ``validations``
     counts the times at which the validation rows are evaluated, evenly spaced in the logarithm of
     the budget spent, or in itself with ``early_stopping``, which are the arguments of ``Plateau``.
+    ``accumulate``: a batch is differentiated in so many parts, one after the other, whose gradients
+    add up, so that a part has to fit into memory and not the batch.
     """
 
     batch_size: int
@@ -54,6 +56,7 @@ class Training:
     early_stopping: Mapping[str, Any] | None
     steps: int | None = None
     seconds: float | None = None
+    accumulate: int = 1
 
     @property
     def amount(self) -> int | float:
@@ -263,10 +266,15 @@ class Descent:
         self.steps = state["steps"]
 
     def _differentiated(self, x1: Batch) -> Tensor:
+        """The loss, the mean over the batch, whose gradient is then that of the weights."""
+        parts = [self._part(rows, len(x1)) for rows in x1.chunk(self.numbers.accumulate)]
+        return torch.stack(parts).sum()
+
+    def _part(self, rows: Batch, batch: int) -> Tensor:
         low = self.numbers.precision == "bfloat16"
         try:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
-                loss = self.method.loss(x1)
+                loss = self.method.loss(rows) * (len(rows) / batch)
             loss.backward()  # type: ignore[no-untyped-call]
         except AssertionError as failure:  # torchdiffeq's way to say so
             raise FloatingPointError(

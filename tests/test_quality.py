@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import evaluation, model, quality, records
+from benchmark import evaluation, model, quality, records, steps
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.checkpoint import Checkpoint
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
+from benchmark.files import read_json
 from benchmark.frechet import Statistics
 from benchmark.model import Model
 from benchmark.ode import Tolerance
@@ -54,6 +55,11 @@ def fitted(x, seed=0):
     stored = {
         **{"class": FIT["class"], "numbers": {}, "event": (64,), "coordinates": "identity"},
         "validation": {"atol": 1e-3, "rtol": 1e-3},
+        **{"weights": "last", "provenance": {}},
+        "training": {
+            **{"steps": 0, "seconds": None, "lr": 1.0, "precision": "float32"},
+            **{"peak_memory": 1.0, "interruptions": 0},
+        },
     }
     model.save(run.folder, Model(method, Affine.identity((64,)), Tolerance(1.0, 1.0)), stored)
     return run
@@ -199,6 +205,23 @@ def test_one_chunk_of_images_is_held_at_a_time(here, monkeypatch):
     found, _ = measure(fitted(train()))
     assert sizes == [30, 30, 30, 10] * 2
     assert found["kd_digits_cnn"]["n"] == 50 and found["fd_digits_cnn"]["n"] == 100
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+def test_likelihood_is_the_mean_over_passes_with_other_noise_each(here, passes):
+    run = fitted(train())
+    settings = {"atol": 1.0, "rtol": 1.0, "chunk": 7, "tight_rows": 5, "samples": 8}
+    settings |= {"config": "0123", "passes": passes}
+    data = "results/toy/digits/data"
+    steps.evaluate(run, FIT, settings, data, run.folder, CPU)
+    density = model.load(run.folder).method.density
+    rows = dataset.rows(data, "test")
+    noisy = [dataset.dequantise(rows, 17, seed) for seed in (0, [0, 1], [0, 2])[:passes]]
+    assert len({x.tobytes() for x in noisy}) == passes
+    expected = torch.stack([density.log_prob(torch.tensor(x).double()) for x in noisy])
+    np.testing.assert_allclose(np.load(run.folder / "log_prob.npy"), expected.mean(dim=0))
+    said = read_json(run.folder / "likelihood.json")["protocol"]["dequantisation"]
+    assert said == f"uniform, seed 0, {passes} pass{'es' if passes > 1 else ''}"
 
 
 def test_rows_without_labels_are_refused_in_words(here, tmp_path):

@@ -169,6 +169,33 @@ def test_schedule_moves_the_weights():
     close(best.w.item(), -0.1 * sum((1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)))
 
 
+class Mean(OnlyTrained):
+    """Learns the mean of its rows; counts the rows it sees at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.sizes = nn.Parameter(torch.zeros(2)), []
+
+    def loss(self, x1):
+        self.sizes.append(len(x1))
+        return (x1 - self.w).square().mean()
+
+
+@pytest.mark.parametrize("parts, sizes", [(1, [5]), (2, [3, 2]), (5, [1] * 5), (9, [1] * 5)])
+def test_parts_of_a_batch_have_the_gradient_of_all_of_it(parts, sizes):
+    def trained(accumulate):
+        torch.manual_seed(0)
+        method = Mean()
+        given = numbers(batch_size=5, accumulate=accumulate, clip=1.0, optimiser="adamw")
+        found, history = fit(method, plain_rows(), given, unseen)
+        return found.w.detach(), history[-1].loss, method.sizes[: len(sizes)]
+
+    weights, loss, _ = trained(1)
+    found = trained(parts)
+    torch.testing.assert_close(found[0], weights, rtol=1e-12, atol=1e-12)
+    assert found[1] == pytest.approx(loss, rel=1e-12) and found[2] == sizes
+
+
 def test_clip_bounds_the_gradient():
     # Clipped to 1, a gradient of 1000 leaves no trace in Adam's moments.
     def gradient(step):
