@@ -3,14 +3,17 @@
 import logging
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
+from benchmark.data import dataset
 from benchmark.likelihood import Likelihood
 from benchmark.model import Model
 from benchmark.ode import Solution, Tolerance
@@ -39,9 +42,34 @@ class Measured:
     probe_error: float | None = None
 
 
+class HeldOut:
+    """The rows of a split as they are measured: each slice is read and dequantised when asked for.
+
+    ``seed`` is that of the noise; slices are tensors on ``device``.
+    """
+
+    def __init__(
+        self, data: str | Path, split: str, seed: int | list[int], device: torch.device
+    ) -> None:
+        self.rows, self.levels = dataset.rows(data, split), dataset.describe(data).levels
+        self.seed, self.device = seed, device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Tensor:
+        start = part.start or 0
+        found = dataset.dequantise(self.rows[part], self.levels, self.seed, start)
+        return torch.tensor(found, device=self.device)
+
+    def parts(self, size: int) -> Iterator[Tensor]:
+        """All rows, ``size`` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+
 def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
     model: Model,
-    x: Batch,
+    x: Batch | HeldOut,
     chunk: int,
     tolerance: Tolerance,
     part: Part = NOT_KEPT,
@@ -54,8 +82,8 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
     stop.
     """
 
-    def solve(rows: Batch) -> Likelihood:
-        found = model.solve_log_prob(rows, tolerance)
+    def solve(rows: slice) -> Likelihood:
+        found = model.solve_log_prob(x[rows], tolerance)
         error = found.standard_error
         return found._replace(
             values=found.values.cpu(), standard_error=None if error is None else error.cpu()
@@ -64,7 +92,8 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
     model.solve_log_prob(x[:1], tolerance)
     with torch.random.fork_rng():
         torch.manual_seed(probes)
-        solved, seconds = _in_chunks(solve, torch.split(x, chunk), x.device, part)
+        chunks = [slice(start, start + chunk) for start in range(0, len(x), chunk)]
+        solved, seconds = _in_chunks(solve, chunks, x.device, part)
     values, nfe, nodes, errors = zip(*solved, strict=True)
     shares = np.array([len(chosen) for chosen in values]) / len(x)
     known = [error for error in errors if error is not None]

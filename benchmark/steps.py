@@ -17,7 +17,7 @@ from benchmark import coordinates, evaluation, model, names, origin, records
 from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
-from benchmark.evaluation import Measured
+from benchmark.evaluation import HeldOut, Measured
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
 from benchmark.log import CHECKPOINT
@@ -137,7 +137,7 @@ def _fit(  # noqa: PLR0913 (what a training depends on)
     method = model.build(numbers["class"], description.event, arguments).to(device)
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
     to_method = coordinates.fitted(training.coordinates, rows.all())
-    held_out = _rows(data, "validation", VALIDATION_NOISE, device)
+    held_out = HeldOut(data, "validation", VALIDATION_NOISE, device)[:]
 
     def validate(method: Method) -> Validation:
         diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
@@ -200,7 +200,7 @@ def evaluate(
     description = dataset.describe(data)
     tolerance, chunk = _tolerance(settings), settings["chunk"]
     fitted = model.load(folder, tolerance).to(device)
-    x = _rows(data, "test", TEST_NOISE, device)
+    x = HeldOut(data, "test", TEST_NOISE, device)
     reason = fitted.method.likelihood_gap()
     key = {
         **origin.key(run, _modules(numbers), settings["config"], description, device),
@@ -244,9 +244,9 @@ def _likelihoods(
     fitted: Model, data: str | Path, settings: dict[str, Any], checkpoint: Checkpoint
 ) -> list[Measured]:
     """Those of the test rows, pass by pass: each with other noise and other probes."""
-    found = []
+    found, device = [], next(fitted.buffers()).device
     for number in range(_passes(settings, dataset.describe(data))):
-        x = _rows(data, "test", [TEST_NOISE, number] if number else TEST_NOISE, _device(fitted))
+        x = HeldOut(data, "test", [TEST_NOISE, number] if number else TEST_NOISE, device)
         part = checkpoint.part(f"likelihood, pass {number + 1}" if number else "likelihood")
         chunk, probes = settings["chunk"], evaluation.PROBES + number
         found.append(evaluation.log_prob(fitted, x, chunk, fitted.tolerance, part, probes))
@@ -304,8 +304,8 @@ def backward(
     """Write ``samples_base.npy``: the test rows, carried back by a flow to ``t = 0``."""
     tolerance = _tolerance(settings)
     fitted = model.load(folder, tolerance).to(device)
-    x = _rows(data, "test", TEST_NOISE, device)
-    found = [fitted.transport(part, 1.0, 0.0) for part in torch.split(x, settings["chunk"])]
+    x = HeldOut(data, "test", TEST_NOISE, device)
+    found = [fitted.transport(part, 1.0, 0.0) for part in x.parts(settings["chunk"])]
     _write_rows(folder / "samples_base.npy", torch.cat(found).float().cpu().numpy())
 
 
@@ -349,7 +349,7 @@ def _densities(
 ) -> dict[str, Any]:
     lower, upper = _square(fitted, rows)
     points = settings["frame_grid"]
-    x = torch.tensor(evaluation.grid(lower, upper, points), device=_device(fitted))
+    x = torch.tensor(evaluation.grid(lower, upper, points), device=next(fitted.buffers()).device)
     chunks = torch.split(x, settings["chunk"])
     frames = [torch.cat([fitted.log_prob(part, float(t)) for part in chunks]) for t in times]
     log_density = torch.stack(frames).reshape(-1, points, points).cpu().numpy()
@@ -377,17 +377,6 @@ def _square(fitted: Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _tolerance(settings: dict[str, Any]) -> Tolerance:
     return Tolerance(settings["atol"], settings["rtol"], settings.get("probes", 0))
-
-
-def _device(fitted: Model) -> torch.device:
-    return next(fitted.buffers()).device
-
-
-def _rows(
-    data: str | Path, split: str, seed: int | list[int], device: torch.device
-) -> torch.Tensor:
-    levels = dataset.describe(data).levels
-    return torch.tensor(dataset.dequantise(dataset.rows(data, split), levels, seed), device=device)
 
 
 def _write_rows(path: Path, rows: np.ndarray) -> None:

@@ -224,6 +224,34 @@ def test_likelihood_is_the_mean_over_passes_with_other_noise_each(here, passes):
     assert said == f"uniform, seed 0, {passes} pass{'es' if passes > 1 else ''}"
 
 
+@pytest.mark.parametrize("seed", [0, [0, 2]])
+def test_held_out_rows_are_dequantised_slice_by_slice_as_all_at_once(here, seed):
+    data = "results/toy/digits/data"
+    held_out = evaluation.HeldOut(data, "test", seed, CPU)
+    whole = dataset.dequantise(dataset.rows(data, "test"), 17, seed)
+    np.testing.assert_array_equal(held_out[:], whole)
+    np.testing.assert_array_equal(held_out[7:12], whole[7:12])
+    parts = list(held_out.parts(7))
+    assert [len(part) for part in parts] == [7, 7, 6] and len(held_out) == 20
+    np.testing.assert_array_equal(torch.cat(parts), whole)
+
+
+def test_a_likelihood_reads_one_chunk_at_a_time(here, monkeypatch):
+    read = []
+    dequantise = dataset.dequantise
+
+    def watched(rows, *arguments):
+        read.append(len(rows))
+        return dequantise(rows, *arguments)
+
+    monkeypatch.setattr(dataset, "dequantise", watched)
+    run = fitted(train())
+    held_out = evaluation.HeldOut("results/toy/digits/data", "test", 0, CPU)
+    read.clear()
+    evaluation.log_prob(model.load(run.folder), held_out, 8, Tolerance(1.0, 1.0))
+    assert read == [1, 8, 8, 4]  # the first to warm up
+
+
 def test_rows_without_labels_are_refused_in_words(here, tmp_path):
     data = tmp_path / "data"
     prepare(DIGITS, tmp_path, data)

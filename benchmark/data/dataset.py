@@ -186,11 +186,18 @@ def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
     return np.load(path) if path.exists() else None
 
 
-def dequantise(rows: np.ndarray, levels: int | None, seed: int | list[int]) -> np.ndarray:
-    """Real-valued rows: ``(k + u) / levels`` with uniform noise of ``seed``, or as they are."""
+def dequantise(
+    rows: np.ndarray, levels: int | None, seed: int | list[int], start: int = 0
+) -> np.ndarray:
+    """Real-valued rows: ``(k + u) / levels`` with uniform noise of ``seed``, or as they are.
+
+    ``rows`` may be a part of all, the first of them row ``start``: their noise is the same.
+    """
     if levels is None:
         return np.array(rows)
-    noise = np.random.default_rng(seed).random(rows.shape)
+    bits = np.random.PCG64(seed)
+    bits.advance(start * math.prod(rows.shape[1:]))  # a number takes one draw
+    noise = np.random.Generator(bits).random(rows.shape)
     return ((rows + noise) / levels).astype(np.float32)
 
 
