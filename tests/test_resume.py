@@ -19,7 +19,7 @@ import yaml
 from plan import OnlyTrained
 from torch import nn
 
-from benchmark import checkpoint, config, evaluation, model, records, steps, training
+from benchmark import checkpoint, config, evaluation, model, origin, records, steps, training
 from benchmark.checkpoint import REQUESTS, Checkpoint, Interrupted
 from benchmark.coordinates import Affine
 from benchmark.files import read_json
@@ -575,7 +575,7 @@ def other_seed(found, folder, patch):
 
 
 def other_source(found, folder, patch):
-    patch.setattr(steps, "digest", lambda files: "other")
+    patch.setattr(origin, "digest", lambda files: "other")
 
 
 def other_data(found, folder, patch):
