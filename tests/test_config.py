@@ -895,6 +895,8 @@ def test_the_data_sets_of_the_readme_are_valid(toy, monkeypatch):
     assert set(entries) == {"mine", "miniboone", "bsds300_recut", "power", "mnist"}
     entries["mine"]["file"] = "README.md"
     toy["suites"]["toy"]["datasets"] |= entries
+    # Which takes vectors only.
+    toy["suites"]["toy"]["methods"]["gaussian"]["datasets"] = ["digits", *set(entries) - {"mnist"}]
     load(toy)
 
 

@@ -33,6 +33,8 @@ METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 DOWNLOADS = "results/downloads"
+INCEPTION = f"{DOWNLOADS}/{fetch.source('inception').files[0].path}"
+FEATURES = str(FOLDER / "{dataset}" / "features")
 REPRODUCE = target.targets(SUITE)
 NOT_REPRODUCED = 3
 # Whether to report what is there, with gaps (see onerror in the Snakefile).
@@ -113,6 +115,16 @@ def raw_files(dataset: str) -> list[str]:
         f"{DOWNLOADS}/{file.path}"
         for source in dict.fromkeys(sources)
         for file in fetch.source(source).files
+    ]
+
+
+def extractor_of(wildcards) -> list[str]:
+    """The files of the network whose features are compared."""
+    if "inception" in SUITE.quality(wildcards.dataset):
+        return [INCEPTION]
+    return [
+        f"{FEATURES}/classifier.{suffix}".format(dataset=wildcards.dataset)
+        for suffix in ("safetensors", "json")
     ]
 
 

@@ -1,18 +1,4 @@
 # How like images of the data the samples are: data sets with the key `features`.
-INCEPTION = f"{DOWNLOADS}/{fetch.source('inception').files[0].path}"
-FEATURES = str(FOLDER / "{dataset}" / "features")
-
-
-def extractor_of(wildcards) -> list[str]:
-    """The files of the network whose features are compared."""
-    if "inception" in SUITE.quality(wildcards.dataset):
-        return [INCEPTION]
-    return [
-        f"{FEATURES}/classifier.{suffix}".format(dataset=wildcards.dataset)
-        for suffix in ("safetensors", "json")
-    ]
-
-
 rule classifier:
     input:
         data=DATA,

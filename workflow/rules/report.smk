@@ -15,7 +15,10 @@ TRAINED = [run for run in SUITE.runs if SUITE.is_trained(run)]
 DIAGNOSED = [run for run in TRAINED if SUITE.has_diagnostics(run.method)]
 FLOWS = [
     run
-    for run in [*PLANE, *(r for r in report.first_runs(SUITE) if r.dataset in SUITE.images)]
+    for run in [
+        *PLANE,
+        *(r for r in report.first_runs(SUITE) if r.dataset in SUITE.images),
+    ]
     if SUITE.is_flow(run.method)
 ]
 BETWEEN = [
@@ -24,7 +27,9 @@ BETWEEN = [
     if SUITE.has_base(run.dataset) and SUITE.is_flow(run.method)
 ]
 IMAGES = [
-    run for run in SUITE.runs if run.dataset in SUITE.images and SUITE.is_ours(run.method)
+    run
+    for run in SUITE.runs
+    if run.dataset in SUITE.images and SUITE.is_ours(run.method)
 ]
 FLOORS = [
     path
