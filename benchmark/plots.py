@@ -193,13 +193,9 @@ def samples_images(
     figure, panels = _panels(1 + len(methods), columns=4, size=(2.4, 2.6))
     low, high = float(target.min()), float(target.max())
     images = {TARGET: target, **samples}
-    for name, axes in zip([TARGET, *methods], panels, strict=False):
-        _title(axes, name, styles)
-        if name in images:
-            shown = (images[name][:36].reshape(-1, *shape) - low) / (high - low)
-            _tiles(axes, shown, columns=6)
-        else:
-            _missing(axes, gaps[name])
+    for name, axes in _present([TARGET, *methods], panels, styles, gaps):
+        shown = (images[name][:36].reshape(-1, *shape) - low) / (high - low)
+        _tiles(axes, shown, columns=6)
     return figure
 
 
@@ -217,11 +213,7 @@ def nearest(
     """
     methods = _shown(styles, [*samples, *gaps])
     figure, panels = _panels(len(methods), columns=1, size=(6.5, 3.4))
-    for name, axes in zip(methods, panels, strict=False):
-        _title(axes, name, styles)
-        if name in gaps:
-            _missing(axes, gaps[name], width=60)
-            continue
+    for name, axes in _present(methods, panels, styles, gaps, width=60):
         pairs = [samples[name], neighbours[name]]
         lines = [found[start : start + 8] for start in (0, 8) for found in pairs]
         _tiles(axes, np.concatenate(lines), columns=8)
@@ -236,11 +228,7 @@ def journeys(journeys: Mapping[str, Journey], styles: Styles, gaps: Mapping[str,
     """Images of each flow on their way from noise to data: a line for each, time to the right."""
     methods = _shown(styles, [*journeys, *gaps])
     figure, panels = _panels(len(methods), columns=1, size=(6.5, 3.1))
-    for name, axes in zip(methods, panels, strict=False):
-        _title(axes, name, styles)
-        if name in gaps:
-            _missing(axes, gaps[name], width=60)
-            continue
+    for name, axes in _present(methods, panels, styles, gaps, width=60):
         found = journeys[name]
         moments = np.linspace(0, 1, 11)
         chosen = [int(np.abs(found.times - moment).argmin()) for moment in moments]
@@ -523,6 +511,23 @@ def _missing(axes: Axes, reason: str, width: int = 22, x: float = 0.5) -> None:
     axes.set_facecolor(PALE)
 
 
+def _present(
+    names: Sequence[str],
+    panels: Sequence[Axes],
+    styles: Styles,
+    gaps: Mapping[str, str],
+    width: int = 22,
+) -> Iterator[tuple[str, Axes]]:
+    """Each name with its panel, which has its title; one with a gap says why and is left out."""
+    for name, axes in zip(names, panels, strict=False):
+        _title(axes, name, styles)
+        if name in gaps:
+            _bare(axes)
+            _missing(axes, gaps[name], width)
+        else:
+            yield name, axes
+
+
 def _scale(top: float) -> Normalize:
     """Colours from zero to ``top``, growing like a root so that thin structure stays visible."""
     return PowerNorm(0.6, 0, top)
@@ -635,24 +640,19 @@ def _film(
     figure, panels = _panels(len(names), columns=6, size=(1.9, 2.3))
     figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
-    for name, axes in zip(names, panels, strict=False):
-        _title(axes, name, styles)
-        if name in gaps:
-            _bare(axes)
-            _missing(axes, gaps[name])
-        else:
-            draw(axes, name, 0.0)
+    shown = list(_present(names, panels, styles, gaps))
+    for name, axes in shown:
+        draw(axes, name, 0.0)
     clock = figure.suptitle(_clock(0.0))
     canvas.draw()  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # laid out once, for all pictures
     pictures = []
     for moment in times:
         clock.set_text(_clock(moment))
-        for name, axes in zip(names, panels, strict=False):
+        for name, axes in shown:
             for image in list(axes.images):
                 image.remove()
-            if name not in gaps:
-                draw(axes, name, moment)
+            draw(axes, name, moment)
         canvas.draw()  # type: ignore[no-untyped-call]
         picture = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
         pictures.append(np.array(picture)[..., :3])

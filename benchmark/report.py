@@ -319,6 +319,9 @@ def _quality_gap(suite: Suite, run: Run) -> str | None:
     origin = records.read(run.folder / QUALITY)[0]["provenance"]
     if origin["config"] != suite.quality_hash(run):
         return "its distances were measured with another config"
+    module = module_of(suite.numbers(run)["class"])
+    if origin["source"] != digest(files_of(module, "benchmark.quality")):
+        return "its distances were measured with other code"
     return None
 
 

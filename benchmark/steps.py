@@ -332,10 +332,7 @@ def path(data: str | Path, folder: Path, settings: dict[str, Any], device: torch
     """
     torch.manual_seed(0)
     tolerance, times = _tolerance(settings), np.linspace(0, 1, settings["frames"])
-    fitted, picture = (
-        model.load(folder, tolerance).to(device),
-        dataset.describe(data).picture,
-    )
+    fitted, picture = model.load(folder, tolerance).to(device), dataset.describe(data).picture
     if picture is None:
         found = _densities(fitted, dataset.rows(data, "train"), times, settings)
     else:

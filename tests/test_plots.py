@@ -358,6 +358,9 @@ def test_samples_stand_above_the_images_nearest_to_them():
     np.testing.assert_allclose(shown[1::2], 1 - expected)
     assert [label.get_text() for label in drawn.get_yticklabels()] == ["sample", "nearest"] * 2
     assert "missing: ?" in texts(figure) and not missing.images
+    figure = plots.samples_images(samples, {}, (1, 2, 3), STYLES, {"ot_flow": "?"})
+    for panel in (missing, figure.axes[1]):
+        assert len(panel.get_xticks()) == len(panel.get_yticks()) == 0
 
 
 def test_a_journey_goes_from_left_to_right():
