@@ -241,7 +241,7 @@ MISTAKES = {
         "methods/interpolant/train/stpes",
         5,
         r"config.yaml: suites.toy.methods.interpolant.train: key 'stpes' is unknown; allowed: "
-        r"batch_size, .*steps, validations, weight_decay. Did you mean 'steps'\?",
+        r"accumulate, batch_size, .*steps, validations, weight_decay. Did you mean 'steps'\?",
     ),
     "missing section": ("evaluation", None, "suites.toy.evaluation: None is not of type 'object'"),
     "negative tolerance": (
