@@ -22,7 +22,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 
 from benchmark.files import atomic
@@ -488,7 +488,7 @@ def _shown(styles: Styles, present: Iterable[str]) -> list[str]:
 
 def _title(axes: Axes, name: str, styles: Styles) -> None:
     known = {TARGET: {"label": "Target", "colour": "black"}, **styles}[name]
-    axes.set_title(known["label"], color=known["colour"])
+    axes.set_title(textwrap.fill(known["label"], 24), color=known["colour"])
 
 
 def _bare(axes: Axes) -> None:
@@ -780,9 +780,9 @@ def _log_axis(axes: Axes, label: str) -> None:
 
 
 def _plain(axis: Axis) -> None:
-    """Ticks of a logarithmic axis at 1, 2, 5, 10, ... as plain numbers."""
+    """Ticks of a logarithmic axis at 1, 2, 5, 10, ... as plain numbers, thousands as k."""
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x < 1e3 else f"{x / 1e3:g}k"))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -865,21 +865,26 @@ def _spread(positions: Mapping[str, float], gap: float) -> dict[str, float]:
 def _references(axes: Axes, references: pd.DataFrame, styles: Styles) -> None:
     """Those whose labels would overlap share a label, and the colour of the first."""
     low, high = axes.get_ylim()
+    crowded = bool((references.value > high).any())
     ordered = references.sort_values("value", kind="stable")
     apart = ordered.value.diff() > 0.06 * (high - low)
     for _, together in ordered.groupby(apart.cumsum()):
         methods = _shown(styles, together.method)
         label = ", ".join(styles[method]["label"] for method in methods)
-        _reference(axes, together.value.mean(), label, styles[methods[0]]["colour"])
+        _reference(axes, together.value.mean(), label, styles[methods[0]]["colour"], crowded)
 
 
-def _reference(axes: Axes, value: float, label: str, colour: str) -> None:
-    """A dashed line with its name, or its name and value at the edge beyond which it lies."""
+def _reference(axes: Axes, value: float, label: str, colour: str, crowded: bool) -> None:
+    """A dashed line with its name, or its name and value at the edge beyond which it lies.
+
+    Where another is beyond the upper edge, ``crowded``, a line near that has its name below.
+    """
     low, high = axes.get_ylim()
     inside = value <= high
     if inside:
         axes.axhline(value, color=colour, linestyle="--", linewidth=1)
-    above = inside and value > (low + high) / 2
+    highest = high - 0.15 * (high - low) if crowded else high
+    above = inside and (low + high) / 2 < value <= highest
     axes.annotate(
         label if inside else f"{label} {value:.3g} ↑",
         (0.98, min(value, high)),

@@ -454,7 +454,7 @@ def decimals(column: pd.DataFrame) -> int:
 
 def mean_sd(mean: float, sd: float, decimals: int | None) -> str:
     """``3.512 ± 0.012``; no sd for one run. ``decimals`` None: decided by this number alone."""
-    if decimals is None and not sd > 0:
+    if decimals is None and not sd > 1e-12 * abs(mean):  # equal values, up to rounding
         return _number(mean, 0 if mean == round(mean) else max(_places(abs(mean), 3), 0))
     places = _places(sd, 2) if decimals is None else decimals
     return _number(mean, places) + (f" ± {_number(sd, places)}" if pd.notna(sd) else "")

@@ -228,6 +228,17 @@ def test_a_far_reference_does_not_flatten_the_methods_but_is_named(fake_metrics)
     assert "Gaussian 3.65 ↑" in texts(figure) and "True density" in texts(figure)
 
 
+def test_names_of_a_far_and_of_a_near_reference_do_not_overlap(fake_metrics):
+    frame = fake_metrics()
+    high = plots.nll_against_time(frame, STYLES, {"rings": "Rings"}).axes[0].get_ylim()[1]
+    near = (frame.method == "oracle") & (frame.metric == "nll")
+    frame.loc[near, "value"] = high - 0.02
+    figure = plots.nll_against_time(frame, STYLES, {"rings": "Rings"})
+    figure.draw_without_rendering()
+    found = {text.get_text(): text.get_window_extent() for text in figure.axes[0].texts}
+    assert not found["Gaussian 3.65 ↑"].overlaps(found["True density"])
+
+
 def test_references_at_one_place_share_a_label(fake_metrics):
     frame = fake_metrics()
     near = (frame.method == "gaussian") & (frame.metric == "nll")

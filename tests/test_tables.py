@@ -343,6 +343,7 @@ def test_numbers_follow_their_deviation():
     number = tables.mean_sd
     assert number(123456.0, 2345.0, None) == "123,500 ± 2,300"
     assert number(3.14159, 0.0996, None) == "3.14 ± 0.10"
+    assert number(101.13600000000001, 1.7e-14, None) == "101"
     assert number(-1e-9, float("nan"), 3) == "0.000"
     assert tables._letters(0) == "a" and tables._letters(26) == "aa"
 
