@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmark import parallel
 from benchmark.files import atomic
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ class Checkpoint:
     reads the file, and counts an interruption in it at once: ``interruptions`` is how often the
     work was cut short so far, kills included. Inside the block each of ``REQUESTS`` asks to stop,
     and the next save raises ``Interrupted``; a second SIGINT stops at once. (Only the main thread
-    can handle signals.) Outside the block there is no state, and none is due.
+    can handle signals.) Outside the block there is no state, and none is due. Of processes that
+    work together the first one reads and writes the file; a request to one of them stops all.
 
     The file is the SHA-256 in hex of what follows its first line: ``torch.save`` of tensors,
     numbers, strings, lists, tuples and dictionaries, from which no class is unpickled.
@@ -67,7 +69,10 @@ class Checkpoint:
         self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Checkpoint":
-        self._open()
+        if parallel.is_first():
+            self._open()
+        kept = parallel.of_first(lambda: (self.interruptions, self.devices, self._states))
+        self.interruptions, self.devices, self._states = kept
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._ask) for number in REQUESTS}
         return self
@@ -75,7 +80,7 @@ class Checkpoint:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        if kind is not None and issubclass(kind, Exception):
+        if kind is not None and issubclass(kind, Exception) and parallel.is_first():
             # A failure is no interruption, and opening the file again counts one.
             with contextlib.suppress(OSError, Refused):
                 self._states = _read(self.path)["states"]  # those in memory have gone on
@@ -100,7 +105,8 @@ class Checkpoint:
     def due(self) -> bool:
         """Whether it is time to save, by the clock or by a request to stop."""
         waited = time.monotonic() - self._saved
-        return self._asked is not None or waited >= max(SECONDS, self._took / SHARE)
+        late = waited >= max(SECONDS, self._took / SHARE)
+        return parallel.is_any(self._asked is not None or late)
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Write a part, and the others as they were saved; raises ``Interrupted`` if asked to.
@@ -109,15 +115,17 @@ class Checkpoint:
         """
         self._states[name] = state
         self._write()
-        if self._asked is not None:
+        asked = [number for number in parallel.of_each(self._asked) if number is not None]
+        if asked:
             raise Interrupted(
-                f"Stopped by {self._asked.name}; the state is in {self.path}. "
+                f"Stopped by {asked[0].name}; the state is in {self.path}. "
                 f"Call the same command again to go on."
             )
 
     def remove(self) -> None:
         """The work is done: no file is left."""
-        self.path.unlink(missing_ok=True)
+        if parallel.is_first():
+            self.path.unlink(missing_ok=True)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = self._asked or signal.Signals(number)
@@ -154,6 +162,8 @@ class Checkpoint:
             raise Refused(f"it is of other work, which differs in {', '.join(differences)}")
 
     def _write(self) -> None:
+        if not parallel.is_first():
+            return
         started, buffer = time.monotonic(), io.BytesIO()
         content = {
             **{"key": self.key, "interruptions": self.interruptions, "devices": self.devices},

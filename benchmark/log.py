@@ -23,13 +23,22 @@ def logged(log: str | Path, run: str | Path | None = None) -> Iterator[None]:
         failure.unlink(missing_ok=True)
     mode = "a" if Path(log).with_suffix(CHECKPOINT).exists() else "w"
     with Path(log).open(mode, buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
-        try:
+        with explained(log, run):
             yield
-            if failure:
-                failure.unlink(missing_ok=True)  # of a process that was taken for dead
-        except BaseException as error:
-            traceback.print_exc()
-            if failure and isinstance(error, Exception):
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                write_json(failure, {"reason": reason, "log": str(log)})
-            raise
+        if failure:
+            failure.unlink(missing_ok=True)  # of a process that was taken for dead
+
+
+@contextmanager
+def explained(log: str | Path, run: str | Path | None) -> Iterator[None]:
+    """Of a failure, its traceback is printed and its reason left in ``run``/failure.json, unless
+    the first of several processes that fail together was there before."""
+    try:
+        yield
+    except BaseException as error:
+        traceback.print_exc()
+        failure = Path(run) / FAILURE if run else None
+        if failure and isinstance(error, Exception) and not failure.exists():
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            write_json(failure, {"reason": reason, "log": str(log)})
+        raise

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmark import records
+from benchmark import parallel, records
 from benchmark.data.dataset import Description
 from benchmark.records import Run
 from benchmark.source import digest, files_of
@@ -34,7 +34,15 @@ def of(modules: Sequence[str], config: str, devices: str) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """The name of a GPU, or that of the processor."""
+    """The name of a GPU, or that of the processor; of processes that work together, all of them."""
+    names = parallel.of_each(_name(device))
+    counts = {name: names.count(name) for name in names}
+    if len(names) == 1:
+        return names[0]
+    return " and ".join(f"{count} processes on {name}" for name, count in counts.items())
+
+
+def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import coordinates, evaluation, model, names, origin, records
+from benchmark import coordinates, evaluation, model, names, origin, parallel, records
 from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
@@ -99,6 +99,8 @@ def train(
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
         devices, part = checkpoint.visit(origin.device_name(device)), checkpoint.part("training")
         fitted, history = _fit(run.seed, numbers, settings, data, device, part)
+        if not parallel.is_first():
+            return
         _write_history(folder / "training.csv", history)
         stored = {
             "class": numbers["class"],
@@ -112,6 +114,7 @@ def train(
                 "seconds": history[-1].seconds if history else None,
                 "lr": training.lr,
                 "precision": training.precision,
+                "processes": parallel.processes(),
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },

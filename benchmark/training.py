@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from benchmark import parallel
 from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
 from benchmark.coordinates import Affine, Coordinates
 from benchmark.flow import Method
@@ -225,6 +226,7 @@ class Descent:
     def __init__(self, method: Method, numbers: Training, device: torch.device) -> None:
         self.method, self.numbers, self.device, self.steps = method, numbers, device, 0
         self.weights: list[Tensor] = list(method.parameters())
+        self.loss = parallel.loss_of(method)
         self.optimiser = OPTIMISERS[numbers.optimiser](
             self.weights, lr=numbers.lr, weight_decay=numbers.weight_decay, fused=True
         )
@@ -267,14 +269,16 @@ class Descent:
 
     def _differentiated(self, x1: Batch) -> Tensor:
         """The loss, the mean over the batch, whose gradient is then that of the weights."""
-        parts = [self._part(rows, len(x1)) for rows in x1.chunk(self.numbers.accumulate)]
-        return torch.stack(parts).sum()
+        *parts, last = x1.chunk(self.numbers.accumulate)
+        with parallel.apart(self.loss):
+            losses = [self._part(rows, len(x1)) for rows in parts]
+        return torch.stack([*losses, self._part(last, len(x1))]).sum()
 
     def _part(self, rows: Batch, batch: int) -> Tensor:
         low = self.numbers.precision == "bfloat16"
         try:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
-                loss = self.method.loss(rows) * (len(rows) / batch)
+                loss: Tensor = self.loss(rows) * (len(rows) / batch)
             loss.backward()  # type: ignore[no-untyped-call]
         except AssertionError as failure:  # torchdiffeq's way to say so
             raise FloatingPointError(
@@ -320,10 +324,12 @@ class Course:
         if not validated and not _passed(self.rows, before, self.spent):
             return
         seconds, step = self.clock.pause(), self.descent.steps
-        loss = _finite(torch.stack(self.losses).mean().item(), step, self.numbers)
+        loss = parallel.mean(torch.stack(self.losses).mean().item())
+        _check_finite(loss, step, self.numbers)
         found = Validation(None, {})
         if validated:
-            found = _validation(validate, self.descent.averaged(), self.device)
+            averaged = self.descent.averaged()
+            found = parallel.of_first(lambda: _validation(validate, averaged, self.device))
         self.history.append(Row(step, seconds, loss, *found))
         if self.numbers.early_stopping and found.nll is not None:
             self.plateau.see(found.nll, self.descent.averaged())
@@ -332,7 +338,7 @@ class Course:
 
     def _share(self) -> float:
         if self.numbers.seconds is not None:
-            return self.clock.read() / self.numbers.seconds
+            return parallel.of_first(self.clock.read) / self.numbers.seconds
         return self.descent.steps / (self.numbers.steps or 1)
 
     def fitted(self) -> Method:
@@ -356,7 +362,7 @@ class Course:
             "losses": self.losses,
             "spent": self.spent,
             "seconds": self.clock.seconds,
-            "random": random_states(self.device),
+            "random": parallel.of_each(random_states(self.device)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -366,7 +372,8 @@ class Course:
         self.history = [Row(*row) for row in state["history"]]
         self.losses = [loss.to(self.device) for loss in state["losses"]]
         self.clock.seconds, self.spent = state["seconds"], state["spent"]
-        restore_random_states(state["random"], self.device)
+        if parallel.number() < len(state["random"]):  # there may be more processes now
+            restore_random_states(state["random"][parallel.number()], self.device)
 
 
 def fit(
@@ -382,7 +389,8 @@ def fit(
     ``rows`` are in the coordinates of the method, and so are ``base``, the rows of the base of a
     data set that has them. ``validate`` is called off the clock, and what it draws does not change
     the training. A training whose state is in ``part`` goes on from there: one by steps ends, on a
-    CPU, with the same numbers as if it had never been interrupted. Raises ``FloatingPointError``
+    CPU, with the same numbers as if it had never been interrupted. Processes that train together
+    (``benchmark.parallel``) share every batch. Raises ``FloatingPointError``
     when the loss is not finite any more, within 1/200 of the training, ``ValueError`` for early
     stopping of a method without likelihood, and ``Interrupted`` when it was asked to stop.
     """
@@ -391,12 +399,14 @@ def fit(
         return method, []
     device = rows.rows.device
     _check(method, numbers, device)
+    share = parallel.share(numbers.batch_size)
+    parallel.draw_apart()
     course = _course(method, numbers, device, part)
     with _bar(numbers, course) as bar:
         while not course.over:
             if part.due():
                 course.save(part)
-            course.step(rows.draw(numbers.batch_size))
+            course.step(rows.draw(share))
             course.note(validate)
             bar.update(_done(numbers, course) - bar.n)
     return course.fitted(), course.history
@@ -405,7 +415,9 @@ def fit(
 def _bar(numbers: Training, course: Course) -> tqdm:
     """How much of the budget is spent, in its unit, and when the rest will be."""
     unit = "step" if numbers.seconds is None else "s"
-    return tqdm(total=numbers.amount, initial=_done(numbers, course), unit=unit, mininterval=5)
+    silent = not parallel.is_first()
+    initial = _done(numbers, course)
+    return tqdm(total=numbers.amount, initial=initial, unit=unit, mininterval=5, disable=silent)
 
 
 def _done(numbers: Training, course: Course) -> int:
@@ -457,10 +469,9 @@ def _validation(
     return Validation(nll, {name: float(value) for name, value in diagnostics.items()})
 
 
-def _finite(loss: float, step: int, numbers: Training) -> float:
+def _check_finite(loss: float, step: int, numbers: Training) -> None:
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"The loss is {loss} at step {step} (budget: {numbers.budget}): the training diverged. "
             f"Lower train.lr ({numbers.lr}) or set train.clip ({numbers.clip})."
         )
-    return loss

@@ -19,6 +19,7 @@ LAYERS = [
         "progress",
         "memory",
         "significance",
+        "parallel",
     },
     {
         "densities",
@@ -46,7 +47,7 @@ LAYERS = [
     | {"baselines.ot_cfm", "baselines.spline_flow"},
     {"evaluation", "report", "target", "bench", "bench.problem", "bench.rounds"},
     {"steps", "quality", "bench.likelihood", "bench.training"},
-    {"bench.__main__"},
+    {"bench.__main__", "launch"},
 ]
 """From the bottom up. A new module has to be placed; there are no sideways imports."""
 

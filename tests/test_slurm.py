@@ -152,6 +152,36 @@ def test_the_suite_on_the_cluster_has_the_numbers_of_the_suite_at_home(tmp_path,
     assert submitted == gpu | {"train_gaussian", "train_oracle"}
 
 
+def test_a_training_on_two_nodes_is_that_of_two_processes_at_home(tmp_path, cluster):
+    methods = {"interpolant": {**toy()["suites"]["toy"]["methods"]["interpolant"], "seeds": [0]}}
+    small = edited(datasets=toy()["suites"]["toy"]["datasets"], methods=methods)
+    run = "results/toy/eight_gaussians/interpolant/seed0"
+    home = tmp_path / "home"
+    home.mkdir()
+    at_home = Checkout(home)
+    at_home.configure(small)
+    together = ("--cores", "2", "--default-resources", "processes=2", "--")
+    found = at_home.snakemake(*together, f"{run}/model.safetensors")
+    assert found.returncode == 0, found.stdout
+
+    suite = Suite(tmp_path, cluster)
+    suite.checkout.configure(small)
+    spread = "  train_interpolant: {nodes: 2, processes: 1, gpu: 0, slurm_partition: cpu}\n"
+    with (suite.folder / "slurm/profile.yaml").open("a") as profile:
+        profile.write(spread)
+    suite.start(f"{run}/model.safetensors")
+    checkpoint = suite.folder / run / "train.checkpoint"
+    cluster.until(checkpoint.exists, 60)
+    (job,) = cluster.run("squeue", "-h", "-r", "-n", "train_interpolant", "-o", "%i").split()
+    cluster.run("scancel", "--signal=USR2", job)
+    assert suite.wait(300) == 0
+    stored = [read_json(place / run / "model.json")["training"] for place in (home, suite.folder)]
+    assert [training["processes"] for training in stored] == [2, 2]
+    assert [training["interruptions"] for training in stored] == [0, 1]
+    names = [place / run / "model.safetensors" for place in (home, suite.folder)]
+    assert names[0].read_bytes() == names[1].read_bytes()
+
+
 # --- what goes well -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,108 @@
+"""A step of a run: in this process, or a training in several, by torch's launcher."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark import parallel, steps
+from benchmark.log import explained
+from benchmark.machine import settle
+from benchmark.records import Run
+
+TOGETHER = ("train",)
+"""Steps that several processes share. The others need no gradients, and take one device."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a rule says of a step: its function in ``steps``, the arguments, and the machine.
+
+    ``gpus`` as in ``machine.settle``; ``threads`` are those of the job on a node.
+    """
+
+    name: str
+    run: Sequence[Any]
+    numbers: dict[str, Any]
+    settings: dict[str, Any]
+    data: str
+    folder: str
+    log: str
+    threads: int
+    device: str
+    gpus: int | None
+
+    def perform(self, processes: int | None = None, nodes: int = 1) -> None:
+        """Do it, on ``nodes`` in ``processes`` each; without a number, in one for each GPU.
+
+        Raises what the step raises, ``SystemExit`` if one of several processes has failed, which
+        has then said why itself, and ``RuntimeError`` for several nodes outside of a SLURM job.
+        """
+        each = self._each(processes)
+        if self.name not in TOGETHER or nodes * each == 1:
+            self._alone(settle(self.threads, self.device, self.gpus))
+            return
+        command = [*_torchrun(nodes, each, self.threads), "-m", "benchmark.launch"]
+        status = _run([*command, str(self.threads // each or 1), json.dumps(asdict(self))])
+        if status:
+            raise SystemExit(f"torch's launcher ended with status {status}; see above.")
+
+    def share(self, threads: int) -> None:
+        """Be one of its processes."""
+        with explained(self.log, Path(self.folder)):
+            device = settle(threads, self.device, self.gpus)
+            with parallel.together(device):
+                self._alone(device)
+
+    def _alone(self, device: torch.device) -> None:
+        step, folder = getattr(steps, self.name), Path(self.folder)
+        step(Run(*self.run), self.numbers, self.settings, self.data, folder, device)
+
+    def _each(self, processes: int | None) -> int:
+        if processes is not None:
+            return processes
+        return 1 if self.device == "cpu" else max(1, self.gpus or 1)
+
+
+def _torchrun(nodes: int, processes: int, threads: int) -> list[str]:
+    """The command that starts ``processes`` on each of the nodes of this job."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+    if nodes == 1:
+        return [*launcher, "--standalone"]
+    if "SLURM_JOB_ID" not in os.environ:
+        raise RuntimeError(f"nodes={nodes}, but this is no SLURM job: only srun reaches others.")
+    spread = [f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={threads}"]
+    # A warning is for the processes, which save their work; it would end their launcher.
+    deaf = ["sh", "-c", 'trap "" USR2; exec "$@"', "sh"]
+    meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={socket.gethostname()}:{_free_port()}"]
+    named = [f"--nnodes={nodes}", f"--rdzv-id={os.environ['SLURM_JOB_ID']}"]
+    return ["srun", "--overlap", *spread, *deaf, *launcher, *named, *meeting]
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return int(one.getsockname()[1])
+
+
+def _run(command: Sequence[str]) -> int:
+    """Its exit status. A request to stop goes on to it, and its processes save their work."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # inherited: its processes listen themselves
+    process = subprocess.Popen(
+        command, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
+    )
+    for request in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(request, lambda *_: process.terminate())
+    return process.wait()
+
+
+if __name__ == "__main__":
+    Step(**json.loads(sys.argv[2])).share(int(sys.argv[1]))
