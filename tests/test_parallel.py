@@ -1,15 +1,19 @@
 """Two processes that train together are one that trains alone, and go on like it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from counting import hear_interrupts, until
 from plan import plan
 from torch import multiprocessing
 
@@ -132,11 +136,11 @@ with logged(step.log, step.folder):
 def started(step, processes=2):
     """The step in a process, like a script of the workflow."""
     program = PERFORM.format(asdict(step), processes)
-    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, preexec_fn=hear_interrupts)
 
 
 def weights(step):
-    return (launch.Path(step.folder) / "model.safetensors").read_bytes()
+    return Path(step.folder, "model.safetensors").read_bytes()
 
 
 def test_a_training_in_two_processes_is_that_of_one_run(step, tmp_path):
@@ -153,19 +157,51 @@ def test_a_training_in_two_processes_is_that_of_one_run(step, tmp_path):
     assert alone["processes"] == 1 and weights(step) != found
 
 
-@pytest.mark.parametrize("request_to_stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_training_goes_on_to_the_same_weights(step, tmp_path, request_to_stop):
-    longer = replace(step, numbers={**step.numbers, "train": {**step.numbers["train"], "steps": 3000}})
+@pytest.mark.parametrize("request_to_stop", ["SIGTERM", "SIGINT", "SIGKILL"])
+def test_an_interrupted_training_goes_on_to_the_same_weights(step, request_to_stop):
+    train = {**step.numbers["train"], "steps": 3000}
+    longer = replace(step, numbers={**step.numbers, "train": train})
     assert started(longer).wait() == 0
-    expected = weights(longer)
-    (tmp_path / "run/model.json").unlink()
-    process, checkpoint = started(longer), tmp_path / "run/train.checkpoint"
-    while not (checkpoint.exists() and " 1500/" in (tmp_path / "run/train.log").read_text()):
-        time.sleep(0.05)
-        assert process.poll() is None
-    process.send_signal(request_to_stop)
+    expected, log = weights(longer), Path(longer.log)
+    Path(longer.folder, "model.json").unlink()
+    log.unlink()
+    process = started(longer)
+    until(lambda: log.exists() and "0/3000" in log.read_text(), 60)
+    time.sleep(0.5)
+    if request_to_stop == "SIGKILL":
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+    process.send_signal(signal.Signals[request_to_stop])
     assert process.wait() != 0
-    assert not (tmp_path / "run/model.json").exists()
+    assert not Path(longer.folder, "model.json").exists()
+    assert not Path(longer.folder, FAILURE).exists()
     assert started(longer).wait() == 0
     assert weights(longer) == expected
-    assert read_json(tmp_path / "run/model.json")["training"]["interruptions"] == 1
+    assert ("Going on after" in log.read_text()) == (request_to_stop != "SIGKILL")
+    assert read_json(Path(longer.folder, "model.json"))["training"]["interruptions"] == 1
+
+
+def test_a_failure_is_told_by_the_process_that_fails(step):
+    train = {**step.numbers["train"], "lr": 1e30}
+    diverging = replace(step, numbers={**step.numbers, "train": train})
+    assert started(diverging).wait() != 0
+    told = read_json(Path(step.folder, FAILURE))["reason"]
+    assert re.match(r"FloatingPointError: The loss is nan at step \d+", told)
+    uneven = replace(step, numbers={**step.numbers, "train": {**train, "batch_size": 33}})
+    assert started(uneven).wait() != 0
+    told = read_json(Path(step.folder, FAILURE))["reason"]
+    assert told.startswith("ValueError: train.batch_size is 33, and 2 processes share a batch")
+
+
+def test_several_nodes_need_slurm(step, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(RuntimeError, match="nodes=2, but this is no SLURM job"):
+        step.perform(nodes=2)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "processes"), [("auto", 4, 4), ("auto", 1, 1), ("auto", None, 1), ("cpu", 4, 1)]
+)
+def test_there_is_a_process_for_each_gpu(step, device, gpus, processes):
+    assert replace(step, device=device, gpus=gpus)._each(None) == processes
+    assert replace(step, device=device, gpus=gpus)._each(3) == 3

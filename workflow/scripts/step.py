@@ -12,12 +12,12 @@ with logged(snakemake.log[0], folder):
         numbers = steps.with_rate(numbers, search)
     Step(
         name=snakemake.params.step,
-        run=snakemake.params.run,
+        run=list(snakemake.params.run),
         numbers=numbers,
         settings=snakemake.params.settings,
-        data=snakemake.input.data,
+        data=str(snakemake.input.data),
         folder=str(folder),
-        log=snakemake.log[0],
+        log=str(snakemake.log[0]),
         threads=snakemake.threads,
         device=snakemake.config["device"],
         gpus=resources.get("gpu"),
