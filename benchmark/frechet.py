@@ -13,7 +13,7 @@ discrepancy with the kernel ``(x . y / d + 1)^3`` (Binkowski et al., 2018).
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -44,17 +44,6 @@ class Statistics:
     def n(self) -> int:
         """Number of feature vectors."""
         return int(self.key["samples"])
-
-    @classmethod
-    def of(cls, chunks: Iterable[np.ndarray], key: Mapping[str, str]) -> "Statistics":
-        """Of features ``[m, d]`` that come chunk by chunk, of which one is held at a time.
-
-        Raises ``ValueError`` for fewer than two rows, and what ``Moments.add`` raises.
-        """
-        moments = Moments()
-        for chunk in chunks:
-            moments.add(chunk)
-        return moments.statistics(key)
 
     def save(self, path: str | Path) -> None:
         """Write an npz file, whole or absent."""

@@ -23,7 +23,7 @@ from benchmark.features import (
     features,
     train_classifier,
 )
-from benchmark.frechet import Statistics, distance
+from benchmark.frechet import Moments, distance
 from benchmark.source import ROOT
 
 pytestmark = [
@@ -221,7 +221,10 @@ def test_distance_grows_with_the_damage(digits, classifier):
     x, draw = digits[0], np.random.default_rng(0)
 
     def statistics(rows):
-        return Statistics.of(features(classifier, rows, chunk=100), {**classifier.key, "data": ""})
+        moments = Moments()
+        for found in features(classifier, rows, chunk=100):
+            moments.add(found)
+        return moments.statistics({**classifier.key, "data": ""})
 
     def damaged(share):
         noise = draw.integers(0, 17, x[900:].shape, dtype=np.uint8)

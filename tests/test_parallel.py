@@ -166,7 +166,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(step, request_to_st
     Path(longer.folder, "model.json").unlink()
     log.unlink()
     process = started(longer)
-    until(lambda: log.exists() and "0/3000" in log.read_text(), 60)
+    until(lambda: log.exists() and "0/3000" in log.read_text(), 60, lambda: "not started")
     time.sleep(0.5)
     if request_to_stop == "SIGKILL":
         for child in psutil.Process(process.pid).children(recursive=True):
