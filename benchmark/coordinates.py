@@ -14,6 +14,9 @@ from benchmark.shapes import Batch, per_sample
 LEVELS = np.array([1e-3, *(np.arange(16) + 0.5) / 16, 1 - 1e-3])
 """Quantiles of the norm of rows that ``Radial`` moves to those of a normal distribution."""
 
+ROWS = 100_000
+"""Rows whose moments are taken at once."""
+
 
 class Coordinates(nn.Module, abc.ABC):
     """An invertible map ``x -> z`` of the data."""
@@ -50,18 +53,21 @@ class Affine(Coordinates):
 
     @classmethod
     def standardising(cls, x: Batch) -> "Affine":
-        """Zero mean and unit variance of every coordinate of ``x``.
+        """Zero mean and unit variance of every coordinate of vectors, of every channel of images.
 
-        Raises ``ValueError`` for a coordinate that is constant.
+        One shift and one scale for all pixels of a channel: a pixel that is black in nearly all
+        training images would get a scale that throws any other far out. Raises ``ValueError`` for
+        what is constant.
         """
-        scale = x.double().std(dim=0, correction=0)
+        mean, variance = _moments(x)
+        scale = variance.sqrt()
         if not scale.all():
             constant = (scale.flatten() == 0).nonzero().flatten().tolist()
             raise ValueError(
-                f"Coordinates {constant} of the training rows are constant and cannot be "
-                f"standardised. Drop them, dequantise them, or set train.coordinates to identity."
+                f"{'Coordinates' if x.ndim == 2 else 'Channels'} {constant} of the training rows "
+                f"are constant and cannot be standardised. Drop them, dequantise them, or set train.coordinates to identity."
             )
-        return cls(x.double().mean(dim=0).to(x), scale.to(x))
+        return cls(*(found.to(x).expand(x.shape[1:]).contiguous() for found in (mean, scale)))
 
     def forward(self, x: Batch) -> Batch:
         return (x - self.shift) / self.scale
@@ -71,6 +77,21 @@ class Affine(Coordinates):
 
     def log_det(self, x: Batch) -> Tensor:
         return -self.scale.double().log().sum()
+
+
+def _moments(x: Batch) -> tuple[Tensor, Tensor]:
+    """Mean and variance, each ``[channels, 1, ...]``, in float64, of which only some rows are made.
+
+    Merged pairwise (Chan, Golub and LeVeque, 1983): what is constant has the variance 0.
+    """
+    over = (0, *range(2, x.ndim))
+    n, mean, squares = 0, 0.0, 0.0
+    for rows in x.split(ROWS):
+        variance, centre = torch.var_mean(rows.double(), over, correction=0, keepdim=True)
+        shift, whole = centre[0] - mean, n + len(rows)
+        squares = squares + len(rows) * variance[0] + shift.square() * (n * len(rows) / whole)
+        n, mean = whole, mean + shift * (len(rows) / whole)
+    return mean, squares / n
 
 
 class Whitening(Coordinates):

@@ -1,6 +1,7 @@
 """Measurements on a fitted model: likelihood, samples, densities on a grid, and their costs."""
 
 import logging
+import math
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +33,8 @@ class Measured:
 
     ``nfe`` and ``nodes`` are evaluations of the velocity and of its divergence, per row.
     ``probe_error`` is the standard error of the mean value that random probes of the divergence
-    cause, ``None`` where it is exact or has one probe.
+    cause, and over several passes the noise of dequantisation as well; ``None`` where it is not
+    known, of one pass with an exact divergence or with one probe.
     """
 
     values: np.ndarray
@@ -103,14 +105,20 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
 
 
 def averaged(passes: Sequence[Measured]) -> Measured:
-    """The mean log-density of each row over passes with independent noise; their seconds in all."""
-    errors = [found.probe_error for found in passes if found.probe_error is not None]
+    """The mean log-density of each row over passes with independent noise; their seconds in all.
+
+    The passes differ by as much as noise and probes change a row.
+    """
+    if len(passes) == 1:
+        return passes[0]
+    values = np.stack([found.values for found in passes])
+    errors = values.std(axis=0, ddof=1) / math.sqrt(len(passes))
     return Measured(
-        values=np.mean([found.values for found in passes], axis=0),
+        values=values.mean(axis=0),
         nfe=float(np.mean([found.nfe for found in passes])),
         seconds=sum(found.seconds for found in passes),
         nodes=float(np.mean([found.nodes for found in passes])),
-        probe_error=float(np.linalg.norm(errors) / len(errors)) if errors else None,
+        probe_error=float(np.linalg.norm(errors) / len(errors)),
     )
 
 

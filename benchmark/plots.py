@@ -30,6 +30,9 @@ from benchmark.records import Run
 
 Styles = Mapping[str, Mapping[str, str]]
 
+PICTURES = 36
+"""Images of each method in a panel."""
+
 Extent = tuple[float, float, float, float]
 """Left, right, bottom and top edge of an image, in data units."""
 
@@ -185,7 +188,7 @@ def samples_images(
     styles: Styles,
     gaps: Mapping[str, str],
 ) -> Figure:
-    """The first 36 images of the target and of each method, on the grey scale of the target.
+    """The first ``PICTURES`` of the target and of each method, on the grey scale of the target.
 
     Arrays are (n, ...) with the elements of ``shape`` (channels, height, width) in each row.
     """
@@ -194,7 +197,7 @@ def samples_images(
     low, high = float(target.min()), float(target.max())
     images = {TARGET: target, **samples}
     for name, axes in _present([TARGET, *methods], panels, styles, gaps):
-        shown = (images[name][:36].reshape(-1, *shape) - low) / (high - low)
+        shown = (images[name][:PICTURES].reshape(-1, *shape) - low) / (high - low)
         _tiles(axes, shown, columns=6)
     return figure
 

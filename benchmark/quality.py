@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 KERNEL_ROWS, KERNEL_SUBSET = 10_000, 1000
 """Feature vectors of each side that a kernel distance is of, and in each of its subsets.
 
-A thousand is Binkowski's choice (2018); half of the vectors where these are fewer than two
-thousand.
+A thousand is Binkowski's choice (2018); a tenth of the vectors where these are fewer than ten
+thousand, for as many subsets.
 """
 
 
@@ -79,35 +79,46 @@ def write_reference(  # noqa: PLR0913 (what it depends on)
 ) -> None:
     """Features of all training images, and the floor: ``reference.npz``, ``.npy``, ``floor.json``.
 
-    The test images of the floor are all that ``entry`` prepares, however few are measured
-    otherwise.
+    The floor is of as many test images as there will be samples, or of all that ``entry`` prepares,
+    however few are measured otherwise.
     """
     description = dataset.describe(data)
     extractor = _extractor(settings, folder, Path(downloads)).to(device)
     train = _pictures(dataset.rows(data, "train"), description)
-    prepared = splits(entry, Path(downloads))
-    test = _pictures(prepared.test, description)
-    draw = np.random.default_rng(0)
+    rows, labels = _test_rows(data, entry, Path(downloads))
+    test, draw = _pictures(rows, description), np.random.default_rng(0)
     kept = draw.permutation(len(train)) < KERNEL_ROWS
-    moments, rows = Moments(), []
+    moments, vectors = Moments(), []
     for found in _watched(extractor, train, settings["chunk"]):
-        rows.append(found[kept[moments.n : moments.n + len(found)]])
+        vectors.append(found[kept[moments.n : moments.n + len(found)]])
         moments.add(found)
     reference = moments.statistics({**extractor.key, "data": description.hash})
     held_out = _Drawn()
-    for found in _watched(extractor, test[draw.permutation(len(test))], settings["chunk"]):
+    compared = draw.permutation(len(test))[: settings["samples"]]
+    for found in _watched(extractor, test[compared], settings["chunk"]):
         held_out.add(found)
-    some = np.concatenate(rows)
+    some = np.concatenate(vectors)
     metrics = _metrics(extractor, held_out, reference, some)
     if isinstance(extractor, Classifier):
-        right = accuracy(extractor, test, prepared.labels["test"], settings["chunk"])
+        assert labels is not None  # it was trained on those of the same images
+        right = accuracy(extractor, test, labels, settings["chunk"])
         metrics.append(Metric("classifier_accuracy", right, "1", "higher", n=len(test)))
     made_by = origin.of([__name__], config_hash(settings), origin.device_name(device))
-    protocol = _protocol(extractor, reference) | {"samples": len(test)}
+    protocol = _protocol(extractor, reference) | {"samples": len(compared)}
     with atomic(folder / "reference.npy") as temporary, temporary.open("wb") as file:
         np.save(file, some)
     reference.save(folder / "reference.npz")
     write_json(folder / "floor.json", records.records(run, metrics, protocol, made_by))
+
+
+def _test_rows(
+    data: str | Path, entry: dict[str, Any], downloads: Path
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """All test rows and their labels: prepared anew where ``held_out`` has kept only some."""
+    if "test" in entry.get("held_out", {}):
+        prepared = splits(entry, downloads)
+        return prepared.test, prepared.labels.get("test")
+    return dataset.rows(data, "test"), dataset.labels(data, "test")
 
 
 def write_quality(  # noqa: PLR0913 (what it depends on)
@@ -223,9 +234,13 @@ def quantised(x: torch.Tensor, description: Description) -> Images:
     """Samples in the unit cube as the images that they stand for, ``[n, *picture]``, uint8.
 
     The inverse of uniform dequantisation: ``k`` for ``k / levels <= x < (k + 1) / levels``, and
-    the nearest level outside of the cube.
+    the nearest level outside of the cube. Raises ``FloatingPointError`` for samples that are not
+    finite.
     """
     assert description.levels is not None and description.picture is not None
+    bad = int((~x.isfinite()).flatten(1).any(dim=1).sum())
+    if bad:
+        raise FloatingPointError(f"{bad} of {len(x)} samples are not finite: they are no images.")
     levels = (x * description.levels).floor().clamp(0, description.levels - 1)
     return levels.to(torch.uint8).reshape(-1, *description.picture)
 
@@ -254,7 +269,7 @@ def _metrics(
     """The Fréchet and the kernel distance from the training images, and of samples their NFE."""
     found = drawn.moments.statistics({**extractor.key, "data": "samples"})
     few = np.concatenate(drawn.rows)
-    size = min(KERNEL_SUBSET, min(len(few), len(rows)) // 2)
+    size = min(KERNEL_SUBSET, max(2, min(len(few), len(rows)) // 10))
     kernel = frechet.kid(few, rows, size, seed=0)
     nfe = [Metric("nfe_images", drawn.mean_nfe, "evaluations", n=found.n)] if drawn.nfe else []
     return [

@@ -123,7 +123,7 @@ def write_samples(suite: Suite, name: str) -> None:
     if description.base is not None and suite.event(name) == (2,):
         figure = _samples_between(suite, name, samples, missing)
     elif description.picture is not None:
-        real = dataset.dequantise(target, description.levels, seed=0)
+        real = dataset.dequantise(target[: plots.PICTURES], description.levels, seed=0)
         figure = plots.samples_images(real, samples, description.picture, suite.methods, missing)
     else:
         figure = plots.samples_2d(target, samples, suite.methods, missing)

@@ -593,7 +593,7 @@ def _quality_notes(
     notes = [
         "Mean ± standard deviation over n refits (seeds). Bold: lowest mean among the methods "
         "measured under one protocol, without a test of significance. NFE: evaluations of the "
-        "velocity for one image. The floor is the distance of all test images from the training "
+        "velocity for one image. The floor is the distance of test images from the training "
         "images by the same code; a set of samples of another size has another bias.",
     ]
     keys = ("extractor", "resize", "reference", "samples", "noise", "solver", "atol", "rtol")

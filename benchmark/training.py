@@ -117,7 +117,7 @@ class Rows:
         if self.levels is None:
             return self.coordinates(rows.to(torch.get_default_dtype()))
         noise = torch.rand(rows.shape, device=rows.device)
-        return self.coordinates((rows + noise) / self.levels)
+        return self.coordinates(noise.add_(rows).div_(self.levels))  # in place: it may be all rows
 
 
 class Clock:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.stats import chi
 
+from benchmark import coordinates
 from benchmark.coordinates import Affine, Radial, Whitening, fitted, unfitted
 
 KINDS = ["identity", "standardised", "whitened", "radial"]
@@ -21,11 +22,17 @@ def rows(event):
 
 
 @every_event
-def test_standardised_rows_have_mean_zero_and_variance_one(event):
+@pytest.mark.parametrize("at_once", [1000, 30])
+def test_standardised_channels_have_mean_zero_and_variance_one(event, at_once, monkeypatch):
+    monkeypatch.setattr(coordinates, "ROWS", at_once)
     x = rows(event)
-    z = fitted("standardised", x)(x)
-    torch.testing.assert_close(z.mean(dim=0), torch.zeros(event), atol=1e-12, rtol=0)
-    torch.testing.assert_close(z.square().mean(dim=0), torch.ones(event), atol=1e-12, rtol=0)
+    to_method = fitted("standardised", x)
+    over, channels = (0, *range(2, x.ndim)), torch.zeros(event[0])
+    z = to_method(x)
+    torch.testing.assert_close(z.mean(dim=over), channels, atol=1e-12, rtol=0)
+    torch.testing.assert_close(z.square().mean(dim=over), channels + 1, atol=1e-12, rtol=0)
+    assert to_method.scale.shape == event
+    assert not to_method.scale.reshape(event[0], -1).std(dim=1, correction=0).any()
 
 
 @every_event
@@ -91,8 +98,8 @@ def test_constant_coordinates_are_named():
     x[:, 1], x[:, 3] = 0.1, -7.3
     with pytest.raises(ValueError, match=r"Coordinates \[1, 3\].*are constant"):
         Affine.standardising(x)
-    with pytest.raises(ValueError, match=r"Coordinates \[1, 3\].*are constant"):
-        Affine.standardising(x.float().reshape(100, 1, 2, 2))
+    with pytest.raises(ValueError, match=r"Channels \[1\] .*are constant"):
+        Affine.standardising(x[:, [0, 3]].float().reshape(100, 2, 1, 1).expand(-1, -1, 2, 2))
 
 
 def test_rows_in_a_plane_are_not_whitened():

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -95,13 +97,15 @@ def test_probes_are_the_same_at_every_call_and_draw_nothing_from_the_rest(counti
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_passes_are_averaged_row_by_row_and_their_errors_are_independent():
-    one = evaluation.Measured(np.array([1.0, 2.0]), 10.0, 3.0, 4.0, 0.3)
-    other = evaluation.Measured(np.array([3.0, 2.0]), 20.0, 5.0, 6.0, 0.4)
+def test_passes_are_averaged_row_by_row_and_tell_their_error():
+    one = evaluation.Measured(np.array([1.0, 2.0, 5.0]), 10.0, 3.0, 4.0, 0.3)
+    other = evaluation.Measured(np.array([3.0, 2.0, 9.0]), 20.0, 5.0, 6.0, 0.4)
     found = evaluation.averaged([one, other])
-    assert found.values.tolist() == [2.0, 2.0]
-    assert (found.nfe, found.seconds, found.nodes, found.probe_error) == (15.0, 8.0, 5.0, 0.25)
-    assert evaluation.averaged([replace(one, probe_error=None)] * 2).probe_error is None
+    assert found.values.tolist() == [2.0, 2.0, 7.0]
+    assert (found.nfe, found.seconds, found.nodes) == (15.0, 8.0, 5.0)
+    # A row's mean of two has the standard error |a - b| / 2; the rows are independent.
+    assert found.probe_error == pytest.approx(math.hypot(1.0, 0.0, 2.0) / 3)
+    assert evaluation.averaged([one]) == one
 
 
 def test_costs_of_samples_do_not_count_the_warming_up(counting):

@@ -1,5 +1,7 @@
 """How like the data samples are, on fits whose samples are known."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -33,10 +35,11 @@ def digits(tmp_path_factory):
     data, folder = place / "results/toy/digits/data", place / "results/toy/digits/features"
     data.parent.mkdir(parents=True)
     folder.mkdir()
-    prepare({**DIGITS, "held_out": {"test": 20}}, place, data)
+    entry = {**DIGITS, "held_out": {"test": 20}}
+    prepare(entry, place, data)
     run = Run("toy", "digits", FLOOR, 0)
     quality.write_classifier(run, SETTINGS, data, folder, CPU)
-    quality.write_reference(run, SETTINGS, data, folder, CPU, DIGITS, place)
+    quality.write_reference(run, SETTINGS, data, folder, CPU, entry, place)
     return place
 
 
@@ -80,11 +83,12 @@ def train():
     return torch.tensor(dataset.dequantise(rows, 17, 0))
 
 
-def test_floor_is_of_all_test_images_however_few_are_measured(here):
+def test_floor_is_of_as_many_test_images_as_samples_however_few_are_measured(here):
     floor = {r["metric"]: r for r in records.read("results/toy/digits/features/floor.json")}
-    assert floor["fd_digits_cnn"]["n"] == floor["classifier_accuracy"]["n"] == 500
+    assert floor["fd_digits_cnn"]["n"] == floor["kd_digits_cnn"]["n"] == SETTINGS["samples"] == 100
+    assert floor["fd_digits_cnn"]["protocol"]["samples"] == 100
+    assert floor["classifier_accuracy"]["n"] == 500
     assert floor["classifier_accuracy"]["value"] > 0.8  # a tenth by chance
-    assert floor["fd_digits_cnn"]["protocol"]["samples"] == 500
     assert not [name for name in floor if "fid" in name or "kid" in name]
 
 
@@ -127,6 +131,9 @@ def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
     np.testing.assert_array_equal(found.flatten(1), rows)
     beyond = quality.quantised(torch.tensor([[-0.5, 1.5] * 32]), description)
     assert beyond.flatten().tolist() == [0, 16] * 32
+    x[3, 7], x[3, 8], x[40, 0] = math.nan, math.inf, math.nan
+    with pytest.raises(FloatingPointError, match="2 of 50 samples are not finite"):
+        quality.quantised(x, description)
 
 
 def test_all_methods_start_from_the_same_noise_chunk_by_chunk(here):
