@@ -32,6 +32,9 @@ from benchmark.source import ROOT, file_of
 
 NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
 """Of a method: that of its rules and, of a variant of it, a hyphen and what sets it apart."""
+BYTE = 256
+"""Grey levels of the images that Inception was trained on."""
+
 FILES = ("source", "file")
 """Keys of a data set that say of which files it is made; ``prepare`` gets them beside numbers."""
 IMAGES = ("grid", "frames", "frame_grid")
@@ -738,10 +741,16 @@ def _published_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
 
 
 def _feature_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
-    """Only integers that are looked at as images have features."""
+    """Only integers that are looked at as images have features, Inception's if they are bytes."""
     for name, dataset in suite["datasets"].items():
         attributes = _attributes(suite, name)
-        if "features" in dataset and not (attributes.get("picture") and attributes.get("levels")):
+        levels = attributes.get("levels")
+        if "inception" in dataset.get("features", {}) and levels and levels != BYTE:
+            yield (
+                f"{key}datasets.{name}.features.inception: it takes images of {BYTE} grey levels; "
+                f"{dataset['class']} has {levels}. Use a classifier."
+            )
+        if "features" in dataset and not (attributes.get("picture") and levels):
             yield (
                 f"{key}datasets.{name}.features: {dataset['class']} has no images of integers "
                 f"(its 'picture' and 'levels'). Remove the key."

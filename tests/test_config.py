@@ -15,6 +15,8 @@ ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
 
+SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
+
 MNIST = {
     "label": "MNIST",
     "class": "benchmark.data.mnist.MNIST",
@@ -73,8 +75,15 @@ def test_runs_are_datasets_by_methods_by_seeds_less_what_a_method_leaves_out(toy
     assert "interpolant 4, ffjord 1, gaussian 2, oracle 1" in str(suite)
 
 
-def test_the_config_that_is_shipped_is_valid():
-    suite = load(yaml.safe_load((ROOT / "config.yaml").read_text()))
+@pytest.mark.parametrize("name", SHIPPED["suites"])
+def test_every_suite_that_is_shipped_is_valid(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    suite = load({**SHIPPED, "suite": name})
+    assert suite.name == name and suite.runs
+
+
+def test_the_suite_of_the_first_command_is_quick():
+    suite = load(SHIPPED)
     assert suite.name == "quick"
     assert {run.seed for run in suite.runs if run.method == "interpolant"} == {0, 1, 2}
 
@@ -509,6 +518,11 @@ MISTAKES = {
         {"inception": "clean", "samples": 10, "tolerances": [0.1]},
         "datasets.eight_gaussians.features: benchmark.data.synthetic.EightGaussians has no images",
     ),
+    "Inception's features of images of 17 grey levels": (
+        "datasets/digits/features",
+        {"inception": "clean", "samples": 10, "tolerances": [0.1]},
+        "digits.features.inception: it takes images of 256 grey levels; .*Digits has 17. Use a",
+    ),
     "two kinds of features": (
         "datasets/digits/features",
         {
@@ -809,20 +823,21 @@ def test_published_results_change_nothing_that_is_computed(toy):
         assert after.run_hash(run) == before.run_hash(run)
 
 
-def test_distances_are_called_fid_of_inception_only(toy):
-    digits = toy["suites"]["toy"]["datasets"]["digits"]
-    assert load(toy).images == [] and load(toy).quality("digits") is None
-    digits["features"] = {"inception": "clean", "samples": 10, "tolerances": [0.1]}
-    assert load(toy).distances("digits") == ("fid", "kid") and load(toy).images == ["digits"]
-    digits["features"]["classifier"] = {"width": 8, "epochs": 1, "seed": 0}
-    del digits["features"]["inception"]
-    assert load(toy).distances("digits") == ("fd_digits_cnn", "kd_digits_cnn")
+def test_distances_are_called_fid_of_inception_only(imaging):
+    mnist = imaging["suites"]["toy"]["datasets"]["mnist"]
+    assert load(imaging).images == [] and load(imaging).quality("mnist") is None
+    mnist["features"] = {"inception": "clean", "samples": 10, "tolerances": [0.1]}
+    assert load(imaging).distances("mnist") == ("fid", "kid") and load(imaging).images == ["mnist"]
+    mnist["features"]["classifier"] = {"width": 8, "epochs": 1, "seed": 0}
+    del mnist["features"]["inception"]
+    assert load(imaging).distances("mnist") == ("fd_mnist_cnn", "kd_mnist_cnn")
 
 
 def test_how_images_are_compared_retrains_nothing(toy):
     before = load(toy)
     run = next(run for run in before.runs if run.dataset == "digits")
-    features = {"inception": "clean", "samples": 10, "tolerances": [0.1]}
+    classifier = {"width": 8, "epochs": 1, "seed": 0}
+    features = {"classifier": classifier, "samples": 10, "tolerances": [0.1]}
     digits = toy["suites"]["toy"]["datasets"]["digits"]
     digits["features"] = features
     with_features = load(copy.deepcopy(toy))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import evaluation, model, quality, records, steps
+from benchmark import evaluation, model, quality, records, report, steps
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.checkpoint import Checkpoint
@@ -265,3 +265,15 @@ def test_rows_without_labels_are_refused_in_words(here, tmp_path):
     (data / "labels_train.npy").unlink()
     with pytest.raises(ValueError, match="datasets.digits.features.classifier: the rows have no"):
         quality.write_classifier(Run("toy", "digits", FLOOR, 0), SETTINGS, data, tmp_path, CPU)
+
+
+def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):
+    draw = np.random.default_rng(0)
+    rows = draw.integers(0, 256, (500, 3, 4, 4), dtype=np.uint8)
+    x = np.concatenate([rows[[7, 499]], draw.uniform(0, 255, (50, 3, 4, 4))])
+    distances = ((x[:, None] - rows[None].astype(float)) ** 2).sum(axis=(2, 3, 4))
+    for at_once in (500, 64):
+        monkeypatch.setattr(report, "NEAREST_ROWS", at_once)
+        found = report._nearest(x, rows)
+        assert found[:2].tolist() == [7, 499]
+        np.testing.assert_array_equal(found, distances.argmin(axis=1))
