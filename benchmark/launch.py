@@ -1,5 +1,7 @@
 """A step of a run: in this process, or a training in several, by torch's launcher."""
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from benchmark import parallel, steps
@@ -20,6 +23,12 @@ from benchmark.records import Run
 
 TOGETHER = ("train",)
 """Steps that several processes share. The others need no gradients, and take one device."""
+
+AGAIN = 1.0
+"""Seconds after which a request to stop is repeated: a process may not have listened yet."""
+
+PR_SET_PDEATHSIG = 1
+"""Of ``prctl``, in linux/prctl.h."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,8 @@ class Step:
     def perform(self, processes: int | None = None, nodes: int = 1) -> None:
         """Do it, on ``nodes`` in ``processes`` each; without a number, in one for each GPU.
 
-        Raises what the step raises, ``SystemExit`` if one of several processes has failed, which
-        has then said why itself, and ``RuntimeError`` for several nodes outside of a SLURM job.
+        Raises what the step raises, ``SystemExit`` if several processes have stopped before the
+        end, which have then said why, and ``RuntimeError`` for several nodes without SLURM.
         """
         each = self._each(processes)
         if self.name not in TOGETHER or nodes * each == 1:
@@ -57,6 +66,7 @@ class Step:
 
     def share(self, threads: int) -> None:
         """Be one of its processes."""
+        _outlived()
         with explained(self.log, Path(self.folder)):
             device = settle(threads, self.device, self.gpus)
             with parallel.together(device):
@@ -76,15 +86,18 @@ def _torchrun(nodes: int, processes: int, threads: int) -> list[str]:
     """The command that starts ``processes`` on each of the nodes of this job."""
     launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
     if nodes == 1:
-        return [*launcher, "--standalone"]
+        return [*launcher, "--standalone", "--local-addr=localhost"]
     if "SLURM_JOB_ID" not in os.environ:
         raise RuntimeError(f"nodes={nodes}, but this is no SLURM job: only srun reaches others.")
-    spread = [f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={threads}"]
+    cpus = os.environ.get("SLURM_CPUS_PER_TASK", threads)
+    # One launcher on each node; the binding of this step to CPUs is not theirs.
+    spread = [f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={cpus}", "--cpu-bind=none"]
     # A warning is for the processes, which save their work; it would end their launcher.
     deaf = ["sh", "-c", 'trap "" USR2; exec "$@"', "sh"]
     meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={socket.gethostname()}:{_free_port()}"]
     named = [f"--nnodes={nodes}", f"--rdzv-id={os.environ['SLURM_JOB_ID']}"]
-    return ["srun", "--overlap", *spread, *deaf, *launcher, *named, *meeting]
+    srun = ["srun", "--overlap", "--kill-on-bad-exit=1", *spread]
+    return [*srun, *deaf, *launcher, *named, *meeting]
 
 
 def _free_port() -> int:
@@ -94,14 +107,27 @@ def _free_port() -> int:
 
 
 def _run(command: Sequence[str]) -> int:
-    """Its exit status. A request to stop goes on to it, and its processes save their work."""
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # inherited: its processes listen themselves
-    process = subprocess.Popen(
-        command, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
-    )
+    """Its exit status. A request to stop is passed on to all processes below, until they have
+    saved their work: by SIGUSR2, which launchers ignore, and srun passes on to other nodes."""
+    requests: list[int] = []
     for request in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(request, lambda *_: process.terminate())
-    return process.wait()
+        signal.signal(request, lambda number, _: requests.append(number))
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # inherited
+    process = subprocess.Popen(
+        command, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True, preexec_fn=_outlived
+    )
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(AGAIN)
+        for below in psutil.Process().children(recursive=True) if requests else ():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                below.send_signal(signal.SIGUSR2)
+
+
+def _outlived() -> None:
+    """Get SIGTERM when the parent dies, in a new process, so that no orphan trains on (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -24,16 +24,24 @@ APART = 1_000_003
 
 @contextmanager
 def together(device: torch.device) -> Iterator[None]:
-    """Be one of the processes that torch's launcher has started, each on a GPU of its own."""
+    """Be one of the processes that torch's launcher has started, each on a GPU of its own.
+
+    A process that fails leaves the group by its end, of which its launcher takes notice: to leave
+    it in order could mean to wait for the others. Raises ``RuntimeError`` for too few GPUs.
+    """
     backend = "gloo"
     if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        backend = "cpu:gloo,cuda:nccl"
+        backend, place = "cpu:gloo,cuda:nccl", int(os.environ["LOCAL_RANK"])
+        if place >= torch.cuda.device_count():
+            raise RuntimeError(
+                f"{os.environ['LOCAL_WORLD_SIZE']} processes were asked for on this node, where "
+                f"torch finds {torch.cuda.device_count()} GPU(s): one for each is needed. Set the "
+                f"resources gpu and processes to what there is."
+            )
+        torch.cuda.set_device(place)
     distributed.init_process_group(backend, timeout=WAIT)
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+    yield
+    distributed.destroy_process_group()
 
 
 def processes() -> int:
@@ -113,7 +121,9 @@ def loss_of(method: nn.Module) -> nn.Module:
     """``method.loss`` as a module: after ``backward`` gradients are means over the processes."""
     if processes() == 1:
         return _Loss(method)
-    return DistributedDataParallel(_Loss(method), gradient_as_bucket_view=True)
+    return DistributedDataParallel(
+        _Loss(method), broadcast_buffers=False, gradient_as_bucket_view=True
+    )
 
 
 def apart(loss: nn.Module) -> AbstractContextManager[None]:

@@ -359,10 +359,9 @@ class Course:
             "descent": self.descent.state_dict(),
             "plateau": self.plateau.state_dict(),
             "history": [tuple(row) for row in self.history],
-            "losses": self.losses,
             "spent": self.spent,
             "seconds": self.clock.seconds,
-            "random": parallel.of_each(random_states(self.device)),
+            "of_processes": parallel.of_each(self._own()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -370,10 +369,16 @@ class Course:
         self.descent.load_state_dict(state["descent"])
         self.plateau.load_state_dict(state["plateau"])
         self.history = [Row(*row) for row in state["history"]]
-        self.losses = [loss.to(self.device) for loss in state["losses"]]
         self.clock.seconds, self.spent = state["seconds"], state["spent"]
-        if parallel.number() < len(state["random"]):  # there may be more processes now
-            restore_random_states(state["random"][parallel.number()], self.device)
+        if parallel.number() < len(state["of_processes"]):  # there may be more of them now
+            own = state["of_processes"][parallel.number()]
+            self.losses = [loss.to(self.device) for loss in own["losses"]]
+            restore_random_states(own["random"], self.device)
+
+    def _own(self) -> dict[str, Any]:
+        """What differs between processes that train together."""
+        losses = [loss.cpu() for loss in self.losses]
+        return {"losses": losses, "random": random_states(self.device)}
 
 
 def fit(
@@ -435,6 +440,7 @@ def _course(method: Method, numbers: Training, device: torch.device, part: Part)
     course, state = Course(method, numbers, device), part.state()
     if state is not None:
         course.load_state_dict(state)
+    if state is not None and parallel.is_first():
         log.warning(
             f"Going on after {course.descent.steps:,} steps (budget: {numbers.budget}); "
             f"interruptions so far: {part.interruptions}."

@@ -57,6 +57,8 @@ class SettledUNet(Settled, ImageInterpolant):
 CASES = {
     "MLP": (SettledMLP, (3,), MLP, {}),
     "in parts": (SettledMLP, (3,), MLP, {"accumulate": 2}),
+    # Adam does not see the scale of a gradient, but for what is added to it.
+    "scale of the gradient": (SettledMLP, (3,), MLP, {"clip": None, "weight_decay": 0.1}),
     "U-Net": (SettledUNet, (1, 8, 8), UNET, {}),
 }
 
@@ -70,7 +72,8 @@ def descended(case):
     method = kind.build(event, **numbers)
     for weights in method.parameters():
         weights.data += 0.1 * torch.randn_like(weights)  # the last layer of a U-Net starts at zero
-    descent = Descent(method, plan(5, 8, 1e-2, clip=0.5, **changes), CPU)
+    numbers = plan(5, 8, 1e-2, **{"clip": 0.5, **changes})
+    descent = Descent(method, numbers, CPU)
     losses = []
     for step in range(5):
         batch = torch.randn(8, *event, generator=torch.Generator().manual_seed(step))
@@ -80,19 +83,27 @@ def descended(case):
     return [losses, *state["method"].values(), *state["averaged"].values()]
 
 
+def drawn():
+    torch.manual_seed(7)
+    parallel.draw_apart()
+    return torch.rand(5)
+
+
 def one_of_two(number, port, case, folder):
     torch.set_num_threads(1)
     place = {"RANK": number, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in place.items()}
     with parallel.together(CPU):
-        torch.save(descended(case), folder / str(number))
+        torch.save((descended(case), drawn()), folder / str(number))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_descend_like_one(case, tmp_path):
     multiprocessing.spawn(one_of_two, (launch._free_port(), case, tmp_path), nprocs=2)
-    torch.testing.assert_close(torch.load(tmp_path / "0"), torch.load(tmp_path / "1"), rtol=0, atol=0)
-    torch.testing.assert_close(torch.load(tmp_path / "0"), descended(case), rtol=1e-9, atol=1e-12)
+    (first, draws), (second, other_draws) = (torch.load(tmp_path / name) for name in "01")
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    torch.testing.assert_close(first, descended(case), rtol=1e-9, atol=1e-12)
+    assert torch.equal(draws, drawn().float()) and not (draws == other_draws).any()
 
 
 # --- a training of the workflow -------------------------------------------------------------------
@@ -136,7 +147,15 @@ with logged(step.log, step.folder):
 def started(step, processes=2):
     """The step in a process, like a script of the workflow."""
     program = PERFORM.format(asdict(step), processes)
-    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, preexec_fn=hear_interrupts)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
+    return subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, preexec_fn=hear_interrupts
+    )
+
+
+def done(step, processes=2):
+    """Its exit status."""
+    return started(step, processes).wait(timeout=200)
 
 
 def weights(step):
@@ -144,24 +163,29 @@ def weights(step):
 
 
 def test_a_training_in_two_processes_is_that_of_one_run(step, tmp_path):
-    assert started(step).wait() == 0
+    assert done(step) == 0
     folder = tmp_path / "run"
     stored, found = read_json(folder / "model.json"), weights(step)
     assert stored["training"]["processes"] == 2 and stored["training"]["steps"] == 400
     assert stored["provenance"]["device"].startswith("2 processes on ")
     assert len((folder / "training.csv").read_text().splitlines()) > 100
     assert not (folder / FAILURE).exists() and not (folder / "train.checkpoint").exists()
-    # It learns as one process does, from other random numbers.
-    assert started(step, 1).wait() == 0
+    curve = (folder / "training.csv").read_text().splitlines()
+    assert done(step, 1) == 0
     alone = read_json(folder / "model.json")["training"]
-    assert alone["processes"] == 1 and weights(step) != found
+    assert alone["processes"] == 1 and weights(step) != found  # from other random numbers
+    nll = [
+        float(c.splitlines()[-1].split(",")[3])
+        for c in ("\n".join(curve), (folder / "training.csv").read_text())
+    ]
+    assert nll[0] == pytest.approx(nll[1], rel=0.02)
 
 
 @pytest.mark.parametrize("request_to_stop", ["SIGTERM", "SIGINT", "SIGKILL"])
 def test_an_interrupted_training_goes_on_to_the_same_weights(step, request_to_stop):
     train = {**step.numbers["train"], "steps": 3000}
     longer = replace(step, numbers={**step.numbers, "train": train})
-    assert started(longer).wait() == 0
+    assert done(longer) == 0
     expected, log = weights(longer), Path(longer.log)
     Path(longer.folder, "model.json").unlink()
     log.unlink()
@@ -169,28 +193,44 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(step, request_to_st
     until(lambda: log.exists() and "0/3000" in log.read_text(), 60, lambda: "not started")
     time.sleep(0.5)
     if request_to_stop == "SIGKILL":
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
+        below = psutil.Process(process.pid).children(recursive=True)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: none sees the end of another
+            for child in below:
+                child.send_signal(number)
     process.send_signal(signal.Signals[request_to_stop])
-    assert process.wait() != 0
+    assert process.wait(timeout=200) != 0
     assert not Path(longer.folder, "model.json").exists()
     assert not Path(longer.folder, FAILURE).exists()
-    assert started(longer).wait() == 0
+    assert done(longer) == 0
     assert weights(longer) == expected
     assert ("Going on after" in log.read_text()) == (request_to_stop != "SIGKILL")
     assert read_json(Path(longer.folder, "model.json"))["training"]["interruptions"] == 1
 
 
-def test_a_failure_is_told_by_the_process_that_fails(step):
-    train = {**step.numbers["train"], "lr": 1e30}
-    diverging = replace(step, numbers={**step.numbers, "train": train})
-    assert started(diverging).wait() != 0
-    told = read_json(Path(step.folder, FAILURE))["reason"]
-    assert re.match(r"FloatingPointError: The loss is nan at step \d+", told)
-    uneven = replace(step, numbers={**step.numbers, "train": {**train, "batch_size": 33}})
-    assert started(uneven).wait() != 0
-    told = read_json(Path(step.folder, FAILURE))["reason"]
-    assert told.startswith("ValueError: train.batch_size is 33, and 2 processes share a batch")
+class Failing(InterpolantFlow):
+    """Fails in the second of several processes."""
+
+    def loss(self, x1):
+        if parallel.number() == 1:
+            raise AssertionError("underflow in dt")
+        return super().loss(x1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"lr": 1e30}, r"FloatingPointError: The loss is nan at step \d+"),
+        ({"batch_size": 33}, "ValueError: train.batch_size is 33, and 2 processes share a batch"),
+        ({}, "FloatingPointError: The ODE of the training loss has no solution any more"),
+    ],
+    ids=["all diverge", "uneven batch", "one diverges"],
+)
+def test_a_failure_is_told_by_the_process_that_fails(step, changes, told):
+    train = {**step.numbers["train"], **changes}
+    kind = step.numbers["class"] if changes else "test_parallel.Failing"
+    failing = replace(step, numbers={**step.numbers, "class": kind, "train": train})
+    assert done(failing) != 0
+    assert re.match(told, read_json(Path(step.folder, FAILURE))["reason"])
 
 
 def test_several_nodes_need_slurm(step, monkeypatch):
@@ -200,7 +240,8 @@ def test_several_nodes_need_slurm(step, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "gpus", "processes"), [("auto", 4, 4), ("auto", 1, 1), ("auto", None, 1), ("cpu", 4, 1)]
+    ("device", "gpus", "processes"),
+    [("auto", 4, 4), ("auto", 1, 1), ("auto", None, 1), ("cpu", 4, 1)],
 )
 def test_there_is_a_process_for_each_gpu(step, device, gpus, processes):
     assert replace(step, device=device, gpus=gpus)._each(None) == processes

@@ -169,7 +169,7 @@ def test_a_training_on_two_nodes_is_that_of_two_processes_at_home(tmp_path, clus
     spread = "  train_interpolant: {nodes: 2, processes: 1, gpu: 0, slurm_partition: cpu}\n"
     with (suite.folder / "slurm/profile.yaml").open("a") as profile:
         profile.write(spread)
-    suite.start(f"{run}/model.safetensors")
+    suite.start("--", f"{run}/model.safetensors")
     checkpoint = suite.folder / run / "train.checkpoint"
     cluster.until(checkpoint.exists, 60)
     (job,) = cluster.run("squeue", "-h", "-r", "-n", "train_interpolant", "-o", "%i").split()
