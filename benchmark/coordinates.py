@@ -65,7 +65,8 @@ class Affine(Coordinates):
             constant = (scale.flatten() == 0).nonzero().flatten().tolist()
             raise ValueError(
                 f"{'Coordinates' if x.ndim == 2 else 'Channels'} {constant} of the training rows "
-                f"are constant and cannot be standardised. Drop them, dequantise them, or set train.coordinates to identity."
+                f"are constant and cannot be standardised. Drop them, dequantise them, or set "
+                f"train.coordinates to identity."
             )
         return cls(*(found.to(x).expand(x.shape[1:]).contiguous() for found in (mean, scale)))
 

@@ -1,7 +1,5 @@
 """Measurements on a fitted model."""
 
-from dataclasses import replace
-
 import math
 
 import numpy as np
