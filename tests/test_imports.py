@@ -41,7 +41,7 @@ LAYERS = [
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}
     | {"data.papamakarios", "data.cifar", "data.imagenet", "data.flowers"},
-    {"training", "model", "comparisons", "reproduction", "data.subsets"}
+    {"training", "model", "comparisons", "reproduction", "data.subsets", "reference"}
     | {"baselines.interpolant", "baselines.ffjord", "baselines.ot_flow", "baselines.score_sde"}
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},

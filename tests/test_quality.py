@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import evaluation, model, quality, records, report, steps
+from benchmark import evaluation, model, quality, records, reference, report, steps
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.checkpoint import Checkpoint
@@ -38,8 +38,8 @@ def digits(tmp_path_factory):
     entry = {**DIGITS, "held_out": {"test": 20}}
     prepare(entry, place, data)
     run = Run("toy", "digits", FLOOR, 0)
-    quality.write_classifier(run, SETTINGS, data, folder, CPU)
-    quality.write_reference(run, SETTINGS, data, folder, CPU, entry, place)
+    reference.write_classifier(run, SETTINGS, data, folder, CPU)
+    reference.write_reference(run, SETTINGS, data, folder, CPU, entry, place)
     return place
 
 
@@ -264,7 +264,7 @@ def test_rows_without_labels_are_refused_in_words(here, tmp_path):
     prepare(DIGITS, tmp_path, data)
     (data / "labels_train.npy").unlink()
     with pytest.raises(ValueError, match="datasets.digits.features.classifier: the rows have no"):
-        quality.write_classifier(Run("toy", "digits", FLOOR, 0), SETTINGS, data, tmp_path, CPU)
+        reference.write_classifier(Run("toy", "digits", FLOOR, 0), SETTINGS, data, tmp_path, CPU)
 
 
 def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):

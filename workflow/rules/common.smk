@@ -128,6 +128,12 @@ def extractor_of(wildcards) -> list[str]:
     ]
 
 
+def quality_settings(wildcards, *keys: str) -> dict:
+    """Of what is said of the features of a data set, that on which a rule depends."""
+    given = SUITE.quality(wildcards.dataset)
+    return {key: value for key, value in given.items() if key in keys}
+
+
 def conclude() -> None:
     """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
     names = {job.rule.name for job in workflow.dag.jobs}

@@ -14,7 +14,9 @@ rule classifier:
     params:
         step="classifier",
         run=lambda wildcards: (SUITE.name, wildcards.dataset, FLOOR, 0),
-        arguments=lambda wildcards: {"settings": SUITE.quality(wildcards.dataset)},
+        arguments=lambda wildcards: {
+            "settings": quality_settings(wildcards, "classifier", "name")
+        },
     script:
         "../scripts/quality.py"
 
@@ -25,7 +27,7 @@ rule reference:
         raw=lambda wildcards: raw_files(wildcards.dataset),
         own=lambda wildcards: own_files(wildcards.dataset),
         extractor=extractor_of,
-        code=files_of("benchmark.quality"),
+        code=files_of("benchmark.reference"),
     output:
         statistics=f"{FEATURES}/reference.npz",
         rows=f"{FEATURES}/reference.npy",
@@ -39,7 +41,9 @@ rule reference:
         step="reference",
         run=lambda wildcards: (SUITE.name, wildcards.dataset, FLOOR, 0),
         arguments=lambda wildcards: {
-            "settings": SUITE.quality(wildcards.dataset),
+            "settings": quality_settings(
+                wildcards, "classifier", "inception", "name", "samples", "chunk"
+            ),
             "entry": SUITE.prepared(wildcards.dataset),
             "downloads": DOWNLOADS,
         },

@@ -1,14 +1,20 @@
 from pathlib import Path
 
-from benchmark import quality
 from benchmark.log import logged
 from benchmark.machine import settle
+from benchmark.quality import write_quality
 from benchmark.records import Run
+from benchmark.reference import write_classifier, write_reference
 
 folder = Path(snakemake.output[0]).parent
 with logged(snakemake.log[0], folder):
     device = settle(snakemake.threads, snakemake.config["device"], snakemake.resources.get("gpu"))
-    getattr(quality, f"write_{snakemake.params.step}")(
+    write = {
+        "classifier": write_classifier,
+        "reference": write_reference,
+        "quality": write_quality,
+    }
+    write[snakemake.params.step](
         run=Run(*snakemake.params.run),
         data=snakemake.input.data,
         folder=folder,
