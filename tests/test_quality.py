@@ -1,6 +1,8 @@
 """How like the data samples are, on fits whose samples are known."""
 
+import contextlib
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from benchmark.checkpoint import Checkpoint
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.files import read_json
-from benchmark.frechet import Statistics
+from benchmark.frechet import Moments, Statistics
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.prepare import prepare
@@ -174,6 +176,41 @@ def test_work_that_died_goes_on_to_the_same_distances(here, monkeypatch, caplog,
     # 100 images in chunks of 30, for two tolerances: none but the one that failed is drawn again.
     assert len(calls) == 2 * 4 + 1
     assert not (run.folder / "quality/quality.checkpoint").exists()
+
+
+def test_a_reference_that_died_goes_on_to_the_same_files(here, monkeypatch, tmp_path):
+    made = here / "results/toy/digits/features"
+    for name in ("classifier.safetensors", "classifier.json"):
+        shutil.copy(made / name, tmp_path / name)
+    entry = {**DIGITS, "held_out": {"test": 20}}
+    arguments = [Run("toy", "digits", FLOOR, 0), SETTINGS, "results/toy/digits/data", tmp_path, CPU]
+    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
+    add, calls = Moments.add, []
+
+    def dying(self, chunk):
+        calls.append(len(chunk))
+        if len(calls) in (5, 43):  # of 40 chunks of training images and 4 of test images
+            raise RuntimeError("died")
+        add(self, chunk)
+
+    monkeypatch.setattr(Moments, "add", dying)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="died"):
+            reference.write_reference(*arguments, entry, here)
+    reference.write_reference(*arguments, entry, here)
+    assert len(calls) == 40 + 4 + 2  # none but those that failed again
+    assert sum(calls) == 1197 + 100 + calls[4] + calls[42]
+    names = {path.name for path in made.iterdir()}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    for name in ("reference.npy", "reference.npz"):
+        np.testing.assert_equal(dict(_arrays(tmp_path / name)), dict(_arrays(made / name)))
+    values = [[r["value"] for r in records.read(f / "floor.json")] for f in (made, tmp_path)]
+    assert values[0] == values[1]
+
+
+def _arrays(path):
+    with np.load(path) if path.suffix == ".npz" else contextlib.nullcontext(np.load(path)) as found:
+        yield from found.items() if path.suffix == ".npz" else [("rows", found)]
 
 
 def test_another_model_does_not_go_on_from_the_checkpoint(here, monkeypatch, caplog):
