@@ -728,10 +728,10 @@ def _published_problems(suite: dict[str, Any], key: str) -> Iterator[str]:
         if "published" not in dataset:
             continue
         where, given = f"{key}datasets.{name}.published.as", dataset["published"]["as"]
-        if given not in published.nll():
-            yield unknown(f"{where}:", given, published.nll())
+        if given not in published.results("nll"):
+            yield unknown(f"{where}:", given, published.results("nll"))
             continue
-        found = {value.unit for value in published.nll()[given].values()}
+        found = {value.unit for value in published.results("nll")[given].values()}
         unit = "nats" if _attributes(suite, name).get("levels") is None else "bits/dim"
         if found != {unit}:
             yield (

@@ -1,6 +1,7 @@
-"""Published results: the NLL that papers report, and how surely it is known."""
+"""Published results: the NLL and the FID that papers report, and how surely they are known."""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,13 +27,22 @@ LABELS = {
 }
 """Names in tables of the methods of the file."""
 
+MARKS = {"primary": "", "secondary": "*", "unverified": "?"}
+"""Status of a published number -> what follows it."""
+
+STATUS = {
+    "primary": "No mark: read in the authors' own paper or repository.",
+    "secondary": "*: read in texts that quote the paper, not in the paper.",
+    "unverified": "?: recollected, seen in no source.",
+}
+
 UPPER_BOUNDS = ("ddpm", "ddpm_pp", "vdm")
 """Methods whose published NLL is an upper bound."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A test NLL; ``status`` is that of the README beside the file."""
+    """A test NLL, or an FID; ``status`` is that of the README beside the file."""
 
     value: float
     unit: str
@@ -40,13 +50,19 @@ class Published:
     source: str
 
 
+def explained(statuses: Iterable[str]) -> str:
+    """What the marks of numbers of these statuses mean."""
+    known = set(statuses)
+    return " ".join(text for status, text in STATUS.items() if status in known)
+
+
 @cache
-def nll() -> dict[str, dict[str, Published]]:
-    """Data set -> method -> published NLL."""
+def results(metric: str) -> dict[str, dict[str, Published]]:
+    """Data set -> method -> published ``nll`` or ``fid``."""
     found: dict[str, dict[str, Published]] = {}
     with FILE.open(newline="") as file:
         for row in csv.DictReader(file):
-            if row["metric"] == "nll":
+            if row["metric"] == metric:
                 value = Published(float(row["value"]), row["unit"], row["status"], row["source"])
                 found.setdefault(row["dataset"], {})[row["method"]] = value
     return found

@@ -78,7 +78,8 @@ def write_tables(suite: Suite) -> None:
     if suite.images:
         floors = {name: _floor(suite, name) for name in suite.images}
         distances = {name: suite.distances(name) for name in suite.images}
-        table = tables.quality_table(frame, floors, distances, *shown[1:])
+        against = {name: said["as"] for name, said in suite.published.items()}
+        table = tables.quality_table(frame, floors, distances, *shown[1:], against)
         write(_on_terms(suite, table), folder / "tables" / "quality")
     for name, table in (
         ("nll", tables.nll_table(*shown, compared)),

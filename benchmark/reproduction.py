@@ -12,18 +12,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from benchmark import published, tables
-from benchmark.published import LABELS, UPPER_BOUNDS, Published
+from benchmark.published import LABELS, MARKS, UPPER_BOUNDS, Published, explained
 from benchmark.table import DASH, Cell, Table
 from benchmark.tables import Comparisons, Footnotes, Styles
-
-MARKS = {"primary": "", "secondary": "*", "unverified": "?"}
-"""Status of a published number -> what follows it."""
-
-STATUS = {
-    "primary": "No mark: read in the authors' own paper or repository.",
-    "secondary": "*: read in texts that quote the paper, not in the paper.",
-    "unverified": "?: recollected, seen in no source.",
-}
 
 NOT_PUBLISHED = "not published"
 NOT_RUN = "not run in this suite"
@@ -69,7 +60,7 @@ def passes(found: Sequence[Row]) -> bool:
 
 def has_published(method: str, given: str) -> bool:
     """Whether a method, or the one it varies, has a number on the published data set ``given``."""
-    return _name(method) in published.nll()[given]
+    return _name(method) in published.results("nll")[given]
 
 
 def summary(found: Sequence[Row], styles: Styles, labels: Mapping[str, str]) -> str:
@@ -133,7 +124,7 @@ def _rows(
     nll = cells[cells.metric == "nll"]
     measured = {(row["dataset"], row["method"]): row for row in nll.to_dict("records")}
     for dataset, said in against.items():
-        known, ours = published.nll()[said["as"]], {_name(method) for method in styles}
+        known, ours = published.results("nll")[said["as"]], {_name(method) for method in styles}
         for method in (*styles, *(name for name in known if name not in ours)):
             found, value = measured.get((dataset, method)), known.get(_name(method))
             if found is not None or value is not None:
@@ -263,11 +254,10 @@ def _notes(
 
 def _origin(shown: Iterable[Row], against: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Where the published numbers come from, what their marks mean, and which are bounds."""
-    known = published.nll()
+    known = published.results("nll")
     pairs = [(known[against[row.dataset]["as"]][_name(row.method)], row) for row in shown]
     sources = sorted({value.source for value, _ in pairs})
-    statuses = {value.status for value, _ in pairs}
-    marks = " ".join(text for status, text in STATUS.items() if status in statuses)
+    marks = explained(value.status for value, _ in pairs)
     bounds = sorted({LABELS[row.method] for _, row in pairs if row.method in UPPER_BOUNDS})
     return [
         *([f"Published: test NLL from {', '.join(sources)}. {marks}"] if sources else []),

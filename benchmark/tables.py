@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import records
+from benchmark import published, records
 from benchmark.files import atomic
 from benchmark.records import FLOOR, Run
 from benchmark.significance import LEVEL, Comparison
@@ -203,11 +203,13 @@ def quality_table(
     distances: Mapping[str, tuple[str, str]],
     styles: Styles,
     datasets: Mapping[str, str],
+    against: Mapping[str, str],
 ) -> Table:
     """Distances of samples from training images; below, those of test images, the floor.
 
     ``floors`` has the records of the floor, and ``distances`` what the Fréchet and the kernel
-    distance are called, of every data set of images; see ``nll_table`` for the rest.
+    distance are called, of every data set of images; ``against`` what data sets with published
+    results are called there. See ``nll_table`` for the rest.
     """
     frame = _selected(frame, styles, {name: datasets[name] for name in distances})
     cells = summary(frame)
@@ -232,7 +234,11 @@ def quality_table(
             (Cell(label), *(entry.get(method, Cell(DASH)) for entry in entries))
             for method, label in labels.items()
         ),
-        notes=(*_quality_notes(frame, floors, distances, styles, datasets), *footnotes.notes()),
+        notes=(
+            *_quality_notes(frame, floors, distances, styles, datasets),
+            *_published_distances(distances, datasets, against),
+            *footnotes.notes(),
+        ),
     )
 
 
@@ -580,6 +586,28 @@ def _provenance(frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str]
         if (runs["provenance.dirty"] == "true").any():
             dirty.append(where)
     return notes + ([f"Uncommitted changes when measured: {'; '.join(dirty)}."] if dirty else [])
+
+
+def _published_distances(
+    distances: Mapping[str, tuple[str, str]],
+    datasets: Mapping[str, str],
+    against: Mapping[str, str],
+) -> list[str]:
+    """Published FIDs, for context: of other code, and of other numbers of images."""
+    notes, statuses = [], []
+    for name, (metric, _) in distances.items():
+        found = published.results(metric).get(against.get(name, ""), {})
+        words = [
+            f"{published.LABELS[method]} {value.value:g}{published.MARKS[value.status]}"
+            for method, value in found.items()
+        ]
+        statuses += [value.status for value in found.values()]
+        if words:
+            notes.append(
+                f"{datasets[name]}: published {metric.upper()}, by other code (of the resizing, on "
+                f"which it depends, papers say little): {', '.join(words)}."
+            )
+    return [*notes, published.explained(statuses)] if notes else []
 
 
 def _quality_notes(

@@ -381,9 +381,9 @@ FLOOR = [
 ]
 
 
-def quality(frame):
-    names = {"moons": ("fid", "kid")}
-    return tables.quality_table(frame, {"moons": FLOOR}, names, STYLES, DATASETS)
+def quality(frame, names=("fid", "kid"), **against):
+    distances = {"moons": names}
+    return tables.quality_table(frame, {"moons": FLOOR}, distances, STYLES, DATASETS, against)
 
 
 def test_distances_are_means_over_refits_above_the_floor(record, tmp_path):
@@ -410,6 +410,18 @@ def test_distances_of_other_numbers_of_samples_are_not_ranked(record, tmp_path):
     found = quality(tables.metrics(files, {}))
     assert not any(cell.bold for row in found.rows for cell in row)
     assert "samples: 1000 (Interpolant), 500 (FFJORD)" in " ".join(found.notes)
+
+
+def test_published_fids_stand_below_measured_ones_only(record, tmp_path):
+    files = [*seeds(record, "interpolant", [1.0]), image_records(tmp_path, "interpolant", 0, 10.0)]
+    frame = tables.metrics(files, {})
+    notes = " ".join(quality(frame, moons="cifar10").notes)
+    assert "Moons: published FID, by other code" in notes
+    assert "Interpolant 10.27*, DDPM 3.17?" in notes and "Score-SDE 2.92, " in notes
+    assert "*: read in texts that quote the paper" in notes and "?: recollected" in notes
+    assert "published" not in " ".join(quality(frame).notes)
+    own = quality(frame, ("fd_moons_cnn", "kd_moons_cnn"), moons="cifar10")
+    assert "published" not in " ".join(own.notes)
 
 
 def test_a_missing_distance_says_why_and_leaves_the_likelihood(record, tmp_path):
