@@ -121,9 +121,7 @@ def loss_of(method: nn.Module) -> nn.Module:
     """``method.loss`` as a module: after ``backward`` gradients are means over the processes."""
     if processes() == 1:
         return _Loss(method)
-    return DistributedDataParallel(
-        _Loss(method), broadcast_buffers=False, gradient_as_bucket_view=True
-    )
+    return DistributedDataParallel(_Loss(method), gradient_as_bucket_view=True)
 
 
 def apart(loss: nn.Module) -> AbstractContextManager[None]:

@@ -194,13 +194,16 @@ def distances(
     few = np.concatenate(gathered.rows)
     size = min(KERNEL_SUBSET, max(2, min(len(few), len(rows)) // 10))
     kernel = frechet.kid(few, rows, size, seed=0)
-    nfe = [Metric("nfe_images", gathered.mean_nfe, "evaluations", n=found.n)]
     return [
         Metric(extractor.metric, frechet.distance(found, reference), "1", n=found.n),
         Metric(
             extractor.kernel_metric, kernel.value, "1", "lower", kernel.standard_error, len(few)
         ),
-        *(nfe if gathered.nfe else []),
+        *(
+            [Metric("nfe_images", gathered.mean_nfe, "evaluations", n=found.n)]
+            if gathered.nfe
+            else []
+        ),
     ]
 
 

@@ -24,7 +24,7 @@ from benchmark.data.dataset import Splits
 from benchmark.data.digits import Digits
 from benchmark.files import read_json
 from benchmark.launch import Step
-from benchmark.log import FAILURE
+from benchmark.log import FAILURE, logged
 from benchmark.source import ROOT
 from benchmark.training import Descent
 
@@ -89,33 +89,51 @@ def drawn():
     return torch.rand(5)
 
 
-def one_of_two(number, port, case, folder):
+def one_of_two(number, port, folder):
     torch.set_num_threads(1)
     place = {"RANK": number, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in place.items()}
     with parallel.together(CPU):
-        torch.save((descended(case), drawn()), folder / str(number))
+        found = {case: descended(case) for case in CASES}
+        torch.save({**found, "drawn": drawn()}, folder / str(number))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """What each of two processes has found."""
+    folder = tmp_path_factory.mktemp("both")
+    multiprocessing.spawn(one_of_two, (launch._free_port(), folder), nprocs=2)
+    return [torch.load(folder / name) for name in "01"]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_descend_like_one(case, tmp_path):
-    multiprocessing.spawn(one_of_two, (launch._free_port(), case, tmp_path), nprocs=2)
-    (first, draws), (second, other_draws) = (torch.load(tmp_path / name) for name in "01")
+def test_two_processes_descend_like_one(both, case):
+    first, second = (found[case] for found in both)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     torch.testing.assert_close(first, descended(case), rtol=1e-9, atol=1e-12)
-    assert torch.equal(draws, drawn().float()) and not (draws == other_draws).any()
+
+
+def test_two_processes_draw_apart_and_the_first_as_if_alone(both):
+    first, second = (found["drawn"] for found in both)
+    assert torch.equal(first, drawn()) and not (first == second).any()
+
+
+def test_a_batch_is_shared_evenly(monkeypatch):
+    monkeypatch.setattr(parallel, "processes", lambda: 3)
+    assert parallel.share(33) == 11
+    with pytest.raises(ValueError, match=r"train.batch_size is 32, and 3 processes share a batch"):
+        parallel.share(32)
 
 
 # --- a training of the workflow -------------------------------------------------------------------
 
 
-@pytest.fixture
-def step(tmp_path):
+def prepared(folder):
     """A training on digits of a few seconds."""
     images = np.random.default_rng(0).integers(0, 17, (300, 64), dtype=np.uint8)
-    dataset.write(tmp_path / "data", Digits, Splits(images, images[:50], images[:50]), {})
-    (tmp_path / "run").mkdir()
-    train = asdict(plan(400, 32, 1e-3, coordinates="standardised", validations=3))
+    dataset.write(folder / "data", Digits, Splits(images, images[:50], images[:50]), {})
+    (folder / "run").mkdir()
+    train = asdict(plan(1500, 32, 1e-3, coordinates="standardised", validations=3))
     return Step(
         name="train",
         run=["toy", "digits", "interpolant", 3],
@@ -125,13 +143,26 @@ def step(tmp_path):
             "train": train,
         },
         settings={"atol": 1e-3, "rtol": 1e-3, "config": "c1"},
-        data=str(tmp_path / "data"),
-        folder=str(tmp_path / "run"),
-        log=str(tmp_path / "run/train.log"),
+        data=str(folder / "data"),
+        folder=str(folder / "run"),
+        log=str(folder / "run/train.log"),
         threads=1,
         device="cpu",
         gpus=None,
     )
+
+
+@pytest.fixture
+def step(tmp_path):
+    return prepared(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The same, and two processes have done it."""
+    step = prepared(tmp_path_factory.mktemp("finished"))
+    assert done(step) == 0
+    return step
 
 
 PERFORM = """
@@ -162,35 +193,30 @@ def weights(step):
     return Path(step.folder, "model.safetensors").read_bytes()
 
 
-def test_a_training_in_two_processes_is_that_of_one_run(step, tmp_path):
-    assert done(step) == 0
-    folder = tmp_path / "run"
-    stored, found = read_json(folder / "model.json"), weights(step)
-    assert stored["training"]["processes"] == 2 and stored["training"]["steps"] == 400
+def test_a_training_in_two_processes_is_one_run(finished, step, single_precision):
+    folder = Path(finished.folder)
+    stored = read_json(folder / "model.json")
+    assert stored["training"]["processes"] == 2 and stored["training"]["steps"] == 1500
     assert stored["provenance"]["device"].startswith("2 processes on ")
-    assert len((folder / "training.csv").read_text().splitlines()) > 100
-    assert not (folder / FAILURE).exists() and not (folder / "train.checkpoint").exists()
-    curve = (folder / "training.csv").read_text().splitlines()
-    assert done(step, 1) == 0
-    alone = read_json(folder / "model.json")["training"]
-    assert alone["processes"] == 1 and weights(step) != found  # from other random numbers
-    nll = [
-        float(c.splitlines()[-1].split(",")[3])
-        for c in ("\n".join(curve), (folder / "training.csv").read_text())
-    ]
+    assert {path.name for path in folder.iterdir()} == {
+        *("model.json", "model.safetensors", "training.csv", "train.log")
+    }
+    with logged(step.log, step.folder):
+        step.perform()
+    assert read_json(Path(step.folder, "model.json"))["training"]["processes"] == 1
+    assert weights(step) != weights(finished)  # from other random numbers, and as good
+    nll = [last_nll(Path(folder, "training.csv")) for folder in (step.folder, finished.folder)]
     assert nll[0] == pytest.approx(nll[1], rel=0.02)
 
 
-@pytest.mark.parametrize("request_to_stop", ["SIGTERM", "SIGINT", "SIGKILL"])
-def test_an_interrupted_training_goes_on_to_the_same_weights(step, request_to_stop):
-    train = {**step.numbers["train"], "steps": 3000}
-    longer = replace(step, numbers={**step.numbers, "train": train})
-    assert done(longer) == 0
-    expected, log = weights(longer), Path(longer.log)
-    Path(longer.folder, "model.json").unlink()
-    log.unlink()
-    process = started(longer)
-    until(lambda: log.exists() and "0/3000" in log.read_text(), 60, lambda: "not started")
+def last_nll(path):
+    return float(path.read_text().splitlines()[-1].split(",")[3])
+
+
+@pytest.mark.parametrize("request_to_stop", ["SIGTERM", "SIGKILL"])
+def test_an_interrupted_training_goes_on_to_the_same_weights(finished, step, request_to_stop):
+    process, log = started(step), Path(step.log)
+    until(lambda: log.exists() and "0/1500" in log.read_text(), 60, lambda: "not started")
     time.sleep(0.5)
     if request_to_stop == "SIGKILL":
         below = psutil.Process(process.pid).children(recursive=True)
@@ -199,12 +225,12 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(step, request_to_st
                 child.send_signal(number)
     process.send_signal(signal.Signals[request_to_stop])
     assert process.wait(timeout=200) != 0
-    assert not Path(longer.folder, "model.json").exists()
-    assert not Path(longer.folder, FAILURE).exists()
-    assert done(longer) == 0
-    assert weights(longer) == expected
+    assert not Path(step.folder, "model.json").exists()
+    assert not Path(step.folder, FAILURE).exists()
+    assert done(step) == 0
+    assert weights(step) == weights(finished)
     assert ("Going on after" in log.read_text()) == (request_to_stop != "SIGKILL")
-    assert read_json(Path(longer.folder, "model.json"))["training"]["interruptions"] == 1
+    assert read_json(Path(step.folder, "model.json"))["training"]["interruptions"] == 1
 
 
 class Failing(InterpolantFlow):
@@ -220,10 +246,9 @@ class Failing(InterpolantFlow):
     ("changes", "told"),
     [
         ({"lr": 1e30}, r"FloatingPointError: The loss is nan at step \d+"),
-        ({"batch_size": 33}, "ValueError: train.batch_size is 33, and 2 processes share a batch"),
         ({}, "FloatingPointError: The ODE of the training loss has no solution any more"),
     ],
-    ids=["all diverge", "uneven batch", "one diverges"],
+    ids=["all diverge", "one diverges"],
 )
 def test_a_failure_is_told_by_the_process_that_fails(step, changes, told):
     train = {**step.numbers["train"], **changes}
