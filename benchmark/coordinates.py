@@ -86,8 +86,9 @@ def _moments(x: Batch) -> tuple[Tensor, Tensor]:
     Merged pairwise (Chan, Golub and LeVeque, 1983): what is constant has the variance 0.
     """
     over = (0, *range(2, x.ndim))
-    n, mean, squares = 0, 0.0, 0.0
-    for rows in x.split(ROWS):
+    n, mean = 0, torch.zeros((), dtype=torch.float64, device=x.device)
+    squares = mean
+    for rows in torch.split(x, ROWS):
         variance, centre = torch.var_mean(rows.double(), over, correction=0, keepdim=True)
         shift, whole = centre[0] - mean, n + len(rows)
         squares = squares + len(rows) * variance[0] + shift.square() * (n * len(rows) / whole)

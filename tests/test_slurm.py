@@ -153,8 +153,9 @@ def test_the_suite_on_the_cluster_has_the_numbers_of_the_suite_at_home(tmp_path,
 
 
 def test_a_training_on_two_nodes_is_that_of_two_processes_at_home(tmp_path, cluster):
-    methods = {"interpolant": {**toy()["suites"]["toy"]["methods"]["interpolant"], "seeds": [0]}}
-    small = edited(datasets=toy()["suites"]["toy"]["datasets"], methods=methods)
+    entry = toy()["suites"]["toy"]["methods"]["interpolant"]
+    entry |= {"seeds": [0], "train": {**entry["train"], "steps": 2000}}
+    small = edited(datasets=toy()["suites"]["toy"]["datasets"], methods={"interpolant": entry})
     run = "results/toy/eight_gaussians/interpolant/seed0"
     home = tmp_path / "home"
     home.mkdir()
