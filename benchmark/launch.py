@@ -79,7 +79,8 @@ class Step:
     def _each(self, processes: int | None) -> int:
         if processes is not None:
             return processes
-        return 1 if self.device == "cpu" else max(1, self.gpus or 1)
+        on_gpus = self.device != "cpu" and torch.cuda.is_available()
+        return max(1, self.gpus or 1) if on_gpus else 1
 
 
 def _torchrun(nodes: int, processes: int, threads: int) -> list[str]:

@@ -256,9 +256,16 @@ def test_several_nodes_need_slurm(step, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "gpus", "processes"),
-    [("auto", 4, 4), ("auto", 1, 1), ("auto", None, 1), ("cpu", 4, 1)],
+    ("device", "gpus", "found", "processes"),
+    [
+        ("auto", 4, True, 4),
+        ("auto", 1, True, 1),
+        ("auto", None, True, 1),
+        ("cpu", 4, True, 1),
+        ("auto", 4, False, 1),
+    ],
 )
-def test_there_is_a_process_for_each_gpu(step, device, gpus, processes):
+def test_there_is_a_process_for_each_gpu(step, monkeypatch, device, gpus, found, processes):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
     assert replace(step, device=device, gpus=gpus)._each(None) == processes
     assert replace(step, device=device, gpus=gpus)._each(3) == 3
