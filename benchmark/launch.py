@@ -64,7 +64,7 @@ class Step:
         if status:
             raise SystemExit(f"torch's launcher ended with status {status}; see above.")
 
-    def share(self, threads: int) -> None:
+    def join(self, threads: int) -> None:
         """Be one of its processes."""
         _outlived()
         with explained(self.log, Path(self.folder)):
@@ -132,4 +132,4 @@ def _outlived() -> None:
 
 
 if __name__ == "__main__":
-    Step(**json.loads(sys.argv[2])).share(int(sys.argv[1]))
+    Step(**json.loads(sys.argv[2])).join(int(sys.argv[1]))

@@ -524,7 +524,9 @@ def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
         words.append(f"solver error at most {_upper(solver.max()):.1g} {unit}")
     probes = runs.value[runs.metric == "probe_error"]
     if probes.notna().any():
-        words.append(f"standard error over random probes at most {_upper(probes.max()):.1g} {unit}")
+        words.append(
+            f"standard error over probes and passes at most {_upper(probes.max()):.1g} {unit}"
+        )
     return [f"{label}: {'; '.join(words)}."]
 
 
