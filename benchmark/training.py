@@ -17,6 +17,7 @@ from benchmark import parallel
 from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
 from benchmark.coordinates import Affine, Coordinates
 from benchmark.flow import Method
+from benchmark.networks.network import Network
 from benchmark.shapes import Batch
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ class Training:
     counts the times at which the validation rows are evaluated, evenly spaced in the logarithm of
     the budget spent, or in itself with ``early_stopping``, which are the arguments of ``Plateau``.
     ``accumulate``: a batch is differentiated in so many parts, one after the other, whose gradients
-    add up, so that a part has to fit into memory and not the batch.
+    add up, so that a part has to fit into memory and not the batch. ``compile``: the networks that
+    are trained are those that ``torch.compile`` makes, in the first step and on the clock; not of a
+    loss that holds derivatives of them (FFJORD, OT-Flow), at which torch raises ``RuntimeError``.
     """
 
     batch_size: int
@@ -58,6 +61,7 @@ class Training:
     steps: int | None = None
     seconds: float | None = None
     accumulate: int = 1
+    compile: bool = False
 
     @property
     def amount(self) -> int | float:
@@ -232,6 +236,9 @@ class Descent:
         )
         self._averaged = copy.deepcopy(method)
         self._averages: list[Tensor] = list(self._averaged.parameters())
+        for network in method.modules() if numbers.compile else ():
+            if isinstance(network, Network):
+                network.compile()
 
     def step(self, x1: Batch, factor: float) -> Tensor:
         """The loss of one step, of ``factor`` times the learning rate ``lr``."""
