@@ -1,6 +1,5 @@
 """float64, one thread, fixed seeds: a test that needs otherwise says so. And real data, if any."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -8,14 +7,12 @@ import sys
 import pytest
 import torch
 
+from benchmark.bench import frechet
 from benchmark.data.fetch import MIRRORS, mirrors
 from benchmark.source import ROOT
 
 PACKED = ROOT.parent / "shared" / "data"
 """A mirror folder beside the checkout, packed."""
-
-TORCHVISION = []
-"""Operators that torchvision is short of."""
 
 torch.set_num_threads(1)  # the problems are small: threads cost more than they bring
 
@@ -58,13 +55,5 @@ def _mirrors(tmp_path_factory, *names):
 
 @pytest.fixture(scope="session")
 def clean_fid():
-    """``cleanfid.fid``, which imports torchvision."""
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError:
-        # Beside a build of torch without CUDA the compiled operators cannot be loaded.
-        operators = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        TORCHVISION.append(operators)  # declared as long as it is there
-    return importlib.import_module("cleanfid.fid")
+    """``cleanfid.fid``."""
+    return frechet.clean_fid()

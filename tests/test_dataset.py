@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
-from benchmark.data.digits import Digits
+from benchmark.data.digits import DigitImages, Digits
 from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
 from benchmark.prepare import prepare
 
@@ -293,6 +293,16 @@ def test_labels_of_digits_stay_with_them():
 def test_hash_of_the_digits_is_that_of_earlier_records(tmp_path):
     found = described(tmp_path / "data", Digits, Digits.prepare(validation=100, test=400))
     assert found.hash == "47fc1b42aed03a87"
+
+
+def test_images_of_digits_are_their_vectors_in_rows_of_pixels(tmp_path):
+    vectors, images = (kind.prepare(validation=10, test=20) for kind in (Digits, DigitImages))
+    for name, rows in images.rows.items():
+        assert rows.shape[1:] == (1, 8, 8)
+        assert np.array_equal(rows.reshape(len(rows), 64), vectors.rows[name])
+        assert np.array_equal(images.labels[name], vectors.labels[name])
+    found = described(tmp_path / "data", DigitImages, images)
+    assert (found.event, found.picture, found.levels) == ((1, 8, 8), (1, 8, 8), 17)
 
 
 def test_digits_do_not_depend_on_the_state_of_a_generator():

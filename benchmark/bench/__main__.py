@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmark.bench import likelihood, training
+from benchmark.bench import frechet, likelihood, training
 from benchmark.memory import keep_freed
 from benchmark.source import ROOT
 from benchmark.table import Table, write
@@ -12,6 +12,7 @@ PARTS: dict[str, Callable[[], Table]] = {
     "training": training.table,
     "likelihood_6d": lambda: likelihood.table(6),
     "likelihood_43d": lambda: likelihood.table(43),
+    "frechet": frechet.table,
 }
 
 keep_freed()

@@ -1,5 +1,7 @@
 """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn carries."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -31,3 +33,16 @@ class Digits(Dataset):
         parts = np.split(order, [test, test + validation])
         tested, validated, trained = ((pixels[part], labels[part]) for part in parts)
         return Splits.labelled(trained, validated, tested)
+
+
+class DigitImages(Digits):
+    """The same digits as images, for methods whose network is a U-Net."""
+
+    event = Digits.picture
+
+    @staticmethod
+    def prepare(validation: PositiveInt, test: PositiveInt) -> Splits:
+        """The rows of ``Digits``, each an image."""
+        splits = Digits.prepare(validation, test)
+        shaped = {name: x.reshape(-1, *Digits.picture) for name, x in splits.rows.items()}
+        return replace(splits, **shaped)
