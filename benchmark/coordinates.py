@@ -71,7 +71,7 @@ class Affine(Coordinates):
         return cls(*(found.to(x).expand(x.shape[1:]).contiguous() for found in (mean, scale)))
 
     def forward(self, x: Batch) -> Batch:
-        return (x - self.shift) / self.scale
+        return (x - self.shift).div_(self.scale)  # in place: it may be all rows
 
     def inverse(self, z: Batch) -> Batch:
         return z * self.scale + self.shift

@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
 from benchmark.data import dataset
 from benchmark.likelihood import Likelihood
-from benchmark.model import Model
+from benchmark.model import Model, rows_at_once
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch
 from benchmark.training import Clock
@@ -79,6 +79,7 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
 ) -> Measured:
     """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve, after a warm-up.
 
+    Of large rows fewer (``rows_at_once``), which bounds the memory.
     Random probes of the divergence, of the seed ``probes``, are the same for every method. Chunks
     whose values are in ``part`` are not solved again. Raises ``Interrupted`` when it was asked to
     stop.
@@ -94,7 +95,8 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
     model.solve_log_prob(x[:1], tolerance)
     with torch.random.fork_rng():
         torch.manual_seed(probes)
-        chunks = [slice(start, start + chunk) for start in range(0, len(x), chunk)]
+        size = min(chunk, rows_at_once(x[:1]))
+        chunks = [slice(start, start + size) for start in range(0, len(x), size)]
         solved, seconds = _in_chunks(solve, chunks, x.device, part)
     values, nfe, nodes, errors = zip(*solved, strict=True)
     shares = np.array([len(chosen) for chosen in values]) / len(x)

@@ -168,7 +168,7 @@ def train_classifier(
     """A classifier of ``images``, uint8 ``[n, C, H, W]``, by ``labels`` ``0, 1, ...``, ``[n]``.
 
     Minimises the cross-entropy by AdamW with a learning rate that rises and falls once. The same
-    seed gives the same weights on the same machine. Raises ``ValueError`` for other arrays.
+    seed gives the same weights on the same CPU. Raises ``ValueError`` for other arrays.
     """
     _check(images, labels)
     with torch.random.fork_rng(devices=[]):

@@ -19,6 +19,11 @@ NUMBERS = 600_000
 """Of the rows of one solve: two hundred images of 3 x 32 x 32, ten thousand rows of 60 columns."""
 
 
+def rows_at_once(x: Batch) -> int:
+    """How many rows like these a likelihood is to be solved for at a time, at the most."""
+    return max(1, NUMBERS // x[0].numel())
+
+
 class Model(nn.Module):
     """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves."""
 
@@ -32,9 +37,9 @@ class Model(nn.Module):
         Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1. So many rows
         as have ``NUMBERS`` are solved at a time, which bounds the memory.
         """
-        rows = max(1, NUMBERS // x[0].numel())
-        parts = [self.solve_log_prob(part, self.tolerance, t) for part in torch.split(x, rows)]
-        return torch.cat([part.values for part in parts])
+        parts = torch.split(x, rows_at_once(x))
+        solved = [self.solve_log_prob(part, self.tolerance, t) for part in parts]
+        return torch.cat([found.values for found in solved])
 
     def sample(self, n: int, **options: Any) -> Batch:
         """``n`` samples in the coordinates of the prepared data, float64.

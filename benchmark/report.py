@@ -313,8 +313,9 @@ def _quality_gap(suite: Suite, run: Run) -> str | None:
     if not suite.is_ours(run.method):
         return "distances are measured on methods of this library"
     folder = (run.folder / QUALITY).parent
-    if (folder / FAILURE).exists():
-        return str(read_json(folder / FAILURE)["reason"])
+    for failed in (folder, data_folder(run.suite, run.dataset).parent / "features"):
+        if (failed / FAILURE).exists():
+            return str(read_json(failed / FAILURE)["reason"])
     if not (run.folder / QUALITY).exists():
         return f"stopped before its end, see {folder}" if folder.exists() else "was not run"
     origin = records.read(run.folder / QUALITY)[0]["provenance"]

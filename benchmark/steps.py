@@ -51,17 +51,13 @@ def search(
     """
     chosen = settings["search"]
     key = origin.key(run, _modules(numbers), settings["config"], dataset.describe(data), device)
-    tried = []
     with Checkpoint(folder / f"search{CHECKPOINT}", key) as checkpoint:
         checkpoint.visit(origin.device_name(device))
+        tried = []
         for factor in chosen["factors"]:
             trial = _trial(numbers, factor, chosen["share"])
-            lr, part = trial["train"]["lr"], checkpoint.part(f"factor {factor}")
-            try:
-                _, history = _fit(run.seed, trial, settings, data, device, part)
-                tried.append({"lr": lr, "validation_nll": _last_nll(history, trial["train"])})
-            except FloatingPointError as failure:
-                tried.append({"lr": lr, "validation_nll": None, "reason": str(failure)})
+            part = checkpoint.part(f"factor {factor}")
+            tried.append(_tried(run.seed, trial, settings, data, device, part))
         known = [rate for rate in tried if rate["validation_nll"] is not None]
         if not known:
             raise ValueError(f"Search of train.lr: none of the trainings has a finite NLL: {tried}")
@@ -70,6 +66,29 @@ def search(
         found = {"lr": best["lr"], "tried": tried, **chosen, "provenance": made_by}
         write_json(folder / "search.json", found)
         checkpoint.remove()
+
+
+def _tried(  # noqa: PLR0913 (what a training depends on)
+    seed: int,
+    trial: dict[str, Any],
+    settings: dict[str, Any],
+    data: str | Path,
+    device: torch.device,
+    part: Part,
+) -> dict[str, Any]:
+    """A learning rate and its validation NLL, or the reason why it has none; kept in ``part``."""
+    state = part.state() or {}
+    if "found" in state:
+        found: dict[str, Any] = state["found"]
+        return found
+    found = {"lr": trial["train"]["lr"]}
+    try:
+        _, history = _fit(seed, trial, settings, data, device, part)
+        found["validation_nll"] = _last_nll(history, trial["train"])
+    except FloatingPointError as failure:
+        found |= {"validation_nll": None, "reason": str(failure)}
+    part.save({"found": found})
+    return found
 
 
 def with_rate(numbers: dict[str, Any], search: str | Path) -> dict[str, Any]:
@@ -146,6 +165,7 @@ def _fit(  # noqa: PLR0913 (what a training depends on)
         diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
         if method.likelihood_gap() is not None:
             return Validation(None, diagnostics)
+        torch.manual_seed(evaluation.PROBES)  # those of every validation, of every method
         values = Model(method, to_method, tolerance).log_prob(held_out).cpu().numpy()
         return Validation(float(description.nll(values).mean()), diagnostics)
 

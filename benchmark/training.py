@@ -463,11 +463,12 @@ def _check(method: Method, numbers: Training, device: torch.device) -> None:
             f"train.early_stopping follows the validation NLL, but {type(method).__name__} has no "
             f"likelihood ({gap}). Set train.early_stopping to null."
         )
-    if numbers.precision == "bfloat16" and not _is_native_bfloat16(device):
+    if numbers.precision == "bfloat16" and not is_native_bfloat16(device):
         log.warning("This device has no bfloat16 of its own: train.precision float32 is faster.")
 
 
-def _is_native_bfloat16(device: torch.device) -> bool:
+def is_native_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in it, and does not only store it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

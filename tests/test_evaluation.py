@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import evaluation, training
+from benchmark import evaluation, model, training
 from benchmark.baselines.ffjord import FFJORD
 from benchmark.coordinates import Affine
 from benchmark.likelihood import Likelihood
@@ -58,9 +58,9 @@ class Counting(Model):
 
 @pytest.fixture
 def counting(monkeypatch):
-    model = Counting()
-    monkeypatch.setattr(training.time, "perf_counter", lambda: model.now)
-    return model
+    found = Counting()
+    monkeypatch.setattr(training.time, "perf_counter", lambda: found.now)
+    return found
 
 
 def test_costs_of_likelihoods_are_sums_and_counts_are_per_row(counting):
@@ -71,6 +71,13 @@ def test_costs_of_likelihoods_are_sums_and_counts_are_per_row(counting):
     assert found.seconds == 25
     assert found.nfe == pytest.approx((10 * 10 + 10 * 10 + 5 * 5) / 25)
     assert found.nodes == pytest.approx(2 * found.nfe) and found.probe_error is None
+
+
+def test_large_rows_are_solved_fewer_at_a_time(counting, monkeypatch):
+    monkeypatch.setattr(model, "NUMBERS", 6)  # three rows of the plane
+    evaluation.log_prob(counting, torch.zeros(8, 2), 5, Tolerance(1.0, 1.0))
+    evaluation.log_prob(counting, torch.zeros(4, 2), 2, Tolerance(1.0, 1.0))
+    assert counting.sizes == [1, 3, 3, 2] + [1, 2, 2]
 
 
 def test_probe_error_is_that_of_the_mean(counting):

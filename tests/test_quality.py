@@ -3,6 +3,7 @@
 import contextlib
 import math
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.checkpoint import Checkpoint
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
-from benchmark.files import read_json
+from benchmark.files import read_json, write_json
 from benchmark.frechet import Moments, Statistics
 from benchmark.model import Model
 from benchmark.ode import Tolerance
@@ -28,6 +29,9 @@ SETTINGS = {
     **{"samples": 100, "tolerances": [1e-2, 1.0]},
 }
 FIT = {"class": "benchmark.baselines.gaussian.Gaussian", "model": {}, "train": {}}
+
+
+FAILED = "results/toy/digits/features/failure.json"
 
 
 @pytest.fixture(scope="module")
@@ -314,3 +318,12 @@ def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):
         found = report._nearest(x, rows)
         assert found[:2].tolist() == [7, 499]
         np.testing.assert_array_equal(found, distances.argmin(axis=1))
+
+
+def test_a_failure_of_the_reference_is_why_no_run_has_distances(here):
+    ours, failure = SimpleNamespace(is_ours=lambda method: True), here / FAILED
+    run = Run("toy", "digits", "gaussian", 9)
+    assert report._quality_gap(ours, run) == "was not run"
+    write_json(failure, {"reason": "OSError: no space", "log": "x"})
+    assert report._quality_gap(ours, run) == "OSError: no space"
+    failure.unlink()

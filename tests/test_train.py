@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import signal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import yaml
 
 from benchmark import config, metrics, prepare, records, report, steps, training
 from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.checkpoint import Interrupted, Part
 from benchmark.data import dataset
 from benchmark.files import read_json, write_json
 from benchmark.source import ROOT
@@ -125,7 +127,7 @@ def searched(suite, run, **changes):
     numbers = {**numbers, "train": {**numbers["train"], **changes}}
     chosen = {"factors": [1e-4, 10.0, 1.0], "share": 0.5}
     settings = {**suite.validation, "config": "hash", "search": chosen}
-    run.folder.mkdir(parents=True)
+    run.folder.mkdir(parents=True, exist_ok=True)
     data = records.data_folder("toy", run.dataset)
     steps.search(run, numbers, settings, data, run.folder, CPU)
     return read_json(run.folder / "search.json"), numbers
@@ -174,6 +176,25 @@ def test_a_rate_that_diverges_is_not_chosen_and_says_why(suite, monkeypatch):
     diverging(lambda lr: True)
     with pytest.raises(ValueError, match="none of the trainings has a finite NLL"):
         searched(suite, suite.runs[1])
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same_numbers(suite, monkeypatch):
+    run, seen = suite.runs[0], []
+    expected, _ = searched(suite, run)
+
+    def due(part):
+        seen.append(part.name)  # at each of the 10 steps of a trial
+        if len(seen) == 15:
+            signal.raise_signal(signal.SIGTERM)
+        return len(seen) in (5, 15)
+
+    monkeypatch.setattr(Part, "due", due)
+    with pytest.raises(Interrupted):
+        searched(suite, run)
+    assert seen == ["factor 0.0001"] * 10 + ["factor 10.0"] * 5
+    found, _ = searched(suite, run)
+    assert seen[15:] == ["factor 10.0"] * 6 + ["factor 1.0"] * 10
+    assert found["tried"] == expected["tried"]
 
 
 def test_a_search_that_failed_is_why_none_of_its_runs_is_there(suite):

@@ -1,6 +1,9 @@
 """The training loop, on methods whose every step is known."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from torch import nn
 
 from benchmark import training
 from benchmark.baselines.gaussian import Gaussian
-from benchmark.baselines.interpolant import ImageInterpolant, InterpolantFlow
+from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
 from benchmark.training import Clock, Course, Plateau, Rows, Training, Validation, fit
@@ -196,18 +199,10 @@ def test_parts_of_a_batch_have_the_gradient_of_all_of_it(parts, sizes):
     assert found[1] == pytest.approx(loss, rel=1e-12) and found[2] == sizes
 
 
-def test_networks_that_are_trained_are_compiled_if_asked_for(monkeypatch):
-    # What torch makes of them is not run here: it cannot see through the checks of shapes.
-    compiled = []
-    monkeypatch.setattr(nn.Module, "compile", lambda network: compiled.append(network))
-    unet = {"channels": 8, "multipliers": [1], "residual_blocks": 1, "attention": [], "heads": 1}
-    path = {"path": "linear", "time_alpha": 1.0, "time_beta": 1.0}
-    method = ImageInterpolant.build((1, 4, 4), **unet, **path)
-    images = Rows(np.zeros((20, 1, 4, 4), np.uint8), 9, CPU)
-    fit(method, images, numbers(steps=1), unseen)
-    assert not compiled
-    fit(method, images, numbers(steps=1, compile=True), unseen)
-    assert len(compiled) == 1 and compiled[0] is method.network
+def test_compiled_networks_train_as_they_are():
+    program = [sys.executable, Path(__file__).with_name("compiled.py")]
+    found = subprocess.run(program, capture_output=True, text=True)
+    assert found.stdout == "the same\n", found.stderr
 
 
 def test_clip_bounds_the_gradient():

@@ -527,6 +527,16 @@ def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp
     assert describe(tmp_path / "results/toy/mine/data").hash != first.hash
 
 
+def test_inception_is_among_what_is_fetched_before(tmp_path):
+    checkout = Checkout(tmp_path)
+    checkout.configure(
+        {**TOY, "suite": "images", "suites": {"images": "workflow/suites/images.yaml"}}
+    )
+    planned = checkout.snakemake("prefetch", "--dry-run")
+    assert "results/downloads/inception/inception-2015-12-05.pt" in planned.stdout
+    assert "results/downloads/flowers-102/jpg" in planned.stdout
+
+
 def test_a_folder_of_images_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypatch):
     monkeypatch.setenv(MIRRORS, ";".join(mirror))
     checkout = Checkout(tmp_path)

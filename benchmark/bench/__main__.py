@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from benchmark.bench import frechet, likelihood, training
-from benchmark.memory import keep_freed
+import torch
+
+from benchmark.bench import frechet, images, likelihood, training
+from benchmark.machine import settle
 from benchmark.source import ROOT
 from benchmark.table import Table, write
 
@@ -13,9 +15,11 @@ PARTS: dict[str, Callable[[], Table]] = {
     "likelihood_6d": lambda: likelihood.table(6),
     "likelihood_43d": lambda: likelihood.table(43),
     "frechet": frechet.table,
+    "images_counted": images.counted,
+    "images_timed": images.timed,
 }
 
-keep_freed()
+settle(torch.get_num_threads(), "auto", None)
 for name in sys.argv[1:] or PARTS:
     stem = ROOT / "results" / "bench" / name
     write(PARTS[name](), stem)

@@ -40,6 +40,6 @@ def through(weight: Tensor, slope: Tensor, tangents: Tensor) -> Tensor:
     a matrix product of MKL on AMD's.
     """
     pixels = tangents.transpose(1, 2).unsqueeze(2)  # channels last, as they lie in memory
-    with torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         product = functional.conv2d(pixels, weight[:, :, None, None])
     return product.squeeze(2).transpose(1, 2).mul_(slope.unsqueeze(1))

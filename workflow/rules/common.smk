@@ -118,9 +118,14 @@ def raw_files(dataset: str) -> list[str]:
     ]
 
 
+def takes_inception(dataset: str) -> bool:
+    """Whether it is Inception's features that are compared."""
+    return "inception" in SUITE.quality(dataset)
+
+
 def extractor_of(wildcards) -> list[str]:
     """The files of the network whose features are compared."""
-    if "inception" in SUITE.quality(wildcards.dataset):
+    if takes_inception(wildcards.dataset):
         return [INCEPTION]
     return [
         f"{FEATURES}/classifier.{suffix}".format(dataset=wildcards.dataset)

@@ -22,4 +22,5 @@ use rule fetch as fetch_folder with:
 rule prefetch:
     input:
         [path for dataset in SUITE.datasets for path in raw_files(dataset)],
+        [INCEPTION] if any(takes_inception(dataset) for dataset in SUITE.images) else [],
     localrule: True

@@ -2,7 +2,7 @@
 rule classifier:
     input:
         data=DATA,
-        code=files_of("benchmark.features"),
+        code=files_of("benchmark.reference"),
     output:
         weights=f"{FEATURES}/classifier.safetensors",
         description=f"{FEATURES}/classifier.json",
