@@ -3,13 +3,13 @@
 import contextlib
 import math
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
-from benchmark import evaluation, model, quality, records, reference, report, steps
+from benchmark import config, evaluation, model, quality, records, reference, report, steps
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.checkpoint import Checkpoint
@@ -21,6 +21,7 @@ from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.prepare import prepare
 from benchmark.records import FLOOR, Run
+from benchmark.source import ROOT
 
 CPU = torch.device("cpu")
 DIGITS = {"class": "benchmark.data.digits.Digits", "numbers": {"validation": 100, "test": 500}}
@@ -29,9 +30,6 @@ SETTINGS = {
     **{"samples": 100, "tolerances": [1e-2, 1.0]},
 }
 FIT = {"class": "benchmark.baselines.gaussian.Gaussian", "model": {}, "train": {}}
-
-
-FAILED = "results/toy/digits/features/failure.json"
 
 
 @pytest.fixture(scope="module")
@@ -321,9 +319,11 @@ def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):
 
 
 def test_a_failure_of_the_reference_is_why_no_run_has_distances(here):
-    ours, failure = SimpleNamespace(is_ours=lambda method: True), here / FAILED
+    toy = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
+    suite = config.load(toy, ROOT / "workflow/schemas/config.schema.yaml")
     run = Run("toy", "digits", "gaussian", 9)
-    assert report._quality_gap(ours, run) == "was not run"
+    assert report._quality_gap(suite, run) == "was not run"
+    failure = here / "results/toy/digits/features/failure.json"
     write_json(failure, {"reason": "OSError: no space", "log": "x"})
-    assert report._quality_gap(ours, run) == "OSError: no space"
+    assert report._quality_gap(suite, run) == "OSError: no space"
     failure.unlink()
