@@ -50,9 +50,10 @@ def clean_fid() -> Any:
         importlib.import_module("torchvision")
     except RuntimeError:
         # Beside a build of torch without CUDA the compiled operators cannot be loaded.
-        operators = torch.library.Library("torchvision", "DEF")
+        operators: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            schema = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            operators.define(schema)
         _DECLARED.append(operators)
     return importlib.import_module("cleanfid.fid")
 

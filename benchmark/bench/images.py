@@ -69,7 +69,7 @@ def timed() -> Table:
         Recipe("images", "cifar10") if device.type == "cuda" else Recipe("mnist_small", "mnist")
     )
     ways = {
-        f"{precision}{', compiled' * compiled}": {"precision": precision, "compile": compiled}
+        f"{precision}{', compiled' * compiled}": (precision, compiled)
         for precision in _precisions(device)
         for compiled in ((False, True) if device.type == "cuda" else (False,))  # no gain on CPUs
     }
@@ -84,9 +84,9 @@ def timed() -> Table:
                 Cell(f"{1e3 * rounds.median(name):.1f}"),
                 Cell(f"{batch / rounds.median(name):.0f}"),
                 Cell(f"{flops / rounds.median(name) / 1e12:.3g}"),
-                Cell(f"{100 * _share(rounds, name, changes['precision'], flops, device):.0f}"),
+                Cell(f"{100 * _share(rounds, name, precision, flops, device):.0f}"),
             )
-            for name, changes in ways.items()
+            for name, (precision, _) in ways.items()
         ),
         notes=(
             f"Medians of {COUNT} interleaved rounds on {_in_words(device)}. The last column is "
@@ -129,14 +129,17 @@ def _precisions(device: torch.device) -> Iterable[str]:
 
 
 def _steps(
-    recipe: Recipe, ways: dict[str, dict[str, Any]], device: torch.device
+    recipe: Recipe, ways: dict[str, tuple[str, bool]], device: torch.device
 ) -> dict[str, Callable[[], Any]]:
     batch = recipe.batch(device)
 
     def step(descent: Descent) -> Callable[[], float]:
         return lambda: descent.step(batch, 1.0).item()  # waits for the device
 
-    return {name: step(recipe.descent(device, **changes)) for name, changes in ways.items()}
+    return {
+        name: step(recipe.descent(device, precision=precision, compile=compiled))
+        for name, (precision, compiled) in ways.items()
+    }
 
 
 def _products(device: torch.device) -> dict[str, Callable[[], Any]]:

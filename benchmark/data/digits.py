@@ -1,6 +1,6 @@
 """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn carries."""
 
-from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -15,7 +15,7 @@ class Digits(Dataset):
     The test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998, UCI).
     """
 
-    event = (64,)
+    event: ClassVar[tuple[int, ...]] = (64,)
     levels = 17
     picture = (1, 8, 8)
 
@@ -44,5 +44,5 @@ class DigitImages(Digits):
     def prepare(validation: PositiveInt, test: PositiveInt) -> Splits:
         """The rows of ``Digits``, each an image."""
         splits = Digits.prepare(validation, test)
-        shaped = {name: x.reshape(-1, *Digits.picture) for name, x in splits.rows.items()}
-        return replace(splits, **shaped)
+        rows = [x.reshape(-1, *Digits.picture) for x in splits.rows.values()]
+        return Splits(*rows, labels=splits.labels)
