@@ -92,10 +92,11 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
             values=found.values.cpu(), standard_error=None if error is None else error.cpu()
         )
 
-    model.solve_log_prob(x[:1], tolerance)
+    first = x[:1]
+    model.solve_log_prob(first, tolerance)
     with torch.random.fork_rng():
         torch.manual_seed(probes)
-        size = min(chunk, rows_at_once(x[:1]))
+        size = min(chunk, rows_at_once(first))
         chunks = [slice(start, start + size) for start in range(0, len(x), size)]
         solved, seconds = _in_chunks(solve, chunks, x.device, part)
     values, nfe, nodes, errors = zip(*solved, strict=True)

@@ -1,7 +1,5 @@
 """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn carries."""
 
-from typing import ClassVar
-
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -15,7 +13,7 @@ class Digits(Dataset):
     The test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998, UCI).
     """
 
-    event: ClassVar[tuple[int, ...]] = (64,)
+    event = (64,)
     levels = 17
     picture = (1, 8, 8)
 
@@ -38,7 +36,7 @@ class Digits(Dataset):
 class DigitImages(Digits):
     """The same digits as images, for methods whose network is a U-Net."""
 
-    event = Digits.picture
+    event = (1, 8, 8)  # type: ignore[assignment]
 
     @staticmethod
     def prepare(validation: PositiveInt, test: PositiveInt) -> Splits:
