@@ -329,7 +329,7 @@ MISTAKES = {
     "unknown data set class": (
         "datasets/digits/class",
         "benchmark.data.digits.Digit",
-        "datasets.digits.class: class benchmark.data.digits: 'Digit' is unknown; .*DigitImages, Digits",
+        "datasets.digits.class: class benchmark.data.digits: 'Digit' is unknown; .*Images, Digits",
     ),
     "unknown number of a data set": (
         "datasets/digits/numbers/tests",
