@@ -329,7 +329,8 @@ MISTAKES = {
     "unknown data set class": (
         "datasets/digits/class",
         "benchmark.data.digits.Digit",
-        "datasets.digits.class: class benchmark.data.digits: 'Digit' is unknown; .*Images, Digits",
+        "datasets.digits.class: class benchmark.data.digits: 'Digit' is unknown; "
+        "allowed: DigitImages, Digits",
     ),
     "unknown number of a data set": (
         "datasets/digits/numbers/tests",

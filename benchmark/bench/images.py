@@ -71,7 +71,7 @@ def timed() -> Table:
     ways = {
         f"{precision}{', compiled' * compiled}": (precision, compiled)
         for precision in _precisions(device)
-        for compiled in ((False, True) if device.type == "cuda" else (False,))  # no gain on CPUs
+        for compiled in ((False, True) if device.type == "cuda" else (False,))  # minutes on CPUs
     }
     flops, batch = _count(recipe)[0], recipe.training.batch_size
     rounds = Rounds({**_products(device), **_steps(recipe, ways, device)}, COUNT)
