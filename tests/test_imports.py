@@ -46,7 +46,7 @@ LAYERS = [
     | {"baselines.gaussian", "baselines.oracle"}
     | {"baselines.ot_cfm", "baselines.spline_flow"},
     {"evaluation", "report", "target", "bench", "bench.problem", "bench.rounds"},
-    {"steps", "quality", "bench.likelihood", "bench.training"},
+    {"steps", "quality"} | {"bench.likelihood", "bench.training", "bench.frechet", "bench.images"},
     {"bench.__main__", "launch"},
 ]
 """From the bottom up. A new module has to be placed; there are no sideways imports."""
