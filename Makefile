@@ -16,7 +16,7 @@ prefetch: $(READY)  ## bring every download that the suite needs
 test: $(READY)  ## set up .venv and run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-bench: $(READY)  ## how fast it is beside others, in results/bench (about 15 minutes)
+bench: $(READY)  ## how fast it is beside others, in results/bench (about 20 minutes)
 	$(BIN)/python -m benchmark.bench
 
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy

@@ -40,9 +40,13 @@ def suite(tmp_path, monkeypatch, single_precision):
     return found
 
 
-def train(suite, run, numbers=None, **changes):
+def train(suite, run, numbers=None, probes=None, **changes):
     numbers = numbers or suite.numbers(run)
-    settings = {**suite.validation, "config": "hash" if changes else suite.train_hash(run)}
+    settings = {
+        **suite.validation,
+        **({"probes": probes} if probes else {}),
+        "config": "hash" if changes else suite.train_hash(run),
+    }
     run.folder.mkdir(parents=True)
     changed = {**numbers, "train": {**numbers["train"], **changes}}
     steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder, CPU)
@@ -79,6 +83,13 @@ def test_a_method_without_likelihood_is_trained_with_its_diagnostics(suite, monk
     rows = train(suite, suite.runs[0])
     assert not any(row["validation_nll"] for row in rows)
     assert [row["rows"] for row in rows].count("20.0") == 3
+
+
+def test_validations_have_the_same_probes(suite):
+    # A rate so small that the weights stay: what differs between validations is their noise.
+    rows = train(suite, suite.runs[0], probes=1, lr=1e-30, ema=0.0)
+    found = [row["validation_nll"] for row in rows if row["validation_nll"]]
+    assert len(found) == 3 and len(set(found)) == 1
 
 
 def test_learning_curves_read_histories_with_and_without_diagnostics(suite, monkeypatch):

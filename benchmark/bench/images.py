@@ -26,6 +26,13 @@ SIDE = {"cuda": 8192, "cpu": 2048}
 """Of the matrices whose product the device is held to."""
 
 
+class Shapes(FakeTensorMode):  # type: ignore[no-untyped-call]
+    """Inside of it tensors have a shape and no numbers; their copies too, which are of it."""
+
+    def __deepcopy__(self, memo: Any) -> "Shapes":
+        return self
+
+
 class Recipe:
     """The interpolant of a suite on a data set, as it is trained there."""
 
@@ -40,8 +47,9 @@ class Recipe:
 
     def descent(self, device: torch.device, **changes: Any) -> Descent:
         """Its training loop, ``changes`` made to the numbers ``train``."""
-        method = model.build(self.numbers["class"], self.event, self.numbers["model"])
-        return Descent(method.to(device), replace(self.training, **changes), device)
+        with device:
+            method = model.build(self.numbers["class"], self.event, self.numbers["model"])
+        return Descent(method, replace(self.training, **changes), device)
 
     def batch(self, device: torch.device) -> Tensor:
         """Noise in the place of a batch."""
@@ -110,11 +118,12 @@ def _counted(recipe: Recipe) -> tuple[Cell, ...]:
 def _count(recipe: Recipe) -> tuple[int, int, int]:
     """Floating-point operations and parameters, and bytes at the most, of a step."""
     cpu, tracker = torch.device("cpu"), MemTracker()
-    with FakeTensorMode():
+    with Shapes():
         with tracker:
             descent = recipe.descent(cpu)
             batch = recipe.batch(cpu)
             descent.step(batch, 1.0)  # from here on the optimiser has its moments
+            tracker.reset_mod_stats()  # else it refuses another step
             descent.step(batch, 1.0)
         # Of attention the counter knows the plain products, and not the kernel on CPUs.
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
