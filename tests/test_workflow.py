@@ -324,15 +324,15 @@ def test_images_are_compared_by_their_features(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, how):
-    checkout = Checkout(tmp_path)
-    process = checkout.start("--cores", "2", "--quiet", "rules")
+    checkout, numbers = Checkout(tmp_path), "results/toy/metrics.parquet"
+    process = checkout.start(numbers, "--cores", "2", "--quiet", "rules")
     while not list(checkout.folder.glob("results/toy/*/*/*/model.json")):
         time.sleep(0.1)
         assert process.poll() is None, (checkout.folder / "output").read_text()
     os.killpg(process.pid, how)
     process.wait()
-    assert not (checkout.folder / "results/toy/metrics.csv").exists()
-    found = checkout.make()
+    assert not (checkout.folder / numbers).exists()
+    found = checkout.make(numbers)
     assert found.returncode == 0, found.stdout
     pd.testing.assert_series_equal(checkout.nll(), finished.nll(), check_exact=True)
     assert not list(checkout.folder.rglob("*.checkpoint"))

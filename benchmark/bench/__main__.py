@@ -1,26 +1,28 @@
 """Write the tables of ``make bench`` to ``results/bench``, and print them."""
 
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import torch
 
-from benchmark.bench import frechet, images, likelihood, training
 from benchmark.machine import settle
+from benchmark.names import load
 from benchmark.source import ROOT
-from benchmark.table import Table, write
+from benchmark.table import write
 
-PARTS: dict[str, Callable[[], Table]] = {
-    "training": training.table,
-    "likelihood_6d": lambda: likelihood.table(6),
-    "likelihood_43d": lambda: likelihood.table(43),
-    "frechet": frechet.table,
-    "images_counted": images.counted,
-    "images_timed": images.timed,
+PARTS: dict[str, tuple[str, *tuple[Any, ...]]] = {
+    "training": ("training.table",),
+    "likelihood_6d": ("likelihood.table", 6),
+    "likelihood_43d": ("likelihood.table", 43),
+    "frechet": ("frechet.table",),
+    "images_counted": ("images.counted",),
+    "images_timed": ("images.timed",),
 }
+"""What makes each table, and of what; imported when its turn comes, with the packages it needs."""
 
 settle(torch.get_num_threads(), "auto", None)
 for name in sys.argv[1:] or PARTS:
+    function, *arguments = PARTS[name]
     stem = ROOT / "results" / "bench" / name
-    write(PARTS[name](), stem)
+    write(load(f"benchmark.bench.{function}")(*arguments), stem)
     print(stem.with_suffix(".md").read_text())

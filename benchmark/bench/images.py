@@ -76,11 +76,11 @@ def timed() -> Table:
     recipe = (
         Recipe("images", "cifar10") if device.type == "cuda" else Recipe("mnist_small", "mnist")
     )
-    ways = {
-        f"{precision}{', compiled' * compiled}": (precision, compiled)
-        for precision in _precisions(device)
-        for compiled in ((False, True) if device.type == "cuda" else (False,))  # minutes on CPUs
+    ways: dict[str, dict[str, Any]] = {
+        name: {"precision": name, "compile": False} for name in _precisions(device)
     }
+    if device.type == "cuda":  # it takes more than a minute, and brings nothing on CPUs
+        ways["bfloat16, compiled"] = {"precision": "bfloat16", "compile": True}
     flops, batch = _count(recipe)[0], recipe.training.batch_size
     rounds = Rounds({**_products(device), **_steps(recipe, ways, device)}, COUNT)
     return Table(
@@ -92,9 +92,9 @@ def timed() -> Table:
                 Cell(f"{1e3 * rounds.median(name):.1f}"),
                 Cell(f"{batch / rounds.median(name):.0f}"),
                 Cell(f"{flops / rounds.median(name) / 1e12:.3g}"),
-                Cell(f"{100 * _share(rounds, name, precision, flops, device):.0f}"),
+                Cell(f"{100 * _share(rounds, name, changes['precision'], flops, device):.0f}"),
             )
-            for name, (precision, _) in ways.items()
+            for name, changes in ways.items()
         ),
         notes=(
             f"Medians of {COUNT} interleaved rounds on {_in_words(device)}. The last column is "
@@ -120,7 +120,7 @@ def _count(recipe: Recipe) -> tuple[int, int, int]:
     cpu, tracker = torch.device("cpu"), MemTracker()
     with Shapes():
         with tracker:
-            descent = recipe.descent(cpu)
+            descent = recipe.descent(cpu, compile=False)
             batch = recipe.batch(cpu)
             descent.step(batch, 1.0)  # from here on the optimiser has its moments
             tracker.reset_mod_stats()  # else it refuses another step
@@ -138,17 +138,14 @@ def _precisions(device: torch.device) -> Iterable[str]:
 
 
 def _steps(
-    recipe: Recipe, ways: dict[str, tuple[str, bool]], device: torch.device
+    recipe: Recipe, ways: dict[str, dict[str, Any]], device: torch.device
 ) -> dict[str, Callable[[], Any]]:
     batch = recipe.batch(device)
 
     def step(descent: Descent) -> Callable[[], float]:
         return lambda: descent.step(batch, 1.0).item()  # waits for the device
 
-    return {
-        name: step(recipe.descent(device, precision=precision, compile=compiled))
-        for name, (precision, compiled) in ways.items()
-    }
+    return {name: step(recipe.descent(device, **changes)) for name, changes in ways.items()}
 
 
 def _products(device: torch.device) -> dict[str, Callable[[], Any]]:
