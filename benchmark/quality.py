@@ -70,8 +70,9 @@ def write_quality(  # noqa: PLR0913 (what it depends on)
             part = checkpoint.part(f"samples at tolerance {size:g}")
             drawn = _draw(fitted, extractor, description, settings, run.seed, part)
             metrics = distances(extractor, drawn, reference, rows)
+            solved = fitted.method.protocol(fitted.tolerance)
             stated = {
-                **fitted.method.protocol(fitted.tolerance),
+                **{key: solved[key] for key in solved if key != "divergence"},
                 **protocol(extractor, reference),
                 "samples": settings["samples"],
                 "noise": f"by seed and number of a chunk of {settings['chunk']}",

@@ -54,8 +54,8 @@ class Checkout:
                 start_new_session=True, preexec_fn=hear_interrupts,
             )  # fmt: skip
 
-    def make(self, *targets: str) -> subprocess.CompletedProcess:
-        return self.snakemake(*targets, "--cores", "2", "--quiet", "rules", "--rerun-incomplete")
+    def make(self) -> subprocess.CompletedProcess:
+        return self.snakemake("--cores", "2", "--quiet", "rules", "--rerun-incomplete")
 
     def planned(self) -> dict[str, int]:
         """Rule -> jobs that would run now."""

@@ -322,17 +322,23 @@ def test_images_are_compared_by_their_features(tmp_path):
     assert "—" not in (results / "tables/nll.csv").read_text()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(finished, tmp_path, how):
+def test_a_run_that_was_stopped_twice_goes_on_to_the_same_numbers(finished, tmp_path):
     checkout, numbers = Checkout(tmp_path), "results/toy/metrics.parquet"
-    process = checkout.start(numbers, "--cores", "2", "--quiet", "rules")
-    while not list(checkout.folder.glob("results/toy/*/*/*/model.json")):
-        time.sleep(0.1)
-        assert process.poll() is None, (checkout.folder / "output").read_text()
-    os.killpg(process.pid, how)
-    process.wait()
-    assert not (checkout.folder / numbers).exists()
-    found = checkout.make(numbers)
+    arguments = (numbers, "--cores", "2", "--quiet", "rules", "--rerun-incomplete")
+
+    def fitted():
+        return list(checkout.folder.glob("results/toy/*/*/*/model.json"))
+
+    for how in (signal.SIGINT, signal.SIGKILL):
+        before = len(fitted())
+        process = checkout.start(*arguments)
+        while len(fitted()) == before:
+            time.sleep(0.1)
+            assert process.poll() is None, (checkout.folder / "output").read_text()
+        os.killpg(process.pid, how)
+        process.wait()
+        assert not (checkout.folder / numbers).exists()
+    found = checkout.snakemake(*arguments)
     assert found.returncode == 0, found.stdout
     pd.testing.assert_series_equal(checkout.nll(), finished.nll(), check_exact=True)
     assert not list(checkout.folder.rglob("*.checkpoint"))
