@@ -404,6 +404,8 @@ def learning_curves(
         _log_axis(line[0], STEP)
         _log_axis(line[1], "training time [s]")
         _limit_curves(line[0], curves, references.get(dataset))
+        for axes in line:
+            _curves_beyond(axes, curves, styles)
         unit = curves.unit.iloc[0] if len(curves) else "not measured"
         line[0].set_ylabel(f"{datasets[dataset]}\nvalidation NLL [{unit}]")
     _list_gaps(figure, gaps, styles, datasets)
@@ -761,6 +763,27 @@ def _limit_curves(axes: Axes, curves: pd.DataFrame, reference: float | None) -> 
     high = min(values.max(), end + 2 * (end - low))
     margin = 0.06 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
+
+
+def _curves_beyond(axes: Axes, curves: pd.DataFrame, styles: Styles) -> None:
+    """Names of the methods all of whose values are above the limits, with the mean of the last.
+
+    In the lower left corner, where falling curves are not; above the true density.
+    """
+    curves = curves[np.isfinite(curves.validation_nll)].sort_values("step")
+    lowest = curves.groupby("method").validation_nll.min()
+    last = curves.groupby(["method", "seed"]).validation_nll.last().groupby("method").mean()
+    above = lowest.index[lowest > axes.get_ylim()[1]]
+    for number, method in enumerate(_shown(styles, above)):
+        axes.annotate(
+            f"{styles[method]['label']} {last[method]:.3g} ↑",
+            (0.02, 0.08),
+            xycoords="axes fraction",
+            xytext=(0, 12 * number),
+            textcoords="offset points",
+            color=styles[method]["colour"],
+            fontsize="small",
+        )
 
 
 def _curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference: bool) -> None:

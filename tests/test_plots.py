@@ -169,6 +169,28 @@ def test_learning_curves_are_means_with_their_range():
     assert "FFJORD (n=2)" in texts(figure)
 
 
+def test_curves_far_above_the_others_are_named_at_the_edge():
+    run = {"dataset": "rings", "unit": "nats", "loss": 0.0}
+    frame = pd.DataFrame(
+        {
+            **run,
+            "method": [name for name in ("interpolant", "score_sde", "ffjord") for _ in range(4)],
+            "seed": [0, 0, 1, 1] * 3,
+            "step": [10, 100] * 6,
+            "seconds": [1.0, 10.0] * 6,
+            "validation_nll": [2, 1, 2, 1.1, 2, 1.2, 2, 1.1, 90, 50, 90, 52],
+        }
+    )
+    for axes in plots.learning_curves(frame, STYLES, DATASETS, {}, {}).axes:
+        (label,) = axes.texts
+        assert label.get_text() == "FFJORD 51 ↑" and to_hex(label.get_color()) == "#d55e00"
+        assert axes.get_ylim()[1] < 50
+    frame.loc[frame.validation_nll > 3, "validation_nll"] = 2.0
+    assert not any(
+        axes.texts for axes in plots.learning_curves(frame, STYLES, DATASETS, {}, {}).axes
+    )
+
+
 def test_curves_of_seeds_with_other_steps_are_means_of_their_evaluations():
     run = {"dataset": "rings", "method": "ffjord", "unit": "nats", "loss": 0.0}
     evaluated = {"step": [8, 100, 12, 120], "seconds": [1.0, 10.0, 1.0, 10.0]}
