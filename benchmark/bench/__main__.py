@@ -20,8 +20,11 @@ PARTS: dict[str, tuple[str, *tuple[Any, ...]]] = {
 }
 """What makes each table, and of what; imported when its turn comes, with the packages it needs."""
 
+wanted = sys.argv[1:] or list(PARTS)
+if unknown := [name for name in wanted if name not in PARTS]:
+    sys.exit(f"benchmark.bench: no table is called {unknown[0]}; allowed are {', '.join(PARTS)}.")
 settle(torch.get_num_threads(), "auto", None)
-for name in sys.argv[1:] or PARTS:
+for name in wanted:
     function, *arguments = PARTS[name]
     stem = ROOT / "results" / "bench" / name
     write(load(f"benchmark.bench.{function}")(*arguments), stem)
