@@ -305,8 +305,10 @@ def test_images_are_compared_by_their_features(tmp_path):
         assert (results / f"figures/{name}.pdf").stat().st_size > 0
     assert (results / "figures/path_digits.gif").exists()
     assert checkout.planned() == {}
-    nll = pd.read_csv(results / "metrics.csv").set_index("metric")
-    assert nll.loc["nll", "protocol.dequantisation"].eq("uniform, seed 0, 2 passes").all()
+    metrics = pd.read_csv(results / "metrics.csv").set_index("metric")
+    assert metrics.loc["nll", "protocol.dequantisation"].eq("uniform, seed 0, 2 passes").all()
+    drawn = metrics.loc["fd_digits_cnn"]
+    assert "dopri5" in set(drawn["protocol.solver"]) and drawn["protocol.divergence"].isna().all()
 
     # A failure here costs the distances of one run, and not its likelihood.
     library = checkout.folder / "benchmark/quality.py"
