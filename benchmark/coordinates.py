@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import torch
+from scipy.interpolate import PchipInterpolator
+from scipy.stats import chi
 from torch import Tensor, nn
 
 from benchmark.shapes import Batch, per_sample
@@ -176,10 +178,6 @@ class Radial(Coordinates):
 
         Raises ``ValueError`` where they cannot be whitened, or too many have the same norm.
         """
-        # Here, as their import is a third of the start of every job.
-        from scipy.interpolate import PchipInterpolator
-        from scipy.stats import chi
-
         whitening = Whitening.of(x)
         logs = whitening(x.double()).flatten(1).norm(dim=1).log().cpu().numpy()
         knots, values = np.quantile(logs, LEVELS), np.log(chi.ppf(LEVELS, x[0].numel()))
