@@ -1,6 +1,6 @@
 """Training steps on images: what they take by count, and how near they come to the device."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -76,11 +76,12 @@ def timed() -> Table:
     recipe = (
         Recipe("images", "cifar10") if device.type == "cuda" else Recipe("mnist_small", "mnist")
     )
+    precisions = _precisions(device)
     ways: dict[str, dict[str, Any]] = {
-        name: {"precision": name, "compile": False} for name in _precisions(device)
+        name: {"precision": name, "compile": False} for name in precisions
     }
     if device.type == "cuda":  # it takes more than a minute, and brings nothing on CPUs
-        ways["bfloat16, compiled"] = {"precision": "bfloat16", "compile": True}
+        ways[f"{precisions[-1]}, compiled"] = {"precision": precisions[-1], "compile": True}
     flops, batch = _count(recipe)[0], recipe.training.batch_size
     rounds = Rounds({**_products(device), **_steps(recipe, ways, device)}, COUNT)
     return Table(
@@ -133,7 +134,7 @@ def _count(recipe: Recipe) -> tuple[int, int, int]:
     return counter.get_total_flops(), parameters, peak
 
 
-def _precisions(device: torch.device) -> Iterable[str]:
+def _precisions(device: torch.device) -> tuple[str, ...]:
     return ("float32", "bfloat16") if is_native_bfloat16(device) else ("float32",)
 
 
