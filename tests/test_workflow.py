@@ -325,22 +325,21 @@ def test_images_are_compared_by_their_features(tmp_path):
 
 
 def test_a_run_that_was_stopped_twice_goes_on_to_the_same_numbers(finished, tmp_path):
-    checkout, numbers = Checkout(tmp_path), "results/toy/metrics.parquet"
-    arguments = (numbers, "--cores", "2", "--quiet", "rules", "--rerun-incomplete")
+    checkout = Checkout(tmp_path)
 
     def fitted():
         return list(checkout.folder.glob("results/toy/*/*/*/model.json"))
 
     for how in (signal.SIGINT, signal.SIGKILL):
         before = len(fitted())
-        process = checkout.start(*arguments)
+        process = checkout.start("--cores", "2", "--quiet", "rules", "--rerun-incomplete")
         while len(fitted()) == before:
             time.sleep(0.1)
             assert process.poll() is None, (checkout.folder / "output").read_text()
         os.killpg(process.pid, how)
         process.wait()
-        assert not (checkout.folder / numbers).exists()
-    found = checkout.snakemake(*arguments)
+        assert not (checkout.folder / "results/toy/metrics.csv").exists()
+    found = checkout.make()
     assert found.returncode == 0, found.stdout
     pd.testing.assert_series_equal(checkout.nll(), finished.nll(), check_exact=True)
     assert not list(checkout.folder.rglob("*.checkpoint"))
