@@ -403,9 +403,10 @@ def learning_curves(
                 axes.axhline(references[dataset], color="black", linestyle="--", linewidth=1)
         _log_axis(line[0], STEP)
         _log_axis(line[1], "training time [s]")
-        _limit_curves(line[0], curves, references.get(dataset))
+        finite = curves[np.isfinite(curves.validation_nll)].sort_values("step")
+        _limit_curves(line[0], finite, references.get(dataset))
         for axes in line:
-            _curves_beyond(axes, curves, styles)
+            _curves_beyond(axes, finite, styles)
         unit = curves.unit.iloc[0] if len(curves) else "not measured"
         line[0].set_ylabel(f"{datasets[dataset]}\nvalidation NLL [{unit}]")
     _list_gaps(figure, gaps, styles, datasets)
@@ -753,7 +754,6 @@ def _near(values: pd.Series, base: float, noise: float) -> pd.Series:
 
 def _limit_curves(axes: Axes, curves: pd.DataFrame, reference: float | None) -> None:
     """Cut the first descent, which would flatten everything worth comparing."""
-    curves = curves[np.isfinite(curves.validation_nll)].sort_values("step")
     if curves.empty:
         return
     values = curves.validation_nll
@@ -770,7 +770,6 @@ def _curves_beyond(axes: Axes, curves: pd.DataFrame, styles: Styles) -> None:
 
     In the lower left corner, where falling curves are not; above the true density.
     """
-    curves = curves[np.isfinite(curves.validation_nll)].sort_values("step")
     lowest = curves.groupby("method").validation_nll.min()
     last = curves.groupby(["method", "seed"]).validation_nll.last().groupby("method").mean()
     above = lowest.index[lowest > axes.get_ylim()[1]]
