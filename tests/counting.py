@@ -1,6 +1,7 @@
 """Workflows that count slowly, run by a real Snakemake through submitit.
 
-A count saves itself when it is asked to stop, and goes on from there.
+A count saves itself when it is asked to stop, and goes on from there. It ends at its number, or
+where a test says that it is enough, so that no test has to be faster than a count.
 """
 
 import os
@@ -26,7 +27,7 @@ with starts.open("a") as file:
 asked = []
 for number in (signal.SIGUSR2, signal.SIGTERM):
     signal.signal(number, lambda number, frame: asked.append(number))
-while count < until:
+while count < until and not Path("enough").exists():
     time.sleep(0.1)
     count += 1
     (folder / "now").write_text(str(count))
@@ -109,6 +110,11 @@ class Workflow:
         """Wait for the end, which must be good."""
         assert self.wait(seconds) == 0, self.report()
 
+    def enough(self):
+        """Let all counts end where they are."""
+        (self.folder / "enough").touch()
+        return self
+
     @property
     def told(self):
         return self.path.read_text()
@@ -127,6 +133,11 @@ class Workflow:
         """Wait until a count has come to a number."""
         now = self.folder / f"state_{name}" / "now"
         self.until(lambda: now.exists() and int(now.read_text() or 0) >= to, seconds)
+
+    def starts_again(self, name="a", seconds=60):
+        """Wait until a count has started a second time."""
+        self.until(lambda: len(self.starts(name)) == 2, seconds)
+        return self
 
     def made(self):
         """The names of the counts that are done."""

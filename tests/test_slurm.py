@@ -175,6 +175,7 @@ def test_a_training_on_two_nodes_is_that_of_two_processes_at_home(tmp_path, clus
     cluster.until(checkpoint.exists, 60)
     (job,) = cluster.run("squeue", "-h", "-r", "-n", "train_interpolant", "-o", "%i").split()
     cluster.run("scancel", "--signal=USR2", job)
+    workflow.counts()
     assert suite.wait(300) == 0
     stored = [read_json(place / run / "model.json")["training"] for place in (home, suite.folder)]
     assert [training["processes"] for training in stored] == [2, 2]
@@ -264,7 +265,7 @@ def test_a_job_at_its_time_limit_goes_on_in_the_same_job(workflow):
 
 def test_a_warning_that_comes_too_early_is_repeated(workflow):
     # Sent while Python starts: the count does not listen yet.
-    workflow.start(until=30)
+    workflow.start(until=1000)
     workflow.cluster.until(lambda: workflow.queue(), 30)
     (job,) = workflow.queue()
     workflow.cluster.until(lambda: workflow.cluster.run("squeue", "-h", "-j", job, "-t", "R"), 30)
@@ -273,7 +274,8 @@ def test_a_warning_that_comes_too_early_is_repeated(workflow):
         lambda: any("started on" in log.read_text() for log in logs.glob("*/*_log.out")), 30
     )
     workflow.cluster.run("scancel", "--signal=USR2", job)
-    workflow.done()
+    workflow.counts()
+    workflow.starts_again().enough().done()
     assert went_on(workflow.starts())
     assert len(workflow.submitted()) == 1
 
@@ -281,20 +283,20 @@ def test_a_warning_that_comes_too_early_is_repeated(workflow):
 def test_a_preempted_job_goes_on_in_the_same_job(workflow):
     snakefile = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, slurm_partition='gpu', gpu=1")
     workflow.folder.joinpath("Snakefile").write_text(snakefile)
-    workflow.start(until=50)
+    workflow.start(until=1000)
     workflow.counts()
     both = ("--output=/dev/null", "--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
     workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
-    workflow.done()
+    workflow.starts_again().enough().done()
     assert went_on(workflow.starts())
     assert len(workflow.submitted()) == 1
 
 
 def test_a_job_requeued_by_hand_goes_on(workflow):
-    workflow.start(until=50)
+    workflow.start(until=1000)
     workflow.counts()
     workflow.cluster.run("scontrol", "requeue", *workflow.queue())
-    workflow.done()
+    workflow.starts_again().enough().done()
     assert went_on(workflow.starts())
     assert len(workflow.submitted()) == 1
 
@@ -309,12 +311,11 @@ def test_a_cancelled_job_is_a_failure_with_words(workflow):
 
 
 def test_a_job_whose_node_dies_starts_on_another(workflow):
-    workflow.start(until=50)
+    workflow.start(until=1000)
     workflow.counts()
     node = workflow.starts()[0][1]
     kill_node(workflow.cluster, node)
-    workflow.cluster.until(lambda: len(workflow.starts()) == 2, 60)
-    workflow.done()
+    workflow.starts_again().enough().done()
     assert workflow.starts()[1] != (0, node)
     assert len(workflow.submitted()) == 1
     workflow.cluster.start_node(node)
@@ -336,12 +337,12 @@ def kill_node(cluster, node):
 
 
 def test_a_controller_that_restarts_is_waited_for(workflow):
-    workflow.start(until=150)
+    workflow.start(until=1000)
     workflow.counts(to=80)  # the controller saves its state every 5 s
     workflow.cluster.kill("slurmctld")
     workflow.says("SLURM does not answer", 60)
     workflow.cluster.start_controller()
-    workflow.done()
+    workflow.enough().done()
     assert len(workflow.starts()) == 1
     assert len(workflow.submitted()) == 1
 
@@ -423,7 +424,7 @@ def test_control_c_during_a_submission_leaves_no_job(workflow, tmp_path):
 
 def test_a_killed_snakemake_finds_its_jobs_again(workflow):
     running = "a,b"
-    workflow.start(counts=running, until=100)
+    workflow.start(counts=running, until=1000)
     workflow.counts("a")
     workflow.counts("b")
     os.killpg(workflow.process.pid, signal.SIGKILL)
@@ -431,23 +432,23 @@ def test_a_killed_snakemake_finds_its_jobs_again(workflow):
     jobs = workflow.queue()
     assert len(jobs) == 2
     workflow.start("--unlock").wait()
-    workflow.start("--rerun-incomplete", counts=running, until=100)
+    workflow.start("--rerun-incomplete", counts=running, until=1000)
     workflow.says("SLURM still has this job as")
     assert workflow.queue() == jobs
-    workflow.done()
+    workflow.enough().done()
     assert len(workflow.submitted()) == 1
     assert len(workflow.starts("a")) == len(workflow.starts("b")) == 1
 
 
 def test_after_control_c_the_same_command_waits_for_the_end_of_what_it_cancelled(workflow):
-    workflow.start(until=60)
+    workflow.start(until=1000)
     workflow.counts(to=3)
     os.killpg(workflow.process.pid, signal.SIGINT)
     workflow.wait()
     assert workflow.queue()  # it is given time to end
-    workflow.start("--rerun-incomplete", until=60)
+    workflow.start("--rerun-incomplete", until=1000)
     workflow.says("waiting for the end of")
-    workflow.done()
+    workflow.enough().done()
     assert went_on(workflow.starts())
     assert len(workflow.submitted()) == 2
 
@@ -461,9 +462,9 @@ def test_a_job_of_other_parameters_is_not_taken_for_the_one_that_is_wanted(workf
     old = workflow.queue()
     workflow.start("--unlock").wait()
     snakefile.write_text(snakefile.read_text().replace("params: 1", "params: 2"))
-    workflow.start("--rerun-incomplete", until=30)
+    workflow.start("--rerun-incomplete", until=1000)
     workflow.says(f"{old[0]} has other parameters or inputs; cancelling it")
-    workflow.done()
+    workflow.enough().done()
     assert len(workflow.submitted()) == 2
 
 

@@ -482,10 +482,11 @@ def test_local_jobs_have_their_own_gpus_and_go_on_after_a_warning(local):
     text = text.replace("echo done", "echo $GREETING $CUDA_VISIBLE_DEVICES")
     local.folder.joinpath("Snakefile").write_text(text)
     local.environment["CUDA_VISIBLE_DEVICES"] = "3,5"
-    local.start("--submitit-cluster", "local", counts="a,b", until=10)
+    local.start("--submitit-cluster", "local", counts="a,b", until=1000)
     local.counts("a")
+    local.counts("b")
     os.kill(local.node_process("a"), signal.SIGUSR2)
-    local.done()
+    local.starts_again().enough().done()
     assert went_on(local.starts("a")) and len(local.starts("b")) == 1
     assert len(local.submitted()) == 2
     said = {(local.folder / f"{name}.txt").read_text() for name in "ab"}
@@ -603,12 +604,12 @@ def test_what_sbatch_refuses_for_a_while_or_for_its_length_is_submitted_in_the_e
 
 def test_a_queue_that_is_silent_is_waited_for(fake):
     (fake.slurm / "silent").write_text("yes")
-    fake.start(until=20)
+    fake.start(until=1000)
     fake.counts()
     fake.says("SLURM does not answer .*Unable to contact slurm controller")
     (fake.slurm / "silent").unlink()
     fake.says("SLURM answers again")
-    fake.done()
+    fake.enough().done()
     assert len(fake.starts()) == 1
     assert fake.told.count("does not answer") == 1
 
@@ -642,10 +643,10 @@ def test_a_job_that_vanishes_has_failed_after_the_latency(fake):
 
 
 def test_a_job_whose_files_were_removed_has_failed_when_it_ends(fake):
-    fake.start(until=20)
+    fake.start(until=1000)
     fake.counts()
     shutil.rmtree(fake.folder / ".snakemake/submitit")
-    assert fake.wait(30) != 0
+    assert fake.enough().wait(30) != 0
     words = r"SLURM job 1: it left no result \(state .*\n.*\n.*no log"
     assert re.search(words, fake.told), fake.told
 
@@ -665,16 +666,17 @@ def test_control_c_cancels_what_was_submitted(fake, times):
 
 
 def test_a_killed_snakemake_finds_its_jobs_again(fake):
-    fake.start(counts="a,b", until=60)
+    fake.start(counts="a,b", until=1000)
     fake.counts("a")
     fake.counts("b")
     fake.kill()
     fake.start("--unlock").wait()
     (fake.slurm / "silent").write_text("yes")
-    fake.start("--rerun-incomplete", counts="a,b", until=60)
+    fake.start("--rerun-incomplete", counts="a,b", until=1000)
     fake.says("SLURM does not answer")
     (fake.slurm / "silent").unlink()
-    fake.done()
+    fake.says("SLURM still has this job as 1_")
+    fake.enough().done()
     assert fake.told.count("SLURM still has this job as 1_") == 2
     assert len(fake.calls("sbatch")) == 1
     assert len(fake.starts("a")) == len(fake.starts("b")) == 1
