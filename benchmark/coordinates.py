@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -13,9 +14,6 @@ from benchmark.shapes import Batch, per_sample
 
 LEVELS = np.array([1e-3, *(np.arange(16) + 0.5) / 16, 1 - 1e-3])
 """Quantiles of the norm of rows that ``Radial`` moves to those of a normal distribution."""
-
-ROWS = 100_000
-"""Rows whose moments are taken at once."""
 
 
 class Coordinates(nn.Module, abc.ABC):
@@ -52,26 +50,27 @@ class Affine(Coordinates):
         return cls(torch.zeros(event), torch.ones(event))
 
     @classmethod
-    def standardising(cls, x: Batch) -> "Affine":
+    def standardising(cls, event: tuple[int, ...], parts: Iterable[Tensor]) -> "Affine":
         """Zero mean and unit variance of every coordinate of vectors, of every channel of images.
 
         One shift and one scale for all pixels of a channel: a pixel that is black in nearly all
         training images would get a scale that throws any other far out. Raises ``ValueError`` for
         what is constant.
         """
-        mean, variance = _moments(x)
+        mean, variance = _moments(parts)
         scale = variance.sqrt()
         if not scale.all():
             constant = (scale.flatten() == 0).nonzero().flatten().tolist()
+            of = "Coordinates" if len(event) == 1 else "Channels"
             raise ValueError(
-                f"{'Coordinates' if x.ndim == 2 else 'Channels'} {constant} of the training rows "
-                f"are constant and cannot be standardised. Drop them, dequantise them, or set "
-                f"train.coordinates to identity."
+                f"{of} {constant} of the training rows are constant and cannot be standardised. "
+                f"Drop them, dequantise them, or set train.coordinates to identity."
             )
-        return cls(*(found.to(x).expand(x.shape[1:]).contiguous() for found in (mean, scale)))
+        mean, scale = (found.to(torch.get_default_dtype()) for found in (mean, scale))
+        return cls(mean.expand(event).contiguous(), scale.expand(event).contiguous())
 
     def forward(self, x: Batch) -> Batch:
-        return (x - self.shift).div_(self.scale)  # in place: it may be all rows
+        return (x - self.shift) / self.scale
 
     def inverse(self, z: Batch) -> Batch:
         return z * self.scale + self.shift
@@ -80,15 +79,14 @@ class Affine(Coordinates):
         return -self.scale.double().log().sum()
 
 
-def _moments(x: Batch) -> tuple[Tensor, Tensor]:
-    """Mean and variance, each ``[channels, 1, ...]``, in float64, of which only some rows are made.
+def _moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and variance of all rows, each ``[channels, 1, ...]``, in float64.
 
     Merged pairwise (Chan, Golub and LeVeque, 1983): what is constant has the variance 0.
     """
-    over = (0, *range(2, x.ndim))
-    n, mean = 0, torch.zeros((), dtype=torch.float64, device=x.device)
-    squares = mean
-    for rows in torch.split(x, ROWS):
+    n, mean, squares = 0, torch.tensor(0.0).double(), torch.tensor(0.0).double()
+    for rows in parts:
+        over = (0, *range(2, rows.ndim))
         variance, centre = torch.var_mean(rows.double(), over, correction=0, keepdim=True)
         shift, whole = centre[0] - mean, n + len(rows)
         squares = squares + len(rows) * variance[0] + shift.square() * (n * len(rows) / whole)
@@ -239,16 +237,17 @@ def _log_norm(rows: Batch) -> Tensor:
     return rows.flatten(1).double().norm(dim=1).clamp_min(1e-30).log()
 
 
-def fitted(kind: str, x: Batch) -> Coordinates:
-    """The coordinates of a ``kind`` of config.yaml: ``identity``, or fitted to rows ``x``."""
+def fitted(kind: str, event: tuple[int, ...], parts: Iterable[Tensor]) -> Coordinates:
+    """The coordinates of a ``kind`` of config.yaml: ``identity``, or fitted to the rows of all
+    ``parts``, which are of shape ``event``."""
     match kind:
         case "standardised":
-            return Affine.standardising(x)
+            return Affine.standardising(event, parts)
         case "whitened":
-            return Whitening.of(x)
+            return Whitening.of(torch.cat(list(parts)))
         case "radial":
-            return Radial.of(x)
-    return unfitted(kind, x.shape[1:]).to(x.device)
+            return Radial.of(torch.cat(list(parts)))
+    return unfitted(kind, event)
 
 
 def unfitted(kind: str, event: tuple[int, ...]) -> Coordinates:

@@ -173,7 +173,7 @@ class Empirical(Density):
             found = "none" if rows is None else f"rows of shape {tuple(rows.shape)}"
             raise ValueError(
                 f"The base is to be filled with {found}; allowed is {tuple(self.rows.shape)}, as "
-                f"model.base_rows says. Give x0, the rows of the base, to initialise(x1, x0)."
+                f"model.base_rows says. Give the rows of the base to initialise(rows, base)."
             )
         self.rows = rows.to(self.rows)
 

@@ -16,6 +16,7 @@ from benchmark.densities import Density
 from benchmark.divergence import exact_divergence, rademacher
 from benchmark.likelihood import Field, Likelihood
 from benchmark.ode import Solution, Tolerance
+from benchmark.rows import Rows
 from benchmark.shapes import Batch, PerSample
 
 
@@ -42,11 +43,11 @@ class Method(nn.Module, abc.ABC):
         """The method for events of this shape, from the numbers ``model`` of config.yaml."""
 
     def initialise(  # noqa: B027 (most methods have nothing to do)
-        self, x1: Batch, x0: Batch | None = None
+        self, rows: Rows, base: Rows | None = None
     ) -> None:
         """The part of the fit in closed form, on all training rows, before the first step.
 
-        ``x0`` are the rows of the base, of a data set that has them.
+        ``base`` are the rows of the base, of a data set that has them.
         """
 
     @abc.abstractmethod

@@ -24,7 +24,8 @@ from benchmark.log import CHECKPOINT
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import Metric, Run
-from benchmark.training import Row, Rows, Training, Validation, fit
+from benchmark.rows import Rows
+from benchmark.training import Row, Training, Validation, fit
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
@@ -158,7 +159,8 @@ def _fit(  # noqa: PLR0913 (what a training depends on)
     arguments = _arguments(numbers, description)
     method = model.build(numbers["class"], description.event, arguments).to(device)
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
-    to_method = coordinates.fitted(training.coordinates, rows.all())
+    to_method = coordinates.fitted(training.coordinates, description.event, rows.parts())
+    to_method.to(device)
     held_out = HeldOut(data, "validation", VALIDATION_NOISE, device)[:]
 
     def validate(method: Method) -> Validation:

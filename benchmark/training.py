@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from benchmark import parallel
 from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
-from benchmark.coordinates import Affine, Coordinates
 from benchmark.flow import Method
 from benchmark.networks.network import Network
+from benchmark.rows import Rows
 from benchmark.shapes import Batch
 
 log = logging.getLogger(__name__)
@@ -94,34 +94,6 @@ class Training:
         trained = self.steps != 0
         averaged = f"EMA {self.ema}" if self.ema and trained else "last"
         return f"{averaged}, best validation" if self.early_stopping and trained else averaged
-
-
-class Rows:
-    """Training rows on one device; integer rows are dequantised anew at every draw."""
-
-    def __init__(self, rows: np.ndarray, levels: int | None, device: torch.device) -> None:
-        self.rows, self.levels = torch.tensor(rows, device=device), levels
-        self.coordinates: Coordinates = Affine.identity(rows.shape[1:]).to(device)
-
-    def within(self, coordinates: Coordinates) -> "Rows":
-        """The same rows in other coordinates."""
-        found = copy.copy(self)
-        found.coordinates = coordinates
-        return found
-
-    def all(self) -> Batch:
-        """Every row once, real-valued."""
-        return self._real(self.rows)
-
-    def draw(self, n: int) -> Batch:
-        """``n`` rows drawn with replacement, real-valued."""
-        return self._real(self.rows[torch.randint(len(self.rows), (n,), device=self.rows.device)])
-
-    def _real(self, rows: Tensor) -> Batch:
-        if self.levels is None:
-            return self.coordinates(rows.to(torch.get_default_dtype()))
-        noise = torch.rand(rows.shape, device=rows.device)
-        return self.coordinates(noise.add_(rows).div_(self.levels))  # in place: it may be all rows
 
 
 class Clock:
@@ -406,7 +378,7 @@ def fit(
     when the loss is not finite any more, within 1/200 of the training, ``ValueError`` for early
     stopping of a method without likelihood, and ``Interrupted`` when it was asked to stop.
     """
-    method.initialise(rows.all(), None if base is None else base.all())
+    method.initialise(rows, base)
     if numbers.steps == 0:
         return method, []
     device = rows.rows.device

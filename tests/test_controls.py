@@ -9,15 +9,20 @@ from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.oracle import Oracle, OracleFlow
 from benchmark.densities import Checkerboard, eight_gaussians
 from benchmark.ode import Tolerance
+from benchmark.rows import Rows
 
 ANY = Tolerance(1e-3, 1e-3)
+
+
+def rows_of(x1):
+    return Rows(x1.numpy(), None, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_gaussian_has_the_closed_form_nll_on_its_training_rows(dim):
     x1 = torch.randn(300, dim) @ torch.randn(dim, dim) + torch.randn(dim)
     method = Gaussian.build((dim,))
-    method.initialise(x1)
+    method.initialise(rows_of(x1))
     centred = x1 - x1.mean(dim=0)
     covariance = centred.T @ centred / 300
     # The maximum of the likelihood: D/2 (1 + log 2 pi) + 1/2 log det C.
@@ -28,7 +33,7 @@ def test_gaussian_has_the_closed_form_nll_on_its_training_rows(dim):
 def test_gaussian_is_at_a_maximum_of_the_likelihood():
     x1 = torch.randn(300, 2) @ torch.randn(2, 2) + torch.randn(2)
     method = Gaussian.build((2,))
-    method.initialise(x1)
+    method.initialise(rows_of(x1))
     means, factors = method.density.means, method.density.factors
     means.requires_grad_()
     factors.requires_grad_()
@@ -40,7 +45,7 @@ def test_gaussian_is_at_a_maximum_of_the_likelihood():
 def test_gaussian_samples_have_its_moments():
     x1 = torch.randn(300, 2) @ torch.tensor([[1.0, 0.8], [0.0, 0.3]]) + 2
     method, n = Gaussian.build((2,)), 20_000
-    method.initialise(x1)
+    method.initialise(rows_of(x1))
     drawn = method.sample(n, ANY).values
     for power in (lambda x: x, lambda x: x[:, :1] * x):
         found, error = power(drawn).mean(dim=0), power(drawn).std(dim=0) / math.sqrt(n)

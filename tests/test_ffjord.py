@@ -14,8 +14,9 @@ from runge_kutta import runge_kutta
 from benchmark.baselines.ffjord import FFJORD
 from benchmark.model import parameters
 from benchmark.ode import Tolerance, transport
+from benchmark.rows import Rows
 from benchmark.source import ROOT
-from benchmark.training import Rows, fit
+from benchmark.training import fit
 
 TIGHT = Tolerance(1e-9, 1e-9)
 

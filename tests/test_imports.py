@@ -36,7 +36,8 @@ LAYERS = [
         "frechet",
     }
     | {"networks.potential", "data.dataset", "data.fetch", "data.frame"},
-    {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features", "origin"},
+    {"likelihood", "sde", "networks.network", "wasserstein", "machine", "features", "origin"}
+    | {"rows"},
     {"networks.mlp", "networks.concatsquash", "networks.unet", "oracles", "diffusion"},
     {"flow", "config", "metrics", "plots", "tables", "prepare"}
     | {"data.synthetic", "data.digits", "data.mnist", "data.patches", "data.table"}

@@ -20,7 +20,9 @@ from benchmark.model import Model
 from benchmark.networks.network import Network
 from benchmark.ode import Tolerance
 from benchmark.oracles import MixtureVelocity
-from benchmark.training import Rows, fit
+from benchmark.rows import Rows
+from benchmark.training import fit
+from tests.test_controls import rows_of
 from tests.test_diffusion import problem, same_distribution
 from tests.test_diffusion import target as mixture
 from tests.test_interpolants import bent
@@ -381,7 +383,7 @@ def test_data_are_carried_to_data_and_back():
     x0, x1, n = start.sample(4000), end.sample(4000), 4000
     base, network = Empirical(torch.zeros(n, 2)), MixtureVelocity(start, end, Trigonometric())
     method = InterpolantFlow(network, network.path, base, (1.0, 1.0))
-    method.initialise(x1, x0)
+    method.initialise(rows_of(x1), rows_of(x0))
     assert torch.equal(method.base.rows, x0)
     tolerance = Tolerance(1e-6, 1e-6)
     forward = method.sample(n, tolerance).values
@@ -404,12 +406,12 @@ def test_base_known_by_samples_has_no_likelihood():
     method = InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0, base_rows=20)
     assert plain.likelihood_gap() is None
     assert method.likelihood_gap() == "the base is known by samples only"
-    method.initialise(torch.randn(30, 2), torch.randn(20, 2))
+    method.initialise(rows_of(torch.randn(30, 2)), rows_of(torch.randn(20, 2)))
     restored = InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0, base_rows=20)
     restored.load_state_dict(method.state_dict())
     assert torch.equal(restored.base.rows, method.base.rows)
     with pytest.raises(ValueError, match="with none; allowed is"):
-        method.initialise(torch.randn(30, 2))
+        method.initialise(rows_of(torch.randn(30, 2)))
 
 
 @pytest.mark.parametrize(("event", "rows"), [((1, 2, 2), None), ((2,), 20)])

@@ -11,7 +11,8 @@ from benchmark.coordinates import Affine
 from benchmark.densities import GaussianMixture
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.training import Rows, fit
+from benchmark.rows import Rows
+from benchmark.training import fit
 
 MLP = {"width": 64, "depth": 3, "time_frequencies": 4, "space_frequencies": 0}
 INTERPOLANT = {**MLP, "time_alpha": 1.0, "time_beta": 0.5}

@@ -17,6 +17,7 @@ from benchmark.model import Model
 from benchmark.names import load
 from benchmark.ode import Tolerance, transport
 from benchmark.source import ROOT
+from tests.test_controls import rows_of
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["suites"]["quick"]["methods"]
 SMALL = {
@@ -224,7 +225,7 @@ def test_density_at_the_start_is_that_of_the_base(name):
 @every_method
 def test_saved_methods_are_restored_exactly(name, tmp_path):
     method = perturbed(name)
-    method.initialise(torch.randn(100, 2) + 3)
+    method.initialise(rows_of(torch.randn(100, 2) + 3))
     coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
     fitted = Model(method, coordinates, ROUGH)
     description = {

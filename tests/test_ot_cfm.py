@@ -10,7 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmark.baselines.ot_cfm import OTCFM, partners
 from benchmark.ode import Tolerance
-from benchmark.training import Rows, fit
+from benchmark.rows import Rows
+from benchmark.training import fit
 
 IMAGE = (1, 2, 2)
 MEAN, SPREAD = 1.0, 0.5

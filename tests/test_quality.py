@@ -21,6 +21,7 @@ from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.prepare import prepare
 from benchmark.records import FLOOR, Run
+from benchmark.rows import Rows
 from benchmark.source import ROOT
 
 CPU = torch.device("cpu")
@@ -58,7 +59,7 @@ def fitted(x, seed=0):
     run = Run("toy", "digits", "gaussian", seed)
     run.folder.mkdir(parents=True, exist_ok=True)
     method = Gaussian.build((64,))
-    method.initialise(x)
+    method.initialise(Rows(x.numpy(), None, CPU))
     stored = {
         **{"class": FIT["class"], "numbers": {}, "event": (64,), "coordinates": "identity"},
         "validation": {"atol": 1e-3, "rtol": 1e-3},

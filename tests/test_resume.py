@@ -29,8 +29,9 @@ from benchmark.model import Model
 from benchmark.names import load
 from benchmark.ode import Solution, Tolerance
 from benchmark.prepare import prepare
+from benchmark.rows import Rows
 from benchmark.source import ROOT
-from benchmark.training import Rows, Training, Validation, fit
+from benchmark.training import Training, Validation, fit
 
 CPU = torch.device("cpu")
 

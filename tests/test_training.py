@@ -16,7 +16,8 @@ from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
-from benchmark.training import Clock, Course, Plateau, Rows, Training, Validation, fit
+from benchmark.rows import Rows
+from benchmark.training import Clock, Course, Plateau, Training, Validation, fit
 
 CPU = torch.device("cpu")
 
@@ -33,8 +34,8 @@ class Sliding(OnlyTrained):
         self.gradient, self.after = gradient, after
         self.path, self.batches, self.initial, self.gap = [], [], None, None
 
-    def initialise(self, x1, x0=None):
-        self.initial = x1, x0
+    def initialise(self, rows, base=None):
+        self.initial = rows.all(), None if base is None else base.all()
 
     def likelihood_gap(self):
         return self.gap
@@ -626,30 +627,3 @@ def test_slow_bfloat16_is_said_once(monkeypatch, caplog, precision, native, line
     fitted(Sliding(), precision=precision)
     assert len(caplog.messages) == lines
     assert all("no bfloat16 of its own" in message for message in caplog.messages)
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def test_integer_rows_are_dequantised_anew_at_every_draw():
-    pixels = np.arange(17, dtype=np.uint8).repeat(1000)[:, None]
-    rows = Rows(pixels, 17, CPU)
-    first, second = rows.all(), rows.all()
-    for x in (first, second):
-        # (k + u) / 17: the levels are where they were, and the noise is uniform in each.
-        assert torch.equal(torch.floor(17 * x).flatten(), torch.tensor(pixels).flatten().double())
-        noise = 17 * x - torch.floor(17 * x)
-        assert abs(noise.mean() - 0.5) < 4 * noise.std() / math.sqrt(len(x))
-        assert abs(noise.std() - math.sqrt(1 / 12)) < 0.01
-    assert first.min() >= 0 and first.max() < 1 and not torch.equal(first, second)
-    drawn = rows.draw(5000)
-    levels = torch.bincount(torch.floor(17 * drawn).long().flatten(), minlength=17)
-    expected = 5000 / 17
-    assert ((levels - expected).abs() < 5 * math.sqrt(expected)).all() and len(levels) == 17
-
-
-def test_real_rows_are_as_they_are():
-    rows = plain_rows()
-    assert torch.equal(rows.all(), torch.arange(40.0).reshape(20, 2))
-    drawn = rows.draw(1000)
-    assert (drawn[:, 1] - drawn[:, 0] == 1).all() and len(drawn[:, 0].unique()) == 20

@@ -6,7 +6,7 @@ import torch
 
 from benchmark.densities import GaussianMixture
 from benchmark.flow import ClosedForm
-from benchmark.shapes import Batch
+from benchmark.rows import Rows
 
 
 class Gaussian(ClosedForm):
@@ -23,7 +23,8 @@ class Gaussian(ClosedForm):
         dim = math.prod(event)
         return cls(GaussianMixture(torch.ones(1), torch.zeros(1, dim), torch.eye(dim)[None]))
 
-    def initialise(self, x1: Batch, x0: Batch | None = None) -> None:
+    def initialise(self, rows: Rows, base: Rows | None = None) -> None:
+        x1 = rows.all()
         covariance = torch.cov(x1.double().T, correction=0).reshape(x1.shape[1], -1)
         factor = torch.linalg.cholesky(covariance)
         self.density = GaussianMixture(

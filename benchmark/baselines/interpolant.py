@@ -18,6 +18,7 @@ from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
 from benchmark.networks.unet import UNet
 from benchmark.ode import Solution, Tolerance
+from benchmark.rows import Rows
 from benchmark.shapes import (
     Batch,
     NonNegativeInt,
@@ -91,9 +92,9 @@ class InterpolantFlow(Flow):
             Diffusion(epsilon or 0.0, sde_steps),
         )
 
-    def initialise(self, x1: Batch, x0: Tensor | None = None) -> None:
+    def initialise(self, rows: Rows, base: Rows | None = None) -> None:
         if isinstance(self.base, Empirical):
-            self.base.fill(x0)
+            self.base.fill(None if base is None else base.all())
 
     def velocity(self, t: Time, x: Batch) -> Batch:
         return self.network(t, x)
