@@ -18,7 +18,7 @@ import fake_slurm
 import psutil
 import pytest
 import submitit
-from counting import SNAKEFILE, Workflow, until, went_on
+from counting import PATIENCE, SNAKEFILE, Workflow, until, went_on
 from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Left, parameters
 from snakemake_executor_plugin_submitit.job import SnakemakeJob
 from snakemake_executor_plugin_submitit.machine import Machine, Share, this_machine
@@ -360,7 +360,7 @@ class Node:
 
     def end(self):
         """Exit status, output and errors."""
-        out, errors = self.process.communicate(timeout=20)
+        out, errors = self.process.communicate(timeout=20 * PATIENCE)
         return self.process.returncode, out, errors
 
 
@@ -393,7 +393,8 @@ def test_a_warned_command_is_told_each_second_until_it_ends_and_then_requeued_on
     status, out, errors = node.end()
     numbers, times = zip(*node.told(), strict=True)
     assert numbers == (signal.SIGUSR2,) * 3
-    assert all(0.9 < late - early < 2 for early, late in zip(times, times[1:], strict=False))
+    gaps = [late - early for early, late in zip(times, times[1:], strict=False)]
+    assert all(0.9 < gap < 1 + PATIENCE for gap in gaps)
     assert (status, out) == (1, "")
     assert errors.endswith("requeued\n") and "RuntimeError" not in errors
 
@@ -617,14 +618,14 @@ def test_a_queue_that_is_silent_is_waited_for(fake):
 def test_a_job_that_may_never_start_is_told_once_and_asked_for_ever_more_rarely(fake):
     (fake.slurm / "pending").write_text("PartitionTimeLimit")
     fake.start(counts="a,b")
-    fake.until(lambda: len(fake.calls("squeue")) > 3)
+    fake.until(lambda: len(fake.calls("squeue")) > 4)
     os.killpg(fake.process.pid, signal.SIGINT)
     assert fake.wait(30) != 0
     words = r"SLURM job 1_\d \(count\) is pending and may never start: it asks for more time .*\n"
     assert len(re.findall(words, fake.told)) == 1
     times = fake.calls("squeue")
     gaps = [late - early for early, late in zip(times, times[1:], strict=False)]
-    assert gaps == sorted(gaps) and gaps[-1] > 2 * gaps[0]
+    assert gaps[-1] > 2 * gaps[0]
     fake.until(lambda: not fake.alive(), 5)
 
 
