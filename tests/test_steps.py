@@ -142,9 +142,9 @@ class Between(Flow):
     def build(cls, event, base_rows):
         return cls(base_rows, event)
 
-    def initialise(self, x1, x0=None):
-        self.base.rows.copy_(x0)
-        self.speed.data.copy_(x1.mean(dim=0) - x0.mean(dim=0))
+    def initialise(self, rows, base=None):
+        self.base.rows.copy_(base.all())
+        self.speed.data.copy_(rows.all().mean(dim=0) - self.base.rows.mean(dim=0))
 
     def likelihood_gap(self):
         return "its base is known by samples only"
