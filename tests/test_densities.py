@@ -181,5 +181,5 @@ def test_empirical_density_is_filled_with_as_many_rows():
     assert torch.equal(density.rows, rows)
     with pytest.raises(ValueError, match=r"rows of shape \(1, 2\); allowed is \(5, 2\)"):
         density.fill(rows[:1])
-    with pytest.raises(ValueError, match=r"with none; .*Give x0, the rows of the base"):
+    with pytest.raises(ValueError, match=r"with none; .*Give the rows of the base"):
         density.fill(None)

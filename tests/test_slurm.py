@@ -175,7 +175,6 @@ def test_a_training_on_two_nodes_is_that_of_two_processes_at_home(tmp_path, clus
     cluster.until(checkpoint.exists, 60)
     (job,) = cluster.run("squeue", "-h", "-r", "-n", "train_interpolant", "-o", "%i").split()
     cluster.run("scancel", "--signal=USR2", job)
-    workflow.counts()
     assert suite.wait(300) == 0
     stored = [read_json(place / run / "model.json")["training"] for place in (home, suite.folder)]
     assert [training["processes"] for training in stored] == [2, 2]
