@@ -393,8 +393,7 @@ def test_a_warned_command_is_told_each_second_until_it_ends_and_then_requeued_on
     status, out, errors = node.end()
     numbers, times = zip(*node.told(), strict=True)
     assert numbers == (signal.SIGUSR2,) * 3
-    gaps = [late - early for early, late in zip(times, times[1:], strict=False)]
-    assert all(0.9 < gap < 1 + PATIENCE for gap in gaps)
+    assert all(0.9 < late - early < 2 for early, late in zip(times, times[1:], strict=False))
     assert (status, out) == (1, "")
     assert errors.endswith("requeued\n") and "RuntimeError" not in errors
 
@@ -625,7 +624,7 @@ def test_a_job_that_may_never_start_is_told_once_and_asked_for_ever_more_rarely(
     assert len(re.findall(words, fake.told)) == 1
     times = fake.calls("squeue")
     gaps = [late - early for early, late in zip(times, times[1:], strict=False)]
-    assert gaps[-1] > 2 * gaps[0]
+    assert gaps == sorted(gaps) and gaps[-1] > 2 * gaps[0]
     fake.until(lambda: not fake.alive(), 5)
 
 
