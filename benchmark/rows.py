@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.coordinates import Affine, Coordinates
+from benchmark.coordinates import Affine, Coordinates, fitted
 from benchmark.shapes import Batch
 
 PART = 10_000
@@ -26,6 +26,10 @@ class Rows:
         found = copy.copy(self)
         found.coordinates = coordinates
         return found
+
+    def fitted(self, kind: str) -> Coordinates:
+        """The coordinates of a ``kind`` of config.yaml, fitted to these rows, on their device."""
+        return fitted(kind, self.rows.shape[1:], self.parts()).to(self.rows.device)
 
     def all(self) -> Batch:
         """Every row once, real-valued."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import coordinates, evaluation, model, names, origin, parallel, records
+from benchmark import evaluation, model, names, origin, parallel, records
 from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
@@ -159,8 +159,7 @@ def _fit(  # noqa: PLR0913 (what a training depends on)
     arguments = _arguments(numbers, description)
     method = model.build(numbers["class"], description.event, arguments).to(device)
     rows = Rows(dataset.rows(data, "train"), description.levels, device)
-    to_method = coordinates.fitted(training.coordinates, description.event, rows.parts())
-    to_method.to(device)
+    to_method = rows.fitted(training.coordinates)
     held_out = HeldOut(data, "validation", VALIDATION_NOISE, device)[:]
 
     def validate(method: Method) -> Validation:

@@ -40,6 +40,11 @@ def test_real_rows_are_as_they_are():
     assert (drawn[:, 1] - drawn[:, 0] == 1).all() and len(drawn[:, 0].unique()) == 20
 
 
+def test_coordinates_lie_where_the_rows_lie():
+    rows = Rows(np.zeros((3, 2)), None, torch.device("meta"))  # stands for a GPU
+    assert rows.fitted("identity").shift.device == rows.rows.device
+
+
 def test_parts_are_all_rows_few_at_a_time(monkeypatch):
     monkeypatch.setattr(module, "PART", 7)
     rows = plain_rows().within(Affine(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])))
