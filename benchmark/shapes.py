@@ -1,7 +1,7 @@
 """Names of the types every module shares. Shapes are checked in tests only.
 
 ``PositiveInt`` and its like are plain numbers at run time; in the signature of a class
-that ``config.yaml`` names they tell what the config may hold (see ``benchmark.config``).
+that ``config.yaml`` names they tell what the config may hold (see ``benchmark.suite.config``).
 """
 
 from collections.abc import Callable

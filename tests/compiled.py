@@ -13,7 +13,7 @@ from torch import nn
 
 from benchmark.baselines.interpolant import ImageInterpolant
 from benchmark.rows import Rows
-from benchmark.training import fit
+from benchmark.training.loop import fit
 
 UNET = {"channels": 8, "multipliers": [1, 2], "residual_blocks": 1, "attention": [2], "heads": 2}
 IMAGES = Rows(np.arange(320, dtype=np.uint16).reshape(20, 1, 4, 4), 320, torch.device("cpu"))

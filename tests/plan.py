@@ -3,7 +3,8 @@
 from typing import Any
 
 from benchmark.flow import Method
-from benchmark.training import Training, Validation
+from benchmark.training.loop import Validation
+from benchmark.training.settings import Training
 
 
 def plan(steps: int, batch_size: int, lr: float, **changes: Any) -> Training:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import checkpoint
-from benchmark.checkpoint import (
+from benchmark.files import atomic
+from benchmark.runtime import checkpoint
+from benchmark.runtime.checkpoint import (
     NOT_KEPT,
     REQUESTS,
     Checkpoint,
@@ -24,7 +25,6 @@ from benchmark.checkpoint import (
     random_states,
     restore_random_states,
 )
-from benchmark.files import atomic
 
 KEY = {"config": "c1", "source": "s1"}
 STATE = {

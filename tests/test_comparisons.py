@@ -4,8 +4,8 @@ import math
 
 from test_tables import DATASETS, STYLES, record, seeds
 
-from benchmark import comparisons, tables
-from benchmark.significance import Comparison, Paired
+from benchmark.report import comparisons, tables
+from benchmark.report.significance import Comparison, Paired
 
 __all__ = ["record"]  # the fixture
 

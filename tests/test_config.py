@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark import config
-from benchmark.config import ConfigError
-from benchmark.records import Run
+from benchmark.records.records import Run
+from benchmark.suite import config
+from benchmark.suite.config import ConfigError
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

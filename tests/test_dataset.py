@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
 from benchmark.data.digits import DigitImages, Digits
+from benchmark.data.prepare import prepare
 from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
-from benchmark.prepare import prepare
 
 
 class Pixels(Dataset):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import evaluation, model, training
+from benchmark import model
 from benchmark.baselines.ffjord import FFJORD
 from benchmark.coordinates import Affine
 from benchmark.likelihood import Likelihood
+from benchmark.measure import evaluation
 from benchmark.model import Model
 from benchmark.ode import Solution, Tolerance
+from benchmark.training import clock
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ class Counting(Model):
 @pytest.fixture
 def counting(monkeypatch):
     found = Counting()
-    monkeypatch.setattr(training.time, "perf_counter", lambda: found.now)
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: found.now)
     return found
 
 

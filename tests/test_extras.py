@@ -8,10 +8,15 @@ import pytest
 import torch
 import yaml
 
-from benchmark import config, metrics, model, records, steps, tables
-from benchmark.config import ConfigError
-from benchmark.prepare import prepare
+from benchmark import model
+from benchmark.data.prepare import prepare
+from benchmark.jobs import steps
+from benchmark.measure import metrics
+from benchmark.records import records
+from benchmark.report import tables
 from benchmark.source import ROOT
+from benchmark.suite import config
+from benchmark.suite.config import ConfigError
 
 CPU = torch.device("cpu")
 

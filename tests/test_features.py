@@ -12,9 +12,9 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from benchmark import features as module
 from benchmark.data.fetch import RemoteFile
-from benchmark.features import (
+from benchmark.measure import features as module
+from benchmark.measure.features import (
     RESIZES,
     Classifier,
     Fit,
@@ -23,7 +23,7 @@ from benchmark.features import (
     features,
     train_classifier,
 )
-from benchmark.frechet import Moments, distance
+from benchmark.measure.frechet import Moments, distance
 from benchmark.source import ROOT
 
 pytestmark = [

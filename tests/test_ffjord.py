@@ -16,7 +16,7 @@ from benchmark.model import parameters
 from benchmark.ode import Tolerance, transport
 from benchmark.rows import Rows
 from benchmark.source import ROOT
-from benchmark.training import fit
+from benchmark.training.loop import fit
 
 TIGHT = Tolerance(1e-9, 1e-9)
 

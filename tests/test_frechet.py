@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmark import frechet as module
-from benchmark.frechet import Moments, Statistics, distance, kid
+from benchmark.measure import frechet as module
+from benchmark.measure.frechet import Moments, Statistics, distance, kid
 
 pytestmark = pytest.mark.filterwarnings("ignore:The .disp. argument:DeprecationWarning")
 """clean-fid's, of scipy."""

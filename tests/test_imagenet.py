@@ -9,7 +9,7 @@ import pytest
 from benchmark.data import dataset
 from benchmark.data.fetch import FetchError, fetch, source
 from benchmark.data.imagenet import ImageNet32
-from benchmark.prepare import prepare
+from benchmark.data.prepare import prepare
 
 
 def npz(first, count, **other):

@@ -21,7 +21,7 @@ from benchmark.networks.network import Network
 from benchmark.ode import Tolerance
 from benchmark.oracles import MixtureVelocity
 from benchmark.rows import Rows
-from benchmark.training import fit
+from benchmark.training.loop import fit
 from tests.test_controls import rows_of
 from tests.test_diffusion import problem, same_distribution
 from tests.test_diffusion import target as mixture

@@ -12,7 +12,7 @@ from benchmark.densities import GaussianMixture
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.rows import Rows
-from benchmark.training import fit
+from benchmark.training.loop import fit
 
 MLP = {"width": 64, "depth": 3, "time_frequencies": 4, "space_frequencies": 0}
 INTERPOLANT = {**MLP, "time_alpha": 1.0, "time_beta": 0.5}

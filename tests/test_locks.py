@@ -3,7 +3,7 @@ import socket
 import subprocess
 import sys
 
-from benchmark import locks
+from benchmark.runtime import locks
 
 
 def dead_process() -> int:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from benchmark.files import read_json, write_json
-from benchmark.log import FAILURE, logged
+from benchmark.runtime.log import FAILURE, logged
 
 
 def test_everything_printed_goes_to_the_log(tmp_path, capsys):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmark.machine import settle
+from benchmark.runtime.machine import settle
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import sys, torch
-from benchmark.memory import keep_freed
+from benchmark.runtime.memory import keep_freed
 if sys.argv[1] == "keep":
     keep_freed()
 resident = lambda: int(open("/proc/self/statm").read().split()[1])

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from benchmark import records
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
-from benchmark.metrics import likelihood_metrics, write_nll
-from benchmark.records import Run
+from benchmark.measure.metrics import likelihood_metrics, write_nll
+from benchmark.records import records
+from benchmark.records.records import Run
 from benchmark.source import digest, files_of
 
 CLOSED = {"nfe": None, "tight_log_prob": None, "protocol": {"solver": "none (by hand)"}}
@@ -142,5 +142,5 @@ def test_records_of_a_program_that_wrote_its_log_densities(tmp_path):
     assert found["nll"]["protocol"] == {"solver": "theirs"}
     assert found["nll"]["provenance"] == {
         "commit": None,
-        "metrics": digest(files_of("benchmark.metrics")),
+        "metrics": digest(files_of("benchmark.measure.metrics")),
     }

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from benchmark.baselines.ot_cfm import OTCFM, partners
 from benchmark.ode import Tolerance
 from benchmark.rows import Rows
-from benchmark.training import fit
+from benchmark.training.loop import fit
 
 IMAGE = (1, 2, 2)
 MEAN, SPREAD = 1.0, 0.5

@@ -18,7 +18,7 @@ from benchmark.data.papamakarios import (
     miniboone,
     power,
 )
-from benchmark.prepare import prepare
+from benchmark.data.prepare import prepare
 
 
 def parts(splits):

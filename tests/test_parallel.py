@@ -14,16 +14,17 @@ from counting import hear_interrupts, until
 from plan import plan
 from torch import multiprocessing
 
-from benchmark import launch, parallel
 from benchmark.baselines.interpolant import ImageInterpolant, InterpolantFlow
 from benchmark.data import dataset
 from benchmark.data.dataset import Splits
 from benchmark.data.digits import Digits
 from benchmark.files import read_json
-from benchmark.launch import Step
-from benchmark.log import FAILURE, logged
+from benchmark.jobs import launch
+from benchmark.jobs.launch import Step
+from benchmark.runtime import parallel
+from benchmark.runtime.log import FAILURE, logged
 from benchmark.source import ROOT
-from benchmark.training import Descent
+from benchmark.training.descent import Descent
 
 CPU = torch.device("cpu")
 MLP = {
@@ -163,8 +164,8 @@ def finished(tmp_path_factory):
 
 
 PERFORM = """
-from benchmark.launch import Step
-from benchmark.log import logged
+from benchmark.jobs.launch import Step
+from benchmark.runtime.log import logged
 step = Step(**{!r})
 with logged(step.log, step.folder):
     step.perform(processes={})

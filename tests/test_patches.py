@@ -9,7 +9,7 @@ from PIL import Image
 from benchmark.data import dataset
 from benchmark.data.fetch import fetch, source
 from benchmark.data.patches import BSDS300Recut
-from benchmark.prepare import prepare
+from benchmark.data.prepare import prepare
 
 PIXELS = 64
 

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from benchmark import plots, tables
 from benchmark.files import write_json
-from benchmark.records import Metric, Run, records
+from benchmark.records.records import Metric, Run, records
+from benchmark.report import plots, tables
 
 STYLES = {
     "interpolant": {"label": "Interpolant", "colour": "#0072b2"},

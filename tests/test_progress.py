@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from benchmark import progress
-from benchmark.progress import Remaining
+from benchmark.runtime import progress
+from benchmark.runtime.progress import Remaining
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from benchmark import published
-from benchmark.published import FILE, LABELS, UPPER_BOUNDS, Published
+from benchmark.suite import published
+from benchmark.suite.published import FILE, LABELS, UPPER_BOUNDS, Published
 
 
 def rows():

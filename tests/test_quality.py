@@ -9,20 +9,25 @@ import pytest
 import torch
 import yaml
 
-from benchmark import config, evaluation, model, quality, records, reference, report, steps
+from benchmark import model
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
-from benchmark.checkpoint import Checkpoint
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
+from benchmark.data.prepare import prepare
 from benchmark.files import read_json, write_json
-from benchmark.frechet import Moments, Statistics
+from benchmark.jobs import steps
+from benchmark.measure import evaluation, quality, reference
+from benchmark.measure.frechet import Moments, Statistics
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.prepare import prepare
-from benchmark.records import FLOOR, Run
+from benchmark.records import records
+from benchmark.records.records import FLOOR, Run
+from benchmark.report import report
 from benchmark.rows import Rows
+from benchmark.runtime.checkpoint import Checkpoint
 from benchmark.source import ROOT
+from benchmark.suite import config
 
 CPU = torch.device("cpu")
 DIGITS = {"class": "benchmark.data.digits.Digits", "numbers": {"validation": 100, "test": 500}}

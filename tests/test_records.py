@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import records
 from benchmark.files import write_json
-from benchmark.records import Metric, Run
+from benchmark.records import records
+from benchmark.records.records import Metric, Run
 from benchmark.source import ROOT, digest, files_of
 
 RUN = Run("quick", "moons", "ffjord", 2)

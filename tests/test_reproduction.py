@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 import pytest
 from test_tables import STYLES, gap, record, seeds
 
-from benchmark import reproduction, tables
 from benchmark.files import read_json, write_json
-from benchmark.reproduction import Row, has_published, passes, summary
+from benchmark.report import reproduction, tables
+from benchmark.report.reproduction import Row, has_published, passes, summary
 
 __all__ = ["record"]  # the fixture
 

@@ -19,19 +19,26 @@ import yaml
 from plan import OnlyTrained
 from torch import nn
 
-from benchmark import checkpoint, config, evaluation, model, origin, records, steps, training
-from benchmark.checkpoint import REQUESTS, Checkpoint, Interrupted
+from benchmark import model
 from benchmark.coordinates import Affine
+from benchmark.data.prepare import prepare
 from benchmark.files import read_json
+from benchmark.jobs import steps
 from benchmark.likelihood import Likelihood
-from benchmark.log import logged
+from benchmark.measure import evaluation
 from benchmark.model import Model
 from benchmark.names import load
 from benchmark.ode import Solution, Tolerance
-from benchmark.prepare import prepare
+from benchmark.records import provenance, records
 from benchmark.rows import Rows
+from benchmark.runtime import checkpoint
+from benchmark.runtime.checkpoint import REQUESTS, Checkpoint, Interrupted
+from benchmark.runtime.log import logged
 from benchmark.source import ROOT
-from benchmark.training import Training, Validation, fit
+from benchmark.suite import config
+from benchmark.training import clock, loop
+from benchmark.training.loop import Validation, fit
+from benchmark.training.settings import Training
 
 CPU = torch.device("cpu")
 
@@ -241,9 +248,9 @@ def now(monkeypatch):
 
         return slowed
 
-    monkeypatch.setattr(training.time, "perf_counter", lambda: time[0])
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: time[0])
     monkeypatch.setattr(Checkpoint, "_write", slow(Checkpoint._write))
-    for module in (training, evaluation):
+    for module in (loop, evaluation):
         restore = slow(checkpoint.restore_random_states)
         monkeypatch.setattr(module, "restore_random_states", restore)
     return time
@@ -271,7 +278,7 @@ def test_clock_of_a_training_counts_each_step_once_and_no_saving(
 
     monkeypatch.setattr(Gambling, "loss", timed)
     rows = rows_of((2,), None, {})
-    histories, fitting = [], training.fit
+    histories, fitting = [], loop.fit
 
     def fit(*arguments):
         histories.append(fitting(*arguments)[1])
@@ -379,7 +386,7 @@ def test_what_was_saved_of_one_measurement_is_not_changed_by_the_next(tmp_path, 
 TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["benchmark.steps", "benchmark.config", "benchmark.prepare", "pytest"]
+    ["benchmark.jobs.steps", "benchmark.suite.config", "benchmark.data.prepare", "pytest"]
 )
 """Processes that have imported already, and so can be killed where something happens."""
 
@@ -576,7 +583,7 @@ def other_seed(found, folder, patch):
 
 
 def other_source(found, folder, patch):
-    patch.setattr(origin, "digest", lambda files: "other")
+    patch.setattr(provenance, "digest", lambda files: "other")
 
 
 def other_data(found, folder, patch):

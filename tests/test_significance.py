@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from benchmark.significance import Comparison, Paired, comparisons, holm, paired
+from benchmark.report.significance import Comparison, Paired, comparisons, holm, paired
 
 
 def test_p_values_are_those_of_students_t_by_hand():

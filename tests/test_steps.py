@@ -8,7 +8,7 @@ import torch
 from plan import plan
 from torch import nn
 
-from benchmark import model, steps
+from benchmark import model
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
@@ -17,10 +17,11 @@ from benchmark.data.dataset import Dataset, Splits
 from benchmark.densities import Density
 from benchmark.files import read_json, write_json
 from benchmark.flow import Flow
-from benchmark.metrics import write_nll
+from benchmark.jobs import steps
+from benchmark.measure.metrics import write_nll
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.records import Run
+from benchmark.records.records import Run
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.data import dataset
 from benchmark.data.fetch import fetch, source
-from benchmark.prepare import prepare
+from benchmark.data.prepare import prepare
 
 SETS = {
     "miniboone_8k": ("Miniboone8k", 43, (1523, 3284, 3648)),

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmark.data import dataset
+from benchmark.data.prepare import prepare
 from benchmark.data.table import Table
-from benchmark.prepare import prepare
 
 PLAIN = {
     "columns": None,

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from benchmark.table import Cell, Table, _latex_cell, write
+from benchmark.report.table import Cell, Table, _latex_cell, write
 
 
 def test_files_hold_the_same_cells(tmp_path):

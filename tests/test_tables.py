@@ -5,10 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from benchmark import tables
 from benchmark.files import write_json
-from benchmark.records import Metric, Run, records
-from benchmark.significance import Comparison, Paired
+from benchmark.records.records import Metric, Run, records
+from benchmark.report import tables
+from benchmark.report.significance import Comparison, Paired
 
 STYLES = {
     "interpolant": {"label": "Interpolant", "colour": "#0072b2"},

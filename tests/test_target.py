@@ -5,9 +5,9 @@ import copy
 import pytest
 from checkout import ROOT, TOY
 
-from benchmark import config, target
-from benchmark.config import ConfigError
-from benchmark.target import Target
+from benchmark.suite import config, target
+from benchmark.suite.config import ConfigError
+from benchmark.suite.target import Target
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 

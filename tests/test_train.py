@@ -10,13 +10,18 @@ import pytest
 import torch
 import yaml
 
-from benchmark import config, metrics, prepare, records, report, steps, training
 from benchmark.baselines.interpolant import InterpolantFlow
-from benchmark.checkpoint import Interrupted, Part
-from benchmark.data import dataset
+from benchmark.data import dataset, prepare
 from benchmark.files import read_json, write_json
+from benchmark.jobs import steps
+from benchmark.measure import metrics
+from benchmark.records import records
+from benchmark.report import report
+from benchmark.runtime.checkpoint import Interrupted, Part
 from benchmark.source import ROOT
-from benchmark.training import Row
+from benchmark.suite import config
+from benchmark.training import loop
+from benchmark.training.loop import Row
 
 CPU = torch.device("cpu")
 
@@ -171,13 +176,13 @@ def test_a_share_of_seconds_is_a_share_of_seconds(suite):
 
 
 def test_a_rate_that_diverges_is_not_chosen_and_says_why(suite, monkeypatch):
-    step = training.Descent.step
+    step = loop.Descent.step
 
     def diverging(which):
         def diverge(self, x1, factor):
             return step(self, x1, factor) * (float("nan") if which(self.numbers.lr) else 1.0)
 
-        monkeypatch.setattr(training.Descent, "step", diverge)
+        monkeypatch.setattr(loop.Descent, "step", diverge)
 
     diverging(lambda lr: lr == pytest.approx(1e-2))
     found, _ = searched(suite, suite.runs[0])

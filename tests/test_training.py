@@ -11,13 +11,16 @@ import torch
 from plan import OnlyTrained
 from torch import nn
 
-from benchmark import training
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.ode import Tolerance
 from benchmark.rows import Rows
-from benchmark.training import Clock, Course, Plateau, Training, Validation, fit
+from benchmark.training import clock as clocks
+from benchmark.training.clock import Clock
+from benchmark.training.loop import Course, Validation, fit
+from benchmark.training.settings import Training
+from benchmark.training.stopping import Plateau
 
 CPU = torch.device("cpu")
 
@@ -337,7 +340,7 @@ def test_clock_counts_training_only(monkeypatch):
     def spend(seconds):
         now[0] += seconds
 
-    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(clocks.time, "perf_counter", lambda: now[0])
 
     def validate(method):
         spend(1000.0)
@@ -352,7 +355,7 @@ def test_clock_counts_training_only(monkeypatch):
 def slow(monkeypatch):
     """A method whose every step takes two seconds."""
     now = [0.0]
-    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(clocks.time, "perf_counter", lambda: now[0])
     return Sliding(after=lambda step: now.__setitem__(0, now[0] + 2.0))
 
 
@@ -406,7 +409,7 @@ def test_budgets_in_words():
 
 def test_clock_can_be_paused(monkeypatch):
     now = [5.0]
-    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(clocks.time, "perf_counter", lambda: now[0])
     clock = Clock(CPU)
     now[0] = 8.0
     assert clock.pause() == 3.0

@@ -210,7 +210,7 @@ def test_a_colour_reruns_figures_only(changed):
 
 
 def test_an_edit_of_the_plots_reruns_figures_only(changed):
-    path = changed.folder / "benchmark/plots.py"
+    path = changed.folder / "benchmark/report/plots.py"
     path.write_text(path.read_text() + "\n# edited\n")
     assert changed.planned() == FIGURES
 
@@ -311,7 +311,7 @@ def test_images_are_compared_by_their_features(tmp_path):
     assert "dopri5" in set(drawn["protocol.solver"]) and drawn["protocol.divergence"].isna().all()
 
     # A failure here costs the distances of one run, and not its likelihood.
-    library = checkout.folder / "benchmark/quality.py"
+    library = checkout.folder / "benchmark/measure/quality.py"
     broken = '    if run.method == "gaussian":\n        raise RuntimeError("no samples")\n'
     line = "    description, shared = "
     assert library.read_text().count(line) == 1

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from benchmark.machine import settle
 from benchmark.names import load
+from benchmark.report.table import write
+from benchmark.runtime.machine import settle
 from benchmark.source import ROOT
-from benchmark.table import write
 
 PARTS: dict[str, tuple[str, *tuple[Any, ...]]] = {
     "training": ("training.table",),

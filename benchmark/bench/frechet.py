@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from benchmark.bench.rounds import Rounds
-from benchmark.frechet import Moments, Statistics, distance
-from benchmark.table import Cell, Table
+from benchmark.measure.frechet import Moments, Statistics, distance
+from benchmark.report.table import Cell, Table
 
 DIM, TRAINING, COUNT = 2048, 10_000, 3
 SAMPLES = {"full rank": 10_000, "few samples": 1000}

@@ -12,12 +12,15 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import config, model
+from benchmark import model
 from benchmark.bench.rounds import Rounds
-from benchmark.records import Run
+from benchmark.records.records import Run
+from benchmark.report.table import Cell, Table
 from benchmark.source import ROOT
-from benchmark.table import Cell, Table
-from benchmark.training import Descent, Training, is_native_bfloat16
+from benchmark.suite import config
+from benchmark.training.descent import Descent
+from benchmark.training.loop import is_native_bfloat16
+from benchmark.training.settings import Training
 
 RECIPES = {"images": ("cifar10", "imagenet32", "flowers102"), "mnist_small": ("mnist",)}
 """Data sets of suites whose interpolant is looked at."""

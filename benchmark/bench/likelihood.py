@@ -17,8 +17,8 @@ from benchmark.bench.rounds import Rounds
 from benchmark.likelihood import Likelihood
 from benchmark.networks.network import TANGENTS
 from benchmark.ode import Tolerance
-from benchmark.table import Cell, Table
-from benchmark.training import Descent
+from benchmark.report.table import Cell, Table
+from benchmark.training.descent import Descent
 
 WIDTH, DEPTH, BATCH = 512, 4, 512
 STEPS = 1500

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark.densities import GaussianMixture
-from benchmark.training import Training
+from benchmark.training.settings import Training
 
 
 def mixture(dim: int) -> GaussianMixture:

@@ -11,9 +11,9 @@ from benchmark import model
 from benchmark.bench.problem import plan, rows
 from benchmark.bench.rounds import Rounds
 from benchmark.networks.mlp import MLP
+from benchmark.report.table import Cell, Table
 from benchmark.source import ROOT
-from benchmark.table import Cell, Table
-from benchmark.training import Descent
+from benchmark.training.descent import Descent
 
 DIM, BATCH, COUNT = 43, 1000, 5
 NETWORK: dict[str, Any] = {"width": 512, "depth": 4, "time_frequencies": 8, "space_frequencies": 0}

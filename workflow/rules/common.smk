@@ -7,12 +7,13 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from benchmark import config as benchmark_config
-from benchmark import report, target
+from benchmark.suite import config as benchmark_config
+from benchmark.report import report
+from benchmark.suite import target
 from benchmark.data import fetch
 from benchmark.names import module_of
-from benchmark.progress import Remaining
-from benchmark.records import FLOOR, Run, data_folder, suite_folder
+from benchmark.runtime.progress import Remaining
+from benchmark.records.records import FLOOR, Run, data_folder, suite_folder
 from benchmark.source import files_of
 
 SCHEMA = "workflow/schemas/config.schema.yaml"

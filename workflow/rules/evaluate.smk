@@ -4,7 +4,7 @@ rule evaluate:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
         ),
     output:
         log_prob=f"{RUN}/log_prob.npy",
@@ -36,7 +36,7 @@ rule density:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
         ),
     output:
         density=f"{RUN}/density.npz",
@@ -62,7 +62,7 @@ rule path:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
         ),
     output:
         path=f"{RUN}/path.npz",
@@ -89,7 +89,7 @@ rule backward:
         model=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
         ),
     output:
         samples=f"{RUN}/samples_base.npy",
@@ -111,7 +111,7 @@ rule nll:
         data=DATA,
         log_prob=f"{RUN}/log_prob.npy",
         likelihood=f"{RUN}/likelihood.json",
-        code=files_of("benchmark.metrics"),
+        code=files_of("benchmark.measure.metrics"),
     output:
         nll=f"{RUN}/nll.json",
     log:

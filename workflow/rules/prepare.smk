@@ -4,7 +4,7 @@ rule prepare:
         own=lambda wildcards: own_files(wildcards.dataset),
         code=lambda wildcards: files_of(
             *(module_of(entry["class"]) for entry in made_from(wildcards.dataset)),
-            "benchmark.prepare",
+            "benchmark.data.prepare",
         ),
     output:
         data=directory(DATA),

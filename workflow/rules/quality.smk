@@ -2,7 +2,7 @@
 rule classifier:
     input:
         data=DATA,
-        code=files_of("benchmark.reference"),
+        code=files_of("benchmark.measure.reference"),
     output:
         weights=f"{FEATURES}/classifier.safetensors",
         description=f"{FEATURES}/classifier.json",
@@ -27,7 +27,7 @@ rule reference:
         raw=lambda wildcards: raw_files(wildcards.dataset),
         own=lambda wildcards: own_files(wildcards.dataset),
         extractor=extractor_of,
-        code=files_of("benchmark.reference"),
+        code=files_of("benchmark.measure.reference"),
     output:
         statistics=f"{FEATURES}/reference.npz",
         rows=f"{FEATURES}/reference.npy",
@@ -60,7 +60,7 @@ rule quality:
         extractor=extractor_of,
         reference=rules.reference.output,
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.quality"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.measure.quality"
         ),
     output:
         records=f"{RUN}/quality/quality.json",

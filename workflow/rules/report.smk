@@ -46,8 +46,8 @@ rule tables:
         quality=runs(report.QUALITY, of=IMAGES),
         floors=FLOORS,
         code=[
-            *files_of("benchmark.comparisons", "benchmark.config"),
-            "benchmark/report.py",
+            *files_of("benchmark.report.comparisons", "benchmark.suite.config"),
+            "benchmark/report/report.py",
         ],
     output:
         metrics=multiext(f"{FOLDER}/metrics", ".csv", ".parquet"),
@@ -104,7 +104,7 @@ use rule figure as samples_figure with:
             of=[run for run in BETWEEN if run.dataset == wildcards.dataset],
         ),
         data=DATA,
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/samples_{{dataset}}", ".png", ".pdf"),
     log:
@@ -122,7 +122,7 @@ use rule figure as density_figure with:
     input:
         densities=runs("density.npz", of=PLANE),
         records=runs("nll.json", of=PLANE),
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/density", ".png", ".pdf"),
     log:
@@ -150,7 +150,7 @@ use rule figure as path_figure with:
                 if run.dataset == wildcards.dataset and report.is_oracle(SUITE, run)
             ],
         ),
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/path_{{dataset}}", ".png", ".pdf", ".gif"),
     log:
@@ -171,7 +171,7 @@ use rule figure as nearest_figure with:
             of=[r for r in report.first_runs(SUITE) if r.dataset == wildcards.dataset],
         ),
         data=DATA,
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/nearest_{{dataset}}", ".png", ".pdf"),
     log:
@@ -189,7 +189,7 @@ use rule figure as quality_figure with:
     input:
         curves=runs("quality/quality.csv", "nll.json", of=IMAGES),
         floors=FLOORS,
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/quality", ".png", ".pdf"),
     log:
@@ -207,7 +207,7 @@ use rule figure as learning_curves_figure with:
     input:
         histories=runs("training.csv", of=TRAINED),
         records=runs("nll.json"),
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/learning_curves", ".png", ".pdf"),
     log:
@@ -225,7 +225,7 @@ use rule figure as diagnostics_figure with:
     input:
         histories=runs("training.csv", of=DIAGNOSED),
         records=runs("nll.json", of=DIAGNOSED),
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/diagnostics", ".png", ".pdf"),
     log:
@@ -242,7 +242,7 @@ use rule figure as diagnostics_figure with:
 use rule figure as nll_time_figure with:
     input:
         metrics=f"{FOLDER}/metrics.parquet",
-        code=files_of("benchmark.plots", "benchmark.report"),
+        code=files_of("benchmark.report.plots", "benchmark.report.report"),
     output:
         multiext(f"{FOLDER}/figures/nll_time", ".png", ".pdf"),
     log:

@@ -14,8 +14,8 @@ rule reproduction:
         ),
         published="benchmark/baselines/published/results.csv",
         code=[
-            *files_of("benchmark.reproduction", "benchmark.config"),
-            "benchmark/report.py",
+            *files_of("benchmark.report.reproduction", "benchmark.suite.config"),
+            "benchmark/report/report.py",
         ],
     output:
         multiext(f"{FOLDER}/tables/{{table}}", ".csv", ".md", ".tex", ".json"),

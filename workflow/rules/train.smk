@@ -2,7 +2,7 @@ rule search:
     input:
         data=DATA,
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
         ),
     output:
         search=f"{METHOD}/search.json",
@@ -31,7 +31,7 @@ rule train:
     input:
         data=DATA,
         code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.steps"
+            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
         ),
         search=lambda wildcards: searches(run_of(wildcards)),
     output:

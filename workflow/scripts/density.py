@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from benchmark import steps
-from benchmark.log import logged
-from benchmark.machine import settle
+from benchmark.jobs import steps
+from benchmark.runtime.log import logged
+from benchmark.runtime.machine import settle
 
 with logged(snakemake.log[0]):
     device = settle(snakemake.threads, snakemake.config["device"], snakemake.resources.get("gpu"))

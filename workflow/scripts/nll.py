@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from benchmark import metrics
-from benchmark.log import logged
-from benchmark.records import Run
+from benchmark.measure import metrics
+from benchmark.records.records import Run
+from benchmark.runtime.log import logged
 
 folder = Path(snakemake.output.nll).parent
 with logged(snakemake.log[0], folder):

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from benchmark.log import logged
-from benchmark.machine import settle
-from benchmark.quality import write_quality
-from benchmark.records import Run
-from benchmark.reference import write_classifier, write_reference
+from benchmark.measure.quality import write_quality
+from benchmark.measure.reference import write_classifier, write_reference
+from benchmark.records.records import Run
+from benchmark.runtime.log import logged
+from benchmark.runtime.machine import settle
 
 folder = Path(snakemake.output[0]).parent
 with logged(snakemake.log[0], folder):

@@ -1,5 +1,6 @@
-from benchmark import config, report
-from benchmark.log import logged
+from benchmark.report import report
+from benchmark.runtime.log import logged
+from benchmark.suite import config
 
 with logged(snakemake.log[0]):
     suite = config.load(snakemake.config, snakemake.params.schema)

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from benchmark import steps
-from benchmark.launch import Step
-from benchmark.log import logged
+from benchmark.jobs import steps
+from benchmark.jobs.launch import Step
+from benchmark.runtime.log import logged
 
 folder = Path(snakemake.output[0]).parent
 resources = snakemake.resources

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import records
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
 from benchmark.files import read_json, write_json
-from benchmark.records import Metric, Run
+from benchmark.records import records
+from benchmark.records.records import Metric, Run
 from benchmark.source import digest, files_of
 
 COUNTS = {"nfe_likelihood": "evaluations", "nodes_likelihood": "evaluations"}

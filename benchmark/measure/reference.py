@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmark import frechet, origin, records
-from benchmark.checkpoint import Checkpoint, Part
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
-from benchmark.features import (
+from benchmark.data.prepare import splits
+from benchmark.files import atomic, write_json
+from benchmark.measure import frechet
+from benchmark.measure.features import (
     WEIGHTS,
     Classifier,
     Extractor,
@@ -28,11 +29,11 @@ from benchmark.features import (
     features,
     train_classifier,
 )
-from benchmark.files import atomic, write_json
-from benchmark.frechet import Moments, Statistics
-from benchmark.log import CHECKPOINT
-from benchmark.prepare import splits
-from benchmark.records import Metric, Run, config_hash
+from benchmark.measure.frechet import Moments, Statistics
+from benchmark.records import provenance, records
+from benchmark.records.records import Metric, Run, config_hash
+from benchmark.runtime.checkpoint import Checkpoint, Part
+from benchmark.runtime.log import CHECKPOINT
 
 KERNEL_ROWS, KERNEL_SUBSET = 10_000, 1000
 """Feature vectors of each side that a kernel distance is of, and in each of its subsets.
@@ -121,10 +122,10 @@ def write_reference(  # noqa: PLR0913 (what it depends on)
     compared = draw.permutation(len(test))[: settings["samples"]]
     first = np.arange(len(compared)) < KERNEL_ROWS
     hashed = config_hash(settings)
-    key = origin.key(run, [__name__], hashed, description, device)
+    key = provenance.key(run, [__name__], hashed, description, device)
     path = folder / f"reference{CHECKPOINT}"
     with Checkpoint(path, {**key, "extractor": extractor.identity}) as checkpoint:
-        devices = checkpoint.visit(origin.device_name(device))
+        devices = checkpoint.visit(provenance.device_name(device))
         seen = _gathered(extractor, train, kept, chunk, checkpoint.part("training images"))
         held_out = _gathered(extractor, test[compared], first, chunk, checkpoint.part("floor"))
         reference = seen.moments.statistics({**extractor.key, "data": description.hash})
@@ -134,7 +135,7 @@ def write_reference(  # noqa: PLR0913 (what it depends on)
             assert labels is not None  # it was trained on those of the same images
             right = accuracy(extractor, test, labels, chunk)
             metrics.append(Metric("classifier_accuracy", right, "1", "higher", n=len(test)))
-        made_by = origin.of([__name__], hashed, devices)
+        made_by = provenance.of([__name__], hashed, devices)
         stated = protocol(extractor, reference) | {"samples": len(compared)}
         with atomic(folder / "reference.npy") as temporary, temporary.open("wb") as file:
             np.save(file, some)

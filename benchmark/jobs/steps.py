@@ -13,19 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import evaluation, model, names, origin, parallel, records
-from benchmark.checkpoint import Checkpoint, Part
+from benchmark import model, names
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
-from benchmark.evaluation import HeldOut, Measured
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
-from benchmark.log import CHECKPOINT
+from benchmark.measure import evaluation
+from benchmark.measure.evaluation import HeldOut, Measured
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.records import Metric, Run
+from benchmark.records import provenance, records
+from benchmark.records.records import Metric, Run
 from benchmark.rows import Rows
-from benchmark.training import Row, Training, Validation, fit
+from benchmark.runtime import parallel
+from benchmark.runtime.checkpoint import Checkpoint, Part
+from benchmark.runtime.log import CHECKPOINT
+from benchmark.training.loop import Row, Validation, fit
+from benchmark.training.settings import Training
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
@@ -51,9 +55,9 @@ def search(
     raises ``ValueError`` if that is all of them.
     """
     chosen = settings["search"]
-    key = origin.key(run, _modules(numbers), settings["config"], dataset.describe(data), device)
+    key = provenance.key(run, _modules(numbers), settings["config"], dataset.describe(data), device)
     with Checkpoint(folder / f"search{CHECKPOINT}", key) as checkpoint:
-        checkpoint.visit(origin.device_name(device))
+        checkpoint.visit(provenance.device_name(device))
         tried = []
         for factor in chosen["factors"]:
             trial = _trial(numbers, factor, chosen["share"])
@@ -63,7 +67,9 @@ def search(
         if not known:
             raise ValueError(f"Search of train.lr: none of the trainings has a finite NLL: {tried}")
         best = min(known, key=lambda rate: rate["validation_nll"])
-        made_by = origin.of(_modules(numbers), settings["config"], origin.device_name(device))
+        made_by = provenance.of(
+            _modules(numbers), settings["config"], provenance.device_name(device)
+        )
         found = {"lr": best["lr"], "tried": tried, **chosen, "provenance": made_by}
         write_json(folder / "search.json", found)
         checkpoint.remove()
@@ -113,11 +119,14 @@ def train(
     """
     description, training = dataset.describe(data), Training(**numbers["train"])
     key = {
-        **origin.key(run, _modules(numbers), settings["config"], description, device),
+        **provenance.key(run, _modules(numbers), settings["config"], description, device),
         "lr": str(training.lr),  # perhaps found by a search, and then not in the config
     }
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
-        devices, part = checkpoint.visit(origin.device_name(device)), checkpoint.part("training")
+        devices, part = (
+            checkpoint.visit(provenance.device_name(device)),
+            checkpoint.part("training"),
+        )
         fitted, history = _fit(run.seed, numbers, settings, data, device, part)
         if not parallel.is_first():
             return
@@ -138,7 +147,7 @@ def train(
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },
-            "provenance": origin.of(_modules(numbers), settings["config"], devices),
+            "provenance": provenance.of(_modules(numbers), settings["config"], devices),
         }
         model.save(folder, fitted, stored)
         checkpoint.remove()
@@ -227,11 +236,11 @@ def evaluate(
     x = HeldOut(data, "test", TEST_NOISE, device)
     reason = fitted.method.likelihood_gap()
     key = {
-        **origin.key(run, _modules(numbers), settings["config"], description, device),
+        **provenance.key(run, _modules(numbers), settings["config"], description, device),
         "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
     }
     with Checkpoint(folder / f"evaluate{CHECKPOINT}", key) as checkpoint:
-        devices = checkpoint.visit(origin.device_name(device))
+        devices = checkpoint.visit(provenance.device_name(device))
         passes = _likelihoods(fitted, data, settings, checkpoint) if reason is None else []
         likelihood = evaluation.averaged(passes) if passes else None
         part = checkpoint.part("samples")
@@ -246,7 +255,7 @@ def evaluate(
             *_diagnostic_metrics(fitted, x[:chunk]),
             Metric("evaluation_interruptions", float(checkpoint.interruptions), "1", "none"),
         ]
-        made_by = origin.of(_modules(numbers), settings["config"], devices)
+        made_by = provenance.of(_modules(numbers), settings["config"], devices)
         _write_rows(folder / "samples.npy", samples.values)
         gap = np.full(len(x), np.nan)
         _write_rows(folder / "log_prob.npy", gap if likelihood is None else likelihood.values)

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
 from benchmark.data import dataset
 from benchmark.likelihood import Likelihood
 from benchmark.model import Model, rows_at_once
 from benchmark.ode import Solution, Tolerance
+from benchmark.runtime.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
 from benchmark.shapes import Batch
-from benchmark.training import Clock
+from benchmark.training.clock import Clock
 
 log = logging.getLogger(__name__)
 

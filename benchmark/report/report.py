@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark import comparisons, plots, records, reproduction, significance, tables
-from benchmark.config import Suite
 from benchmark.data import dataset
 from benchmark.files import read_json, write_json
-from benchmark.log import FAILURE
 from benchmark.names import module_of
-from benchmark.plots import TARGET
-from benchmark.records import Run, data_folder, suite_folder
-from benchmark.reproduction import Row
+from benchmark.records import records
+from benchmark.records.records import Run, data_folder, suite_folder
+from benchmark.report import comparisons, plots, reproduction, significance, tables
+from benchmark.report.plots import TARGET
+from benchmark.report.reproduction import Row
+from benchmark.report.table import Table, write
+from benchmark.runtime.log import FAILURE
 from benchmark.source import digest, files_of
-from benchmark.table import Table, write
+from benchmark.suite.config import Suite
 
 RECORDS = ("nll.json", "cost.json")
 QUALITY = "quality/quality.json"
@@ -58,7 +59,7 @@ def _stale(suite: Suite, run: Run) -> str | None:
         return "its model was trained with another config"
     if origin["config"] != suite.run_hash(run):
         return "its records were made with another config"
-    if origin["source"] != digest(files_of(module, "benchmark.steps")):
+    if origin["source"] != digest(files_of(module, "benchmark.jobs.steps")):
         return "its records were made with other code"
     data = dataset.describe(data_folder(run.suite, run.dataset))
     if found["protocol"]["data"] != data.hash:
@@ -322,7 +323,7 @@ def _quality_gap(suite: Suite, run: Run) -> str | None:
     if origin["config"] != suite.quality_hash(run):
         return "its distances were measured with another config"
     module = module_of(suite.numbers(run)["class"])
-    if origin["source"] != digest(files_of(module, "benchmark.quality")):
+    if origin["source"] != digest(files_of(module, "benchmark.measure.quality")):
         return "its distances were measured with other code"
     return None
 

@@ -7,9 +7,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from benchmark import config
-from benchmark.config import ConfigError, Suite
-from benchmark.reproduction import has_published
+from benchmark.report.reproduction import has_published
+from benchmark.suite import config
+from benchmark.suite.config import ConfigError, Suite
 
 PREFIX = "reproduce_"
 UNCHECKED = ("--no-hooks", "--until", "-U", "--omit-from", "-O")

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import published, records
 from benchmark.files import atomic
-from benchmark.records import FLOOR, Run
-from benchmark.significance import LEVEL, Comparison
-from benchmark.table import DASH, Cell, Table
+from benchmark.records import records
+from benchmark.records.records import FLOOR, Run
+from benchmark.report.significance import LEVEL, Comparison
+from benchmark.report.table import DASH, Cell, Table
+from benchmark.suite import published
 
 Styles = Mapping[str, Mapping[str, str]]
 Comparisons = Mapping[str, Sequence[Comparison]]

@@ -24,11 +24,11 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from benchmark import published
 from benchmark.data.fetch import catalogue
 from benchmark.names import module_of
-from benchmark.records import Run, config_hash
+from benchmark.records.records import Run, config_hash
 from benchmark.source import ROOT, file_of
+from benchmark.suite import published
 
 NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
 """Of a method: that of its rules and, of a variant of it, a hyphen and what sets it apart."""

@@ -16,10 +16,11 @@ from typing import Any
 import psutil
 import torch
 
-from benchmark import parallel, steps
-from benchmark.log import explained
-from benchmark.machine import settle
-from benchmark.records import Run
+from benchmark.jobs import steps
+from benchmark.records.records import Run
+from benchmark.runtime import parallel
+from benchmark.runtime.log import explained
+from benchmark.runtime.machine import settle
 
 TOGETHER = ("train",)
 """Steps that several processes share. The others need no gradients, and take one device."""
@@ -59,7 +60,7 @@ class Step:
         if self.name not in TOGETHER or nodes * each == 1:
             self._alone(settle(self.threads, self.device, self.gpus))
             return
-        command = [*_torchrun(nodes, each, self.threads), "-m", "benchmark.launch"]
+        command = [*_torchrun(nodes, each, self.threads), "-m", "benchmark.jobs.launch"]
         status = _run([*command, str(self.threads // each or 1), json.dumps(asdict(self))])
         if status:
             raise SystemExit(f"torch's launcher ended with status {status}; see above.")

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from benchmark import parallel, records
 from benchmark.data.dataset import Description
-from benchmark.records import Run
+from benchmark.records import records
+from benchmark.records.records import Run
+from benchmark.runtime import parallel
 from benchmark.source import digest, files_of
 
 

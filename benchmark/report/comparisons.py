@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmark import tables
-from benchmark.significance import LEVEL, Comparison
-from benchmark.table import DASH, Cell, Table
-from benchmark.tables import Comparisons, Styles
+from benchmark.report import tables
+from benchmark.report.significance import LEVEL, Comparison
+from benchmark.report.table import DASH, Cell, Table
+from benchmark.report.tables import Comparisons, Styles
 
 COLUMNS = (
     *("Data set\n", "Best\n", "Other\n", "n\n", "Difference\nof the mean NLL"),

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmark import published, tables
-from benchmark.published import LABELS, MARKS, UPPER_BOUNDS, Published, explained
-from benchmark.table import DASH, Cell, Table
-from benchmark.tables import Comparisons, Footnotes, Styles
+from benchmark.report import tables
+from benchmark.report.table import DASH, Cell, Table
+from benchmark.report.tables import Comparisons, Footnotes, Styles
+from benchmark.suite import published
+from benchmark.suite.published import LABELS, MARKS, UPPER_BOUNDS, Published, explained
 
 NOT_PUBLISHED = "not published"
 NOT_RUN = "not run in this suite"

@@ -1,6 +1,6 @@
 """How like images of the data the samples of a method are: distances of their features.
 
-Files in, files out; ``benchmark.reference`` makes what they are compared with.
+Files in, files out; ``benchmark.measure.reference`` makes what they are compared with.
 """
 
 import csv
@@ -13,18 +13,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmark import evaluation, model, names, origin, records
-from benchmark.checkpoint import Checkpoint, Part
+from benchmark import model, names
 from benchmark.data import dataset
 from benchmark.data.dataset import Description
-from benchmark.features import Extractor, Images
 from benchmark.files import atomic, write_json
-from benchmark.frechet import Statistics
-from benchmark.log import CHECKPOINT
-from benchmark.model import Model
-from benchmark.ode import Tolerance
-from benchmark.records import Run
-from benchmark.reference import (
+from benchmark.measure import evaluation
+from benchmark.measure.features import Extractor, Images
+from benchmark.measure.frechet import Statistics
+from benchmark.measure.reference import (
     KERNEL_ROWS,
     Gathered,
     distances,
@@ -32,6 +28,12 @@ from benchmark.reference import (
     hash_of,
     protocol,
 )
+from benchmark.model import Model
+from benchmark.ode import Tolerance
+from benchmark.records import provenance, records
+from benchmark.records.records import Run
+from benchmark.runtime.checkpoint import Checkpoint, Part
+from benchmark.runtime.log import CHECKPOINT
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +59,14 @@ def write_quality(  # noqa: PLR0913 (what it depends on)
     reference, rows = Statistics.load(shared / "reference.npz"), np.load(shared / "reference.npy")
     modules = [names.module_of(numbers["class"]), __name__]
     key = {
-        **origin.key(run, modules, settings["config"], description, device),
+        **provenance.key(run, modules, settings["config"], description, device),
         "model": hashlib.sha256((run.folder / "model.safetensors").read_bytes()).hexdigest(),
         "reference": hash_of(reference),
     }
     curve: list[list[Any]] = []
     made: list[dict[str, Any]] = []
     with Checkpoint(folder / f"quality{CHECKPOINT}", key) as checkpoint:
-        devices = checkpoint.visit(origin.device_name(device))
+        devices = checkpoint.visit(provenance.device_name(device))
         for size in settings["tolerances"]:
             fitted = model.load(run.folder, Tolerance(size, size)).to(device)
             part = checkpoint.part(f"samples at tolerance {size:g}")
@@ -78,7 +80,7 @@ def write_quality(  # noqa: PLR0913 (what it depends on)
                 "noise": f"by seed and number of a chunk of {settings['chunk']}",
                 "trained": fitted.method.trained,
             }
-            made_by = origin.of(modules, settings["config"], devices)
+            made_by = provenance.of(modules, settings["config"], devices)
             made += [] if made else records.records(run, metrics, stated, made_by)
             curve.append([size, drawn.mean_nfe, *(metric.value for metric in metrics[:2])])
         _write_curve(folder / "quality.csv", curve)

@@ -5,7 +5,7 @@ import os
 
 import torch
 
-from benchmark.memory import keep_freed
+from benchmark.runtime.memory import keep_freed
 
 log = logging.getLogger(__name__)
 

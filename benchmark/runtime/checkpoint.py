@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import parallel
 from benchmark.files import atomic
+from benchmark.runtime import parallel
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What a config says, checked before any job starts."""

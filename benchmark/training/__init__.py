@@ -1,0 +1,1 @@
+"""Fitting a method to its training rows."""
