@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.suite import config
 from benchmark.suite.config import ConfigError
 

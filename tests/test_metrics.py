@@ -10,7 +10,7 @@ from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
 from benchmark.measure.metrics import likelihood_metrics, write_nll
 from benchmark.records import records
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.source import digest, files_of
 
 CLOSED = {"nfe": None, "tight_log_prob": None, "protocol": {"solver": "none (by hand)"}}

@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from benchmark.files import write_json
-from benchmark.records.records import Metric, Run, records
+from benchmark.records.records import Metric, records
+from benchmark.records.run import Run
 from benchmark.report import plots, tables
 
 STYLES = {

@@ -22,7 +22,8 @@ from benchmark.measure.frechet import Moments, Statistics
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import records
-from benchmark.records.records import FLOOR, Run
+from benchmark.records.records import FLOOR
+from benchmark.records.run import Run
 from benchmark.report import report
 from benchmark.rows import Rows
 from benchmark.runtime.checkpoint import Checkpoint

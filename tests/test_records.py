@@ -8,7 +8,8 @@ import pytest
 
 from benchmark.files import write_json
 from benchmark.records import records
-from benchmark.records.records import Metric, Run
+from benchmark.records.records import Metric
+from benchmark.records.run import Run
 from benchmark.source import ROOT, digest, files_of
 
 RUN = Run("quick", "moons", "ffjord", 2)

@@ -21,7 +21,7 @@ from benchmark.jobs import steps
 from benchmark.measure.metrics import write_nll
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 
 CPU = torch.device("cpu")
 

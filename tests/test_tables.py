@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from benchmark.files import write_json
-from benchmark.records.records import Metric, Run, records
+from benchmark.records.records import Metric, records
+from benchmark.records.run import Run
 from benchmark.report import tables
 from benchmark.report.significance import Comparison, Paired
 

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import model
 from benchmark.bench.rounds import Rounds
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.report.table import Cell, Table
 from benchmark.source import ROOT
 from benchmark.suite import config

@@ -17,7 +17,7 @@ import psutil
 import torch
 
 from benchmark.jobs import steps
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.runtime import parallel
 from benchmark.runtime.log import explained
 from benchmark.runtime.machine import settle

@@ -23,7 +23,8 @@ from benchmark.measure.evaluation import HeldOut, Measured
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import provenance, records
-from benchmark.records.records import Metric, Run
+from benchmark.records.records import Metric
+from benchmark.records.run import Run
 from benchmark.rows import Rows
 from benchmark.runtime import parallel
 from benchmark.runtime.checkpoint import Checkpoint, Part

@@ -10,7 +10,8 @@ from benchmark.data import dataset
 from benchmark.data.dataset import Description
 from benchmark.files import read_json, write_json
 from benchmark.records import records
-from benchmark.records.records import Metric, Run
+from benchmark.records.records import Metric
+from benchmark.records.run import Run
 from benchmark.source import digest, files_of
 
 COUNTS = {"nfe_likelihood": "evaluations", "nodes_likelihood": "evaluations"}

@@ -31,7 +31,7 @@ from benchmark.measure.reference import (
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import provenance, records
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.runtime.checkpoint import Checkpoint, Part
 from benchmark.runtime.log import CHECKPOINT
 

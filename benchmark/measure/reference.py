@@ -31,7 +31,8 @@ from benchmark.measure.features import (
 )
 from benchmark.measure.frechet import Moments, Statistics
 from benchmark.records import provenance, records
-from benchmark.records.records import Metric, Run, config_hash
+from benchmark.records.records import Metric, config_hash
+from benchmark.records.run import Run
 from benchmark.runtime.checkpoint import Checkpoint, Part
 from benchmark.runtime.log import CHECKPOINT
 

@@ -1,12 +1,20 @@
 """What every network of a velocity provides, and how the exact ones propagate derivatives."""
 
 import abc
+import functools
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import ValidationInfo, WithJsonSchema
+from pydantic.functional_validators import PlainValidator
+from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmark import parts
 from benchmark.divergence import exact_divergence
+from benchmark.names import load
 from benchmark.shapes import Batch, PerSample, Velocity
 
 TANGENTS = 2**20
@@ -14,7 +22,15 @@ TANGENTS = 2**20
 
 
 class Network(nn.Module, abc.ABC):
-    """A map of ``(t, x)`` to the shape of ``x``; ``t`` is one time, or one per sample."""
+    """A map of ``(t, x)`` to the shape of ``x``; ``t`` is one time, or one per sample.
+
+    A class is made with the shape of a row first, ``Class(event, **arguments)``. An argument of a
+    method that is annotated as ``Network`` is written as ``{class: ..., <arguments>}``, and one
+    that is annotated as ``NetworkMaker`` likewise, for methods that need several.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("vectors", "images")
+    """The rows it takes: ``"vectors"`` (events of one axis), ``"images"`` (of three)."""
 
     @abc.abstractmethod
     def forward(self, t: Tensor, x: Batch) -> Batch:
@@ -23,6 +39,38 @@ class Network(nn.Module, abc.ABC):
     def divergence(self, t: Tensor, x: Batch) -> PerSample:
         """Trace of the Jacobian in ``x``; override where it can be had for less."""
         return exact_divergence(self, t, x)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            lambda given, info: _maker(given, info)()
+        )
+
+
+def _maker(given: Any, info: ValidationInfo) -> Callable[[], Network | None]:
+    """Makes the network that a mapping describes; nothing where its arguments are only checked.
+
+    Raises ``ValueError`` for what describes none.
+    """
+    if isinstance(given, Network):
+        return lambda: given
+    if not isinstance(given, Mapping) or not isinstance(given.get("class"), str):
+        raise ValueError("a network is written as {class: package.module.Class, <arguments>}")
+    arguments = {name: value for name, value in given.items() if name != "class"}
+    kind = load(given["class"])
+    if not (isinstance(kind, type) and issubclass(kind, Network)):
+        raise ValueError(f"{given['class']} is no subclass of benchmark.networks.network.Network")
+    if "event" not in (info.context or {}):
+        parts.check(kind, arguments, supplied=("event",))
+        return lambda: None
+    event = info.context["event"]  # type: ignore[index]
+    return functools.partial(kind, event, **parts.convert(kind, arguments, event))
+
+
+NetworkMaker = Annotated[
+    Callable[[], Network], PlainValidator(_maker), WithJsonSchema({"type": "object"})
+]
+"""Makes a network each time it is called."""
 
 
 def by_rows(function: Velocity, t: Tensor, x: Batch, width: int) -> Tensor:

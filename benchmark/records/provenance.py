@@ -8,7 +8,7 @@ import torch
 
 from benchmark.data.dataset import Description
 from benchmark.records import records
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.runtime import parallel
 from benchmark.source import digest, files_of
 

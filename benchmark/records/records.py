@@ -18,35 +18,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.files import read_json
+from benchmark.records.run import Run
 from benchmark.source import ROOT, digest, files_of
 
 FLOOR = "floor"
 """In the place of a method, in records of test images beside training images."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """The identity of one fit: a seed is a refit of a method on a data set."""
-
-    suite: str
-    dataset: str
-    method: str
-    seed: int
-
-    @property
-    def folder(self) -> Path:
-        """Where the files of the run lie."""
-        return suite_folder(self.suite) / self.dataset / self.method / f"seed{self.seed}"
-
-
-def suite_folder(suite: str) -> Path:
-    """Where the results of a suite lie."""
-    return Path("results") / suite
-
-
-def data_folder(suite: str, dataset: str) -> Path:
-    """Where the prepared rows of a data set lie."""
-    return suite_folder(suite) / dataset / "data"
 
 
 @dataclass(frozen=True)

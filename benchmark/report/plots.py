@@ -26,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 
 from benchmark.files import atomic
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 
 Styles = Mapping[str, Mapping[str, str]]
 

@@ -13,7 +13,7 @@ from benchmark.data import dataset
 from benchmark.files import read_json, write_json
 from benchmark.names import module_of
 from benchmark.records import records
-from benchmark.records.records import Run, data_folder, suite_folder
+from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.report import comparisons, plots, reproduction, significance, tables
 from benchmark.report.plots import TARGET
 from benchmark.report.reproduction import Row

@@ -17,7 +17,8 @@ import pandas as pd
 
 from benchmark.files import atomic
 from benchmark.records import records
-from benchmark.records.records import FLOOR, Run
+from benchmark.records.records import FLOOR
+from benchmark.records.run import Run
 from benchmark.report.significance import LEVEL, Comparison
 from benchmark.report.table import DASH, Cell, Table
 from benchmark.suite import published

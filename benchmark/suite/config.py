@@ -26,7 +26,8 @@ from jsonschema.exceptions import ValidationError
 
 from benchmark.data.fetch import catalogue
 from benchmark.names import module_of
-from benchmark.records.records import Run, config_hash
+from benchmark.records.records import config_hash
+from benchmark.records.run import Run
 from benchmark.source import ROOT, file_of
 from benchmark.suite import published
 

@@ -13,7 +13,8 @@ from benchmark.suite import target
 from benchmark.data import fetch
 from benchmark.names import module_of
 from benchmark.runtime.progress import Remaining
-from benchmark.records.records import FLOOR, Run, data_folder, suite_folder
+from benchmark.records.records import FLOOR
+from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.source import files_of
 
 SCHEMA = "workflow/schemas/config.schema.yaml"

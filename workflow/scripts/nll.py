@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from benchmark.measure import metrics
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.runtime.log import logged
 
 folder = Path(snakemake.output.nll).parent

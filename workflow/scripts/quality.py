@@ -2,7 +2,7 @@ from pathlib import Path
 
 from benchmark.measure.quality import write_quality
 from benchmark.measure.reference import write_classifier, write_reference
-from benchmark.records.records import Run
+from benchmark.records.run import Run
 from benchmark.runtime.log import logged
 from benchmark.runtime.machine import settle
 

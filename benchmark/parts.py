@@ -1,0 +1,61 @@
+"""Parts that a config names by their class: arguments, checked and converted by their annotations.
+
+A config holds plain values (numbers, texts, lists, mappings). What they mean is said by the
+signature of the function that takes them: ``build`` of a method, ``prepare`` of a data set, the
+class itself of a network or a measurement. Dataclasses are written as mappings, a network as
+``{class: package.module.Class, ...}``.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, get_type_hints
+
+import pydantic
+from pydantic import ConfigDict, create_model
+
+
+def check(function: Callable, given: Mapping[str, Any], supplied: Collection[str] = ()) -> None:
+    """Raises ``pydantic.ValidationError`` with all that is wrong with the arguments ``given``.
+
+    ``supplied`` are the arguments that a config does not hold. Nothing is converted on the way:
+    8.0 is no whole number, and "8" is no number.
+    """
+    model = _model(function, supplied, extra="forbid")
+    model.model_validate_json(json.dumps(given), strict=True, context={})
+
+
+def convert(
+    function: Callable, given: Mapping[str, Any], event: tuple[int, ...] | None = None
+) -> dict[str, Any]:
+    """The arguments ``given`` as the annotations of ``function`` have them.
+
+    Networks are made for rows of the shape ``event``. Raises ``pydantic.ValidationError``.
+    """
+    absent = [name for name in parameters(function) if name not in given]
+    model = _model(function, absent, extra="allow")
+    made = model.model_validate(given, context={"event": event})
+    return {name: getattr(made, name) for name in given}
+
+
+def parameters(function: Callable) -> dict[str, inspect.Parameter]:
+    """The named parameters of ``function``, without those that only collect others."""
+    collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(function).parameters.items()
+    return {name: parameter for name, parameter in found if parameter.kind not in collecting}
+
+
+def _model(function: Callable, absent: Collection[str], extra: Any) -> type[pydantic.BaseModel]:
+    hints = get_type_hints(_annotated(function), include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
+        for name, p in parameters(function).items()
+        if name not in absent
+    }
+    config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())
+    return create_model(f"Arguments of {function.__qualname__}", __config__=config, **fields)
+
+
+def _annotated(function: Callable) -> Callable:
+    """What holds the annotations: of a class, its ``__init__``."""
+    return function.__init__ if isinstance(function, type) else function  # type: ignore[misc]

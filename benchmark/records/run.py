@@ -1,0 +1,103 @@
+"""A run and its files: the one place that says how they are called."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """The identity of one fit: a seed is a refit of a method on a data set."""
+
+    suite: str
+    dataset: str
+    method: str
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of the run lie."""
+        return self.method_folder / f"seed{self.seed}"
+
+    @property
+    def method_folder(self) -> Path:
+        """Where the runs of its method on its data set lie, and what they share."""
+        return suite_folder(self.suite) / self.dataset / self.method
+
+    @property
+    def data(self) -> Path:
+        """The prepared rows of its data set."""
+        return data_folder(self.suite, self.dataset)
+
+    @property
+    def search(self) -> Path:
+        """The learning rates that were tried, and the one chosen."""
+        return self.method_folder / "search.json"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the fitted method."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """What builds the fitted method."""
+        return self.folder / "model.json"
+
+    @property
+    def history(self) -> Path:
+        """The training curve."""
+        return self.folder / "training.csv"
+
+    @property
+    def log_prob(self) -> Path:
+        """Log-density in nats of each test row."""
+        return self.folder / "log_prob.npy"
+
+    @property
+    def likelihood(self) -> Path:
+        """How ``log_prob`` was computed."""
+        return self.folder / "likelihood.json"
+
+    @property
+    def samples(self) -> Path:
+        """Samples of the fitted method."""
+        return self.folder / "samples.npy"
+
+    @property
+    def samples_base(self) -> Path:
+        """Test rows carried back to ``t = 0``."""
+        return self.folder / "samples_base.npy"
+
+    @property
+    def cost(self) -> Path:
+        """What the fit and its evaluation took."""
+        return self.folder / "cost.json"
+
+    @property
+    def density(self) -> Path:
+        """The density on a grid."""
+        return self.folder / "density.npz"
+
+    @property
+    def path(self) -> Path:
+        """Densities, or images, on the way from base to data."""
+        return self.folder / "path.npz"
+
+    def measurement(self, name: str, suffix: str = "json") -> Path:
+        """The records of a measurement, or what else it writes."""
+        return self.folder / "measurements" / f"{name}.{suffix}"
+
+
+def suite_folder(suite: str) -> Path:
+    """Where the results of a suite lie."""
+    return Path("results") / suite
+
+
+def data_folder(suite: str, dataset: str) -> Path:
+    """Where the prepared rows of a data set lie."""
+    return suite_folder(suite) / dataset / "data"
+
+
+def features_folder(suite: str, dataset: str) -> Path:
+    """Where the features of the images of a data set lie."""
+    return suite_folder(suite) / dataset / "features"
