@@ -9,7 +9,7 @@ import pytest
 from benchmark.files import write_json
 from benchmark.records import records
 from benchmark.records.records import Metric
-from benchmark.records.run import Run
+from benchmark.records.run import Run, data_folder
 from benchmark.source import ROOT, digest, files_of
 
 RUN = Run("quick", "moons", "ffjord", 2)
@@ -17,7 +17,7 @@ RUN = Run("quick", "moons", "ffjord", 2)
 
 def test_a_run_has_its_folder():
     assert RUN.folder == Path("results/quick/moons/ffjord/seed2")
-    assert records.data_folder("quick", "moons") == Path("results/quick/moons/data")
+    assert data_folder("quick", "moons") == Path("results/quick/moons/data")
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -109,4 +109,4 @@ def test_config_hash_does_not_depend_on_the_order_of_keys():
 
 
 def test_source_lies_in_the_checkout():
-    assert (ROOT / "benchmark" / "records.py").is_file()
+    assert (ROOT / "benchmark" / "records" / "run.py").is_file()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import ValidationInfo, WithJsonSchema
+from pydantic import WithJsonSchema
 from pydantic.functional_validators import PlainValidator
 from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class Network(nn.Module, abc.ABC):
         )
 
 
-def _maker(given: Any, info: ValidationInfo) -> Callable[[], Network | None]:
+def _maker(given: Any, info: Any) -> Callable[[], Network | None]:
     """Makes the network that a mapping describes; nothing where its arguments are only checked.
 
     Raises ``ValueError`` for what describes none.
@@ -63,7 +63,7 @@ def _maker(given: Any, info: ValidationInfo) -> Callable[[], Network | None]:
     if "event" not in (info.context or {}):
         parts.check(kind, arguments, supplied=("event",))
         return lambda: None
-    event = info.context["event"]  # type: ignore[index]
+    event = info.context["event"]
     return functools.partial(kind, event, **parts.convert(kind, arguments, event))
 
 
