@@ -1,67 +1,216 @@
-"""The project's own source as data: which files a module depends on, and their hash.
+"""The source that a class depends on, and its digest: what a result was computed with.
 
-Snakemake does not track code in imported packages. Rules list ``files_of`` a module among
-their inputs, so that an edit reruns exactly what depends on it; records carry ``digest``.
-Nothing is imported to find this out: the files are read as text, in milliseconds.
+The digest is of the syntax trees, without comments and docstrings, of modules and of everything
+that they import, as far as it is source: this project, a folder on the path, a package installed in
+editable form. A module of an installed distribution counts by the name and version of that. Nothing
+is imported to find this out: files are read as text, and what was read once is cached by content.
 """
 
 import ast
+import functools
 import hashlib
-from collections.abc import Iterable
-from functools import cache
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import json
+import sys
+import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from benchmark.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(".snakemake/benchmark/trees.json")
+"""Digest and imports of the files that were read, by the hash of their content."""
+
+
+class Tree(NamedTuple):
+    """Digest of a syntax tree, and what it imports: ``module``, or ``package.name`` of a name."""
+
+    digest: str
+    imports: tuple[str, ...]
 
 
 def file_of(module: str) -> Path | None:
-    """Source file of a module of this project, or None for any other module."""
-    path = ROOT.joinpath(*module.split("."))
-    if path.with_suffix(".py").is_file():
-        return path.with_suffix(".py")
-    return path / "__init__.py" if (path / "__init__.py").is_file() else None
+    """The source file of a module; ``None`` where there is none."""
+    spec = _spec(module)
+    origin = Path(spec.origin) if spec is not None and spec.origin else None
+    return origin if origin is not None and origin.suffix == ".py" else None
 
 
-@cache
-def imports_of(module: str) -> frozenset[str]:
-    """Modules of this project that ``module`` names in an import statement."""
-    path = file_of(module)
-    if path is None:
-        return frozenset()
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = module.rsplit(".", node.level)[0] if node.level else ""
-            origin = ".".join(part for part in (package, node.module) if part)
-            members = {f"{origin}.{alias.name}" for alias in node.names}
-            submodules = {member for member in members if file_of(member)}
-            names.update(submodules if submodules == members else submodules | {origin})
-    return frozenset(name for name in names if file_of(name))
+def is_source(module: str) -> bool:
+    """Whether a module is source, and not a part of Python or of an installed distribution."""
+    file = file_of(module)
+    if file is None or {"site-packages", "dist-packages"} & set(file.parts):
+        return False
+    return not file.is_relative_to(sysconfig.get_path("stdlib"))
 
 
 def modules_of(*modules: str) -> list[str]:
-    """``modules`` and every module of this project they import, directly or not, sorted."""
-    found: set[str] = set()
-    waiting = [module for module in modules if file_of(module)]
+    """Those of ``modules`` that are source, and all source that they import, sorted."""
+    known: set[str] = set()
+    waiting = [module for module in modules if is_source(module)]
     while waiting:
         module = waiting.pop()
-        if module not in found:
-            found.add(module)
+        if module not in known:
+            known.add(module)
             waiting.extend(imports_of(module))
-    return sorted(found)
+    return sorted(known)
 
 
-def files_of(*modules: str) -> list[str]:
-    """Source files of ``modules_of``, relative to the project's root."""
-    paths = (file_of(module) for module in modules_of(*modules))
-    return [str(path.relative_to(ROOT)) for path in paths if path]
+@functools.cache
+def imports_of(module: str) -> frozenset[str]:
+    """The source modules that a module imports, and the packages that they lie in."""
+    file = file_of(module)
+    if file is None or not is_source(module):
+        return frozenset()
+    imported: set[str] = set()
+    for name in _read(module, file).imports:
+        target = name if file_of(name) else name.rpartition(".")[0]
+        parts = target.split(".")
+        packages = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+        imported.update(package for package in packages if is_source(package))
+    return frozenset(imported - {module})
 
 
-def digest(paths: Iterable[str | Path]) -> str:
-    """First 16 hex digits of the SHA-256 of the files' contents, in sorted order of path."""
+def digest(*modules: str) -> str:
+    """First 16 hex digits of the SHA-256 of ``modules`` and of all source that they import."""
     total = hashlib.sha256()
-    for path in sorted(ROOT / path for path in paths):
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+    for module in modules_of(*modules):
+        file = file_of(module)
+        assert file is not None
+        total.update(f"{module} {_read(module, file).digest}\n".encode())
+    for module in sorted({name for name in modules if not is_source(name)}):
+        total.update(f"{module} {_release(module)}\n".encode())
+    _cache.store()
     return total.hexdigest()[:16]
+
+
+def clear() -> None:
+    """Forget what was read: files or the path have changed."""
+    for cached in (imports_of, _spec, _releases):
+        cached.cache_clear()
+
+
+def parse(text: str, module: str, is_package: bool) -> Tree:
+    """The tree of the source ``text`` of a module."""
+    tree = ast.parse(text)
+    imports = sorted(set(_imports(tree, module, is_package)))
+    for node in ast.walk(tree):
+        _strip(node)
+    return Tree(hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16], tuple(imports))
+
+
+def _strip(node: ast.AST) -> None:
+    """Remove docstrings, of attributes too: statements that are only a text do nothing."""
+    for name in ("body", "orelse", "finalbody"):
+        body = getattr(node, name, None)
+        if isinstance(body, list):
+            kept = [statement for statement in body if not _is_text(statement)]
+            setattr(node, name, kept or ([ast.Pass()] if body else []))
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = node.level - 1 if is_package else node.level
+            package = module.rsplit(".", above)[0] if above > 0 else module
+            parts = (package if node.level else "", node.module)
+            origin = ".".join(part for part in parts if part)
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+class _Cache:
+    """Trees by the hash of the content that they were read from, kept in a file."""
+
+    def __init__(self) -> None:
+        self.trees: dict[str, Tree] | None = None
+        self.changed = False
+
+    def tree(self, module: str, file: Path) -> Tree:
+        content = file.read_bytes()
+        package = file.name == "__init__.py"
+        key = hashlib.sha256(f"{module} {package}\n".encode() + content).hexdigest()
+        if self.trees is None:
+            self.trees = self._stored()
+        if key not in self.trees:
+            self.trees[key] = parse(content.decode(), module, package)
+            self.changed = True
+        return self.trees[key]
+
+    def store(self) -> None:
+        if self.changed and CACHE.parent.parent.is_dir():
+            write_json(CACHE, self.trees)
+            self.changed = False
+
+    def _stored(self) -> dict[str, Tree]:
+        try:
+            stored = json.loads(CACHE.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return {key: Tree(digest, tuple(imports)) for key, (digest, imports) in stored.items()}
+
+
+_cache = _Cache()
+
+
+def _read(module: str, file: Path) -> Tree:
+    return _cache.tree(module, file)
+
+
+@functools.cache
+def _spec(module: str) -> importlib.machinery.ModuleSpec | None:
+    """Where a module lies, found without importing the packages that it lies in."""
+    parent, _, _ = module.rpartition(".")
+    if not parent:
+        return _top(module)
+    package = _spec(parent)
+    folders = None if package is None else package.submodule_search_locations
+    return importlib.machinery.PathFinder.find_spec(module, folders) if folders else None
+
+
+def _top(module: str) -> importlib.machinery.ModuleSpec | None:
+    if module == __package__:  # this one, whichever else the path holds
+        location = ROOT / module / "__init__.py"
+        return importlib.util.spec_from_file_location(module, location)
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+
+
+def release_of(module: str) -> tuple[str, str] | None:
+    """Name and version of the distribution that a module was installed by, if one was."""
+    distributions = _releases().get(module.partition(".")[0])
+    if not distributions:
+        return None
+    return distributions[0], importlib.metadata.version(distributions[0])
+
+
+def _release(module: str) -> str:
+    release = release_of(module)
+    return " ".join(release) if release else f"python {sys.version_info.major}"
+
+
+@functools.cache
+def _releases() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())
+
+
+def beside(module: str) -> list[str]:
+    """Names of the modules that lie beside ``module``, or would if it were there."""
+    spec = _spec(module.rpartition(".")[0]) if "." in module else None
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    return [path.stem for folder in folders for path in Path(folder).glob("[a-z]*.py")]

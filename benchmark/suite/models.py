@@ -1,0 +1,298 @@
+"""The sections of config.yaml as types: what they may hold, and what it means."""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+
+from benchmark.data.fetch import catalogue
+
+Whole = Annotated[int, Strict()]
+Count = Annotated[Whole, Ge(1)]
+Seed = Annotated[Whole, Ge(0)]
+Positive = Annotated[float, Strict(), Gt(0)]
+Share = Annotated[float, Strict(), Gt(0), Le(1)]
+Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]
+
+
+def _distinct(values: list) -> list:
+    if len({repr(value) for value in values}) < len(values):
+        raise ValueError("allowed are distinct values")
+    return values
+
+
+Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(_distinct)]
+
+
+def _cataloged(source: str) -> str:
+    if source not in catalogue():
+        raise ValueError(f"allowed: {', '.join(sorted(catalogue()))}")
+    return source
+
+
+class Section(BaseModel):
+    """A part of a config that holds nothing but what it names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Tolerances(Section):
+    """The ODE solves of a likelihood."""
+
+    atol: Positive = Field(description="absolute tolerance of the ODE solver per step")
+    rtol: Positive = Field(description="relative tolerance of the ODE solver per step")
+    probes: Count | None = Field(
+        None,
+        description="random probes of Hutchinson's estimate of the divergence; without this key "
+        "the divergence is exact",
+    )
+
+
+class Evaluation(Tolerances):
+    """How every method of the suite is measured."""
+
+    chunk: Count = Field(description="rows per ODE solve")
+    tight_rows: Count = Field(description="test rows solved again at a 10x tighter tolerance")
+    passes: Count = Field(
+        1,
+        description="passes over the test rows of integers, each with other noise of "
+        "dequantisation and other probes, whose mean is recorded; 1 without this key",
+    )
+    samples: Count = Field(description="number of samples drawn from each fit")
+    grid: Annotated[Whole, Ge(2)] = Field(
+        description="points per axis of the image of a 2-D density"
+    )
+    frames: Annotated[Whole, Ge(2)] = Field(
+        description="images of a 2-D density along the path of a flow, from t = 0 to t = 1"
+    )
+    frame_grid: Annotated[Whole, Ge(2)] = Field(description="points per axis of each of them")
+
+
+class Search(Section):
+    """The learning rates that every trained method tries, each with a share of its budget."""
+
+    factors: Annotated[list[Positive], Len(min_length=2), AfterValidator(_distinct)] = Field(
+        description="of train.lr, the learning rates that are tried"
+    )
+    share: Share = Field(description="of the budget of a training that each of them gets")
+
+
+class HeldOut(Section):
+    """How many held-out rows are used, a fixed random subset; all without this key."""
+
+    validation: Count | None = Field(None, description="rows to choose by")
+    test: Annotated[Whole, Ge(2)] | None = Field(None, description="rows to report")
+
+
+class Budget(Section):
+    """The budget of every trained method on a data set: steps or seconds."""
+
+    steps: Count | None = Field(None, description="optimiser steps")
+    seconds: Positive | None = Field(None, description="seconds of optimiser steps")
+
+    def model_post_init(self, context: Any) -> None:
+        """Raises ``ValueError`` unless one of the two is given."""
+        if (self.steps is None) == (self.seconds is None):
+            raise ValueError("allowed is one of steps and seconds")
+
+
+class Classifier(Section):
+    """A classifier whose features are compared, trained on the labels of the data set."""
+
+    width: Count = Field(description="number of features")
+    epochs: Count = Field(description="passes over the training images")
+    seed: Seed = Field(description="of its training")
+
+
+class Features(Section):
+    """How samples of images are compared with the training images by their features."""
+
+    classifier: Classifier | None = Field(
+        None,
+        description="features of a classifier, trained on the labels of the data set; the "
+        "distance is called fd_ and its name",
+    )
+    inception: Literal["clean", "legacy_tensorflow"] | None = Field(
+        None,
+        description="features of FID by clean-fid; how images are resized before it",
+    )
+    samples: Annotated[Whole, Ge(4)] = Field(
+        description="images drawn from each fit for each tolerance"
+    )
+    tolerances: Annotated[list[Positive], Len(min_length=1), AfterValidator(_distinct)] = Field(
+        description="atol and rtol of the ODE solves that draw them; the first is that of the "
+        "tables, all are in the figure"
+    )
+
+    def model_post_init(self, context: Any) -> None:
+        """Raises ``ValueError`` unless there is one kind of features."""
+        if (self.classifier is None) == (self.inception is None):
+            raise ValueError("allowed is one of classifier and inception")
+
+
+class Rows(Section):
+    """Where the rows of a data set come from."""
+
+    kind: str = Field(
+        alias="class", description="dotted name of a subclass of benchmark.data.dataset.Dataset"
+    )
+    source: Annotated[str, AfterValidator(_cataloged)] | None = Field(
+        None,
+        description="name of the entry of benchmark/data/catalogue.yaml that it is made from",
+    )
+    file: str | None = Field(
+        None,
+        description="path of a file of your own that it is made from, from the folder in which "
+        "Snakemake runs",
+    )
+    arguments: dict[Any, Any] = Field({}, description="arguments of the class's prepare")
+
+
+class Published(Section):
+    """The published results beside which the measured ones stand."""
+
+    as_: str = Field(
+        alias="as", description="data set of benchmark/baselines/published/results.csv"
+    )
+    tolerance: Positive = Field(
+        description="largest difference from a published NLL, either way, in the unit of the NLL"
+    )
+    remark: str | None = Field(
+        None,
+        description="what sets the two data sets or protocols apart, for the notes of the table",
+    )
+
+
+class DatasetEntry(Rows):
+    """A data set of a suite."""
+
+    label: str = Field(description="name in tables and figures")
+    held_out: HeldOut | None = Field(
+        None,
+        description="how many of the rows that are held out, a fixed random subset, the same for "
+        "every method; all without this key",
+    )
+    budget: Budget | None = Field(
+        None,
+        description="the budget of every trained method on this data set, {steps: N} or "
+        "{seconds: S}; then no method has one of its own",
+    )
+    features: Features | None = Field(
+        None,
+        description="samples of images are compared with the training images by their features: "
+        "{classifier: ...} or {inception: ...}",
+    )
+    base: Rows | None = Field(
+        None,
+        description="the data set at the other end of the flow, instead of a density that is known",
+    )
+    published: Published | None = Field(
+        None, description="published results beside which the measured ones stand"
+    )
+
+
+class Difference(Section):
+    """What differs for a method on a data set."""
+
+    model: dict[str, Any] = Field({}, description="arguments of the class's build")
+    train: dict[str, Any] = Field({}, description="settings of the training")
+
+
+class MethodEntry(Section):
+    """A method of a suite: a class, or another program with rules of its own (then no class)."""
+
+    label: str = Field(description="name in tables and figures")
+    colour: str = Field(
+        pattern="^#[0-9a-fA-F]{6}$", description="colour in every figure, #rrggbb"
+    )
+    kind: str | None = Field(
+        None, alias="class", description="dotted name of a subclass of benchmark.flow.Method"
+    )
+    seeds: Seeds | None = Field(None, description="seeds, each a refit, if not the suite's")
+    datasets: Annotated[list[str], Len(min_length=1)] | None = Field(
+        None, description="the data sets it runs on, if not all"
+    )
+    model: dict[str, Any] | None = Field(None, description="arguments of the class's build")
+    train: dict[str, Any] | None = Field(None, description="settings of the training")
+    per_dataset: dict[str, Difference] | str = Field(
+        {},
+        description="what differs on a data set, in full or as the path of a YAML file that "
+        "holds it",
+    )
+    rules: str | None = Field(
+        None,
+        description="path of a file of Snakemake rules, from the folder in which Snakemake runs: "
+        "those of another program, or what differs from the usual rule",
+    )
+
+    def model_post_init(self, context: Any) -> None:
+        """Raises ``ValueError`` unless class, model and train are there together, or rules."""
+        given = [name for name in ("model", "train") if getattr(self, name) is not None]
+        if self.kind is None and given:
+            raise ValueError(f"allowed is {given[0]} only beside a class")
+        if self.kind is not None and len(given) < 2:
+            raise ValueError("a class needs model and train beside it")
+        if self.kind is None and self.rules is None:
+            raise ValueError("allowed is a class, or rules: the path of a file of Snakemake rules")
+
+
+class MeasurementEntry(Section):
+    """A measurement of a suite beside NLL and cost."""
+
+    kind: str = Field(
+        alias="class",
+        description="dotted name of a subclass of benchmark.measure.measurement.Measurement",
+    )
+    label: str | None = Field(None, description="name in the caption of its table")
+    datasets: Annotated[list[str], Len(min_length=1)] | None = Field(
+        None, description="the data sets it is made on, if not all that it can be made on"
+    )
+    arguments: dict[str, Any] = Field({}, description="arguments of the class")
+
+
+class SuiteSection(Section):
+    """One comparison: every data set x method x seed, less what a method leaves out."""
+
+    seeds: Seeds = Field(description="seeds, each a refit")
+    threads: Count = Field(
+        1, description="CPU threads of a training or an evaluation; 1 without this key"
+    )
+    search: Search | None = Field(
+        None,
+        description="every trained method tries learning rates, each with a share of its budget, "
+        "and is trained with that of the lowest validation NLL",
+    )
+    validation: Tolerances = Field(
+        description="the ODE solves of the validation rows along the training"
+    )
+    evaluation: Evaluation = Field(description="how every method of the suite is measured")
+    datasets: Annotated[dict[Name, DatasetEntry], Len(min_length=1)] = Field(
+        description="the data sets, by name"
+    )
+    methods: Annotated[dict[str, MethodEntry], Len(min_length=1)] = Field(
+        description="the methods, by name"
+    )
+    measurements: dict[Name, MeasurementEntry] = Field(
+        {}, description="measurements beside NLL and cost, by name"
+    )
+
+
+class Config(Section):
+    """What config.yaml may hold."""
+
+    suite: str = Field(description="name of the suite to run")
+    mirrors: list[str] = Field(
+        description="folders or http(s) addresses that are tried for a download before the "
+        "official address"
+    )
+    device: Literal["auto", "cpu"] = Field(
+        description="what jobs compute on. auto is the GPU that a job has asked for (resource "
+        "gpu) or, where nothing was said, one if there is one; a job on a cluster that has asked "
+        "for a GPU and finds none fails"
+    )
+    python_path: list[str] = Field(
+        [], description="folders of classes of your own, from the folder in which Snakemake runs"
+    )
+    suites: Annotated[dict[Name, dict[str, Any] | str], Len(min_length=1)] = Field(
+        description="the suites by name, each in full or as the path of a YAML file that holds it"
+    )
