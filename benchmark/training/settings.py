@@ -1,63 +1,130 @@
-"""What a config says of a training."""
+"""Settings of a training, as config.yaml holds them."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+PositiveWhole = Annotated[int, Field(strict=True, ge=1)]
+NonNegativeWhole = Annotated[int, Field(strict=True, ge=0)]
+PositiveNumber = Annotated[float, Field(strict=True, gt=0)]
+NonNegativeNumber = Annotated[float, Field(strict=True, ge=0)]
+Decay = Annotated[float, Field(strict=True, ge=0, lt=1)]
+DropFactor = Annotated[float, Field(strict=True, gt=0, le=1)]
+Flag = Annotated[bool, Field(strict=True)]
+
+IMMUTABLE = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+"""Configuration of the models: no assignment, no unknown keys, finite numbers only."""
 
 
-@dataclass(frozen=True)
-class Training:
-    """The numbers ``train`` of config.yaml.
+class StepDecay(BaseModel):
+    """Schedule that multiplies the learning rate by ``factor`` after every ``every`` steps."""
 
-    The budget is ``steps`` of the optimiser (0 of a fit in closed form) or ``seconds`` of them, as
-    ``Clock`` counts: one of the two is given. A training by seconds makes as many steps as the
-    machine can, and ends with the step in which they are over.
+    model_config = IMMUTABLE
 
-    ``weight_decay``: Adam adds that multiple of the weights to their gradient, AdamW shrinks the
-    weights by ``lr x weight_decay`` at each step. ``schedule`` of the learning rate: ``constant``,
-    ``cosine`` to zero, or ``{kind: step, every: N, factor: f}``. ``clip`` bounds the norm of the
-    gradient. ``ema`` is the decay of the average of the weights, ``min(ema, (1 + k) / (10 + k))``
-    after ``k`` steps; the averaged weights are the fitted ones. ``precision`` is that of the loss:
-    bfloat16 by autocast, while weights, optimiser and average stay in float32. ``validations``
-    counts the times at which the validation rows are evaluated, evenly spaced in the logarithm of
-    the budget spent, or in itself with ``early_stopping``, which are the arguments of ``Plateau``.
-    ``accumulate``: a batch is differentiated in so many parts, one after the other, whose gradients
-    add up, so that a part has to fit into memory and not the batch. ``compile``: the networks that
-    are trained are those that ``torch.compile`` makes, in the first step and on the clock; not of a
-    loss that holds derivatives of them (FFJORD, OT-Flow), at which torch raises ``RuntimeError``.
+    kind: Literal["step"] = Field(description="the schedule that has settings")
+    every: PositiveWhole = Field(description="steps between two drops")
+    factor: DropFactor = Field(description="factor of the learning rate at a drop")
+
+
+class EarlyStopping(BaseModel):
+    """Settings of early stopping: ``benchmark.training.stopping.Plateau`` follows them."""
+
+    model_config = IMMUTABLE
+
+    patience: PositiveWhole = Field(
+        description="validations in a row without improvement before a drop and before the end"
+    )
+    drops: NonNegativeWhole = Field(
+        description="drops of the learning rate before the end; 0 for plain early stopping"
+    )
+    factor: DropFactor = Field(
+        description="factor of the learning rate at a drop; 1.0 where there is none"
+    )
+
+
+class Training(BaseModel):
+    """Settings of one training: the section ``train`` of a method in config.yaml.
+
+    The budget is either ``steps`` of the optimiser (0 for a fit in closed form) or ``seconds`` of
+    optimiser steps, as ``Clock`` counts them. A training by seconds makes as many steps as the
+    machine can, and ends with the step in which they run out.
+
+    The fitted weights are an average over the training, whose decay after ``k`` steps is
+    ``min(ema, (1 + k) / (10 + k))``. With ``precision`` bfloat16 the loss is computed under
+    autocast; weights, optimiser and average stay in float32. Validations are evenly spaced in the
+    logarithm of the budget spent, or, with ``early_stopping``, in the budget itself. With
+    ``accumulate`` only one part of a batch has to fit into memory; the gradients of the parts add
+    up. Networks are compiled in the first step, on the clock; a loss that contains derivatives of
+    a compiled network (FFJORD, OT-Flow) makes torch raise ``RuntimeError``.
     """
 
-    batch_size: int
-    optimiser: str
-    lr: float
-    weight_decay: float
-    schedule: Any
-    clip: float | None
-    ema: float
-    precision: str
-    coordinates: str
-    validations: int
-    early_stopping: Mapping[str, Any] | None
-    steps: int | None = None
-    seconds: float | None = None
-    accumulate: int = 1
-    compile: bool = False
+    model_config = IMMUTABLE
+
+    steps: NonNegativeWhole | None = Field(
+        None, description="optimiser steps; 0 for a fit in closed form"
+    )
+    seconds: PositiveNumber | None = Field(
+        None, description="seconds of optimiser steps, instead of steps"
+    )
+    batch_size: PositiveWhole = Field(description="rows per step")
+    accumulate: PositiveWhole = Field(
+        1,
+        description="parts of a batch that are differentiated one after the other, to save memory",
+    )
+    compile: Flag = Field(False, description="train the networks as compiled by torch.compile")
+    optimiser: Literal["adam", "adamw"] = Field(description="optimiser of the weights")
+    lr: PositiveNumber = Field(description="learning rate")
+    weight_decay: NonNegativeNumber = Field(
+        description=(
+            "adam: multiple of the weights added to their gradient; "
+            "adamw: weights shrink by lr x weight_decay per step"
+        )
+    )
+    schedule: Literal["constant", "cosine"] | StepDecay = Field(
+        description=(
+            "schedule of the learning rate: constant, cosine (to zero), "
+            "or {kind: step, every: N, factor: f}"
+        )
+    )
+    clip: PositiveNumber | None = Field(
+        description="largest norm of the gradient; null for no bound"
+    )
+    ema: Decay = Field(description="decay of the average of the weights; 0 for none")
+    precision: Literal["float32", "bfloat16"] = Field(
+        description="precision of the training loss; bfloat16 by autocast with float32 weights"
+    )
+    coordinates: Literal["identity", "standardised", "whitened", "radial"] = Field(
+        description=(
+            "coordinates in which the method works: those of the data, each (of images each "
+            "channel) over its standard deviation, principal ones over theirs, or these with their "
+            "norm moved to that of a normal distribution"
+        )
+    )
+    validations: PositiveWhole = Field(
+        description="evaluations of the validation rows along the training, if it is not stopped "
+        "early"
+    )
+    early_stopping: EarlyStopping | None = Field(
+        description=(
+            "null, or {patience: P, drops: N, factor: f}; the fitted weights are then those of the "
+            "best validation"
+        )
+    )
 
     @property
     def amount(self) -> int | float:
-        """Of the budget, in its unit."""
+        """The size of the budget, in its unit."""
         return (self.steps or 0) if self.seconds is None else self.seconds
 
     @property
     def budget(self) -> str:
-        """In words."""
+        """The budget in words."""
         return f"{self.steps:,} steps" if self.seconds is None else f"{self.seconds:g} s"
 
     def validation_shares(self) -> np.ndarray:
-        """Shares of the budget after which to validate, rising: the last one is the whole."""
+        """Shares of the budget after which to validate, in ascending order; the last one is 1."""
         if self.early_stopping:
             return np.linspace(1 / self.validations, 1, self.validations)
         return np.geomspace(1, 0.02, self.validations)[::-1]
@@ -67,13 +134,13 @@ class Training:
         match self.schedule:
             case "cosine":
                 return 0.5 * (1 + math.cos(math.pi * share))
-            case {"kind": "step", "every": every, "factor": factor}:
+            case StepDecay(every=every, factor=factor):
                 return float(factor ** (step // every))
         return 1.0
 
     @property
     def weights(self) -> str:
-        """Which weights are the fitted ones, in words, for the records."""
+        """The rule by which the fitted weights are chosen, in words, for the records."""
         trained = self.steps != 0
         averaged = f"EMA {self.ema}" if self.ema and trained else "last"
         return f"{averaged}, best validation" if self.early_stopping and trained else averaged
