@@ -1,87 +1,76 @@
-"""A step of a run: in this process, or a training in several, by torch's launcher."""
+"""A job that computes on a device: in this process, or a training in several, by torch's launcher."""
 
 import contextlib
 import ctypes
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
 
-from benchmark.jobs import steps
-from benchmark.records.run import Run
+from benchmark import names, parts
+from benchmark.jobs import task
+from benchmark.jobs.task import Machine, Task
 from benchmark.runtime import parallel
 from benchmark.runtime.log import explained
 from benchmark.runtime.machine import settle
+from benchmark.suite.load import look_in
 
-TOGETHER = ("train",)
-"""Steps that several processes share. The others need no gradients, and take one device."""
+SHARED = ("train.train",)
+"""Jobs that several processes share. The others need no gradients, and take one device."""
 
-AGAIN = 1.0
+REPEAT_SECONDS = 1.0
 """Seconds after which a request to stop is repeated: a process may not have listened yet."""
 
 PR_SET_PDEATHSIG = 1
 """Of ``prctl``, in linux/prctl.h."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a rule says of a step: its function in ``steps``, the arguments, and the machine.
+def perform(given: Task) -> None:
+    """Do a task, alone or in several processes.
 
-    ``gpus`` as in ``machine.settle``; ``threads`` are those of the job on a node.
+    Raises what the job raises, ``SystemExit`` if several processes have stopped before the end,
+    which have then said why, and ``RuntimeError`` for several nodes without SLURM.
     """
+    machine = given.machine
+    assert machine is not None
+    each = _processes(machine)
+    if given.name not in SHARED or machine.nodes * each == 1:
+        _alone(given, settle(machine.threads, machine.device, machine.gpus))
+        return
+    command = [*_torchrun(machine.nodes, each, machine.threads), "-m", "benchmark.jobs.launch"]
+    status = _run([*command, str(machine.threads // each or 1), given.text()])
+    if status:
+        raise SystemExit(f"torch's launcher ended with status {status}; see above.")
 
-    name: str
-    run: Sequence[Any]
-    numbers: dict[str, Any]
-    settings: dict[str, Any]
-    data: str
-    folder: str
-    log: str
-    threads: int
-    device: str
-    gpus: int | None
 
-    def perform(self, processes: int | None = None, nodes: int = 1) -> None:
-        """Do it, on ``nodes`` in ``processes`` each; without a number, in one for each GPU.
+def join(given: Task, threads: int) -> None:
+    """Run as one of the processes that share a task."""
+    machine = given.machine
+    assert machine is not None
+    _die_with_parent()
+    with explained(given.log):
+        look_in(given.path)
+        device = settle(threads, machine.device, machine.gpus)
+        with parallel.together(device):
+            _alone(given, device)
 
-        Raises what the step raises, ``SystemExit`` if several processes have stopped before the
-        end, which have then said why, and ``RuntimeError`` for several nodes without SLURM.
-        """
-        each = self._each(processes)
-        if self.name not in TOGETHER or nodes * each == 1:
-            self._alone(settle(self.threads, self.device, self.gpus))
-            return
-        command = [*_torchrun(nodes, each, self.threads), "-m", "benchmark.jobs.launch"]
-        status = _run([*command, str(self.threads // each or 1), json.dumps(asdict(self))])
-        if status:
-            raise SystemExit(f"torch's launcher ended with status {status}; see above.")
 
-    def join(self, threads: int) -> None:
-        """Be one of its processes."""
-        _outlived()
-        with explained(self.log, Path(self.folder)):
-            device = settle(threads, self.device, self.gpus)
-            with parallel.together(device):
-                self._alone(device)
+def _alone(given: Task, device: torch.device) -> None:
+    function = names.load(f"benchmark.jobs.{given.name}")
+    function(**parts.convert(function, given.arguments), device=device)
 
-    def _alone(self, device: torch.device) -> None:
-        step, folder = getattr(steps, self.name), Path(self.folder)
-        step(Run(*self.run), self.numbers, self.settings, self.data, folder, device)
 
-    def _each(self, processes: int | None) -> int:
-        if processes is not None:
-            return processes
-        on_gpus = self.device != "cpu" and torch.cuda.is_available()
-        return max(1, self.gpus or 1) if on_gpus else 1
+def _processes(machine: Machine) -> int:
+    """The processes on each node."""
+    if machine.processes is not None:
+        return machine.processes
+    on_gpus = machine.device != "cpu" and torch.cuda.is_available()
+    return max(1, machine.gpus or 1) if on_gpus else 1
 
 
 def _torchrun(nodes: int, processes: int, threads: int) -> list[str]:
@@ -109,28 +98,33 @@ def _free_port() -> int:
 
 
 def _run(command: Sequence[str]) -> int:
-    """Its exit status. A request to stop is passed on to all processes below, until they have
-    saved their work: by SIGUSR2, which launchers ignore, and srun passes on to other nodes."""
+    """The exit status of a command. A request to stop is passed on to all processes below, until
+    they have saved their work: by SIGUSR2, which launchers ignore, and srun passes on to other
+    nodes."""
     requests: list[int] = []
     for request in (signal.SIGTERM, signal.SIGINT):
         signal.signal(request, lambda number, _: requests.append(number))
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # inherited
     process = subprocess.Popen(
-        command, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True, preexec_fn=_outlived
+        command,
+        stdout=sys.stderr,
+        stderr=sys.stderr,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
     )
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(AGAIN)
+            return process.wait(REPEAT_SECONDS)
         for below in psutil.Process().children(recursive=True) if requests else ():
             with contextlib.suppress(psutil.NoSuchProcess):
                 below.send_signal(signal.SIGUSR2)
 
 
-def _outlived() -> None:
+def _die_with_parent() -> None:
     """Get SIGTERM when the parent dies, in a new process, so that no orphan trains on (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    Step(**json.loads(sys.argv[2])).join(int(sys.argv[1]))
+    join(task.read(sys.argv[2]), int(sys.argv[1]))

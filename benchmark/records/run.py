@@ -83,6 +83,11 @@ class Run:
         """Densities, or images, on the way from base to data."""
         return self.folder / "path.npz"
 
+    @property
+    def reference(self) -> Path:
+        """Statistics of the features of the training images of its data set."""
+        return features_folder(self.suite, self.dataset) / "reference.npz"
+
     def measurement(self, name: str, suffix: str = "json") -> Path:
         """The records of a measurement, or what else it writes."""
         return self.folder / "measurements" / f"{name}.{suffix}"

@@ -44,7 +44,7 @@ class Facts(BaseModel):
 
     ``requires``, ``accepts``, ``trained`` and ``diagnostics`` (whether it records some) are those
     of a method, ``takes`` is that of a network, ``event``, ``levels``, ``picture`` and ``density``
-    are those of a data set, ``needs`` and ``light`` those of a measurement.
+    are those of a data set, ``needs``, ``writes`` and ``light`` those of a measurement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +61,7 @@ class Facts(BaseModel):
     picture: tuple[int, ...] | None = None
     density: str | None = None
     needs: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     light: bool = False
 
     @property

@@ -7,9 +7,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from benchmark.report.reproduction import has_published
-from benchmark.suite import config
-from benchmark.suite.config import ConfigError, Suite
+from benchmark.suite.published import has_published
+from benchmark.suite.load import datasets
+from benchmark.suite.suite import Suite
+from benchmark.suite.words import ConfigError, unknown
 
 PREFIX = "reproduce_"
 UNCHECKED = ("--no-hooks", "--until", "-U", "--omit-from", "-O")
@@ -39,10 +40,10 @@ def suite_of(targets: Sequence[str], content: dict[str, Any]) -> str:
     """
     found = {target: _suites(target, content) for target in targets}
     known = [f"{PREFIX}{name}" for name in content["suites"]]
-    unknown = [config.unknown("target", target, known) for target in targets if not found[target]]
+    absent = [unknown("target", target, known) for target in targets if not found[target]]
     named = sorted({name for names in found.values() for name in names})
-    if unknown:
-        raise ConfigError("command", unknown)
+    if absent:
+        raise ConfigError("command", absent)
     if len(named) > 1:
         many = f"found the suites {', '.join(named)}; allowed is one at a time."
         raise ConfigError("command", [f"{' '.join(targets)}: {many}"])
@@ -82,7 +83,7 @@ def _suites(target: str, content: dict[str, Any]) -> list[str]:
         for name in content["suites"]
         if named == name
         or named.startswith(f"{name}_")
-        and named.removeprefix(f"{name}_") in config.datasets(content, name)
+        and named.removeprefix(f"{name}_") in datasets(content, name)
     ]
 
 

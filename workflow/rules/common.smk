@@ -2,22 +2,21 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import astuple
 from pathlib import Path
 
 from snakemake.logging import logger
 
-from benchmark.suite import config as benchmark_config
-from benchmark.report import report
-from benchmark.suite import target
 from benchmark.data import fetch
-from benchmark.names import module_of
+from benchmark.files import write_json
+from benchmark.jobs.task import Task
+from benchmark.jobs.tasks import DOWNLOADS, Tasks
+from benchmark.records.run import Run, data_folder, features_folder, suite_folder
+from benchmark.report import report
+from benchmark.runtime import locks
 from benchmark.runtime.progress import Remaining
-from benchmark.records.records import FLOOR
-from benchmark.records.run import Run, data_folder, suite_folder
-from benchmark.source import files_of
+from benchmark.suite import target
+from benchmark.suite.load import load
 
-SCHEMA = "workflow/schemas/config.schema.yaml"
 # A target like reproduce_tabular chooses the suite. Snakemake tells its targets only after it has
 # read this file; its jobs, which read it again for one file, get the suite like any --config.
 ASKED = target.asked(sys.argv[1:]) if workflow.is_main_process else []
@@ -27,20 +26,28 @@ if ASKED:
         *(workflow.config_settings.config_args or []),
         f"suite={config['suite']}",
     ]
-SUITE = benchmark_config.load(config, SCHEMA)
+SUITE = load(config)
 target.check(SUITE, ASKED)
+TASKS = Tasks(SUITE, config["device"])
+REPRODUCE = target.targets(SUITE)
+# Whether to report what is there, with gaps (see onerror in the Snakefile).
+GAPS = "BENCHMARK_GAPS" in os.environ
+OUTPUTS = report.outputs(SUITE)
+
+# The one way from a rule to a function. Jobs run in the environment of this process, unless
+# Snakemake was asked to make one for them.
+PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
+JOB = "exec {PYTHON:q} -m benchmark.jobs {params.task:q}"
+
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
+PREPARED = f"{FOLDER}/{{dataset}}/prepared.json"
+FEATURES = str(features_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
-DOWNLOADS = "results/downloads"
 INCEPTION = f"{DOWNLOADS}/{fetch.source('inception').files[0].path}"
-FEATURES = str(FOLDER / "{dataset}" / "features")
-REPRODUCE = target.targets(SUITE)
 NOT_REPRODUCED = 3
-# Whether to report what is there, with gaps (see onerror in the Snakefile).
-GAPS = "BENCHMARK_GAPS" in os.environ
 
 
 wildcard_constraints:
@@ -55,37 +62,79 @@ def run_of(wildcards) -> Run:
 
 def first_run_of(wildcards) -> Run:
     """The first seed of a method on a data set: that with which learning rates are searched."""
-    known = report.first_runs(SUITE)
-    found = [run for run in known if run.dataset == wildcards.dataset]
+    found = [run for run in SUITE.first_runs if run.dataset == wildcards.dataset]
     return next(run for run in found if run.method == wildcards.method)
 
 
 def searches(run: Run) -> list[str]:
     """The file with the learning rate of a run, if that is searched."""
-    return [str(run.folder.parent / "search.json")] if SUITE.is_searched(run) else []
-
-
-def runs(*names: str, of=SUITE.runs) -> list[str]:
-    """Files of runs; of the whole ones only, where gaps are reported."""
-    whole = [run for run in of if not GAPS or report.gap(SUITE, run) is None]
-    files = [run.folder / name for run in whole for name in names]
-    return [str(file) for file in files if not GAPS or file.exists()]
+    return [str(run.search)] if SUITE.is_searched(run) else []
 
 
 def variants(method: str) -> str:
     """Names of a method and of its variants on a grid, as a wildcard constraint."""
-    return f"{method}(-[^/]+)?"
+    return f"{re.escape(method)}(-[^/]+)?"
 
 
-def prepared(dataset: str) -> bool:
-    """Whether there is, or has to be, a prepared folder."""
-    return not GAPS or (data_folder(SUITE.name, dataset) / "data.json").exists()
+def trains(method: str) -> bool:
+    """Whether a method, or one of its variants, is a class."""
+    own = [name for name in SUITE.methods if name.partition("-")[0] == method]
+    return any(SUITE.is_ours(name) for name in own)
 
 
-def made_from(dataset: str) -> list[dict]:
-    """The entry of a data set and, where it has one, that of its base."""
-    entry = SUITE.datasets[dataset]
-    return [entry, entry["base"]] if "base" in entry else [entry]
+def inherited(method: str) -> str:
+    """A file with the rule that trains a method: `use rule` takes a name, and no expression."""
+    path = Path(".snakemake/benchmark/rules", f"{method}.smk").absolute()
+    rule = f"""use rule train as train_{method} with:
+    wildcard_constraints:
+        method=variants("{method}"),
+"""
+    if not path.exists() or path.read_text() != rule:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(rule)
+    return str(path)
+
+
+def drawn(name: str):
+    return lambda wildcards: TASKS.draw(name, run_of(wildcards)).depends
+
+
+def drawing(name: str):
+    return lambda wildcards, threads, resources: TASKS.text(
+        TASKS.draw(name, run_of(wildcards)), TASKS.machine(threads, resources)
+    )
+
+
+def facts_of(measurement: str):
+    return SUITE.facts[SUITE.measurements[measurement].kind]
+
+
+def is_light(measurement: str) -> bool:
+    return facts_of(measurement).light
+
+
+def written(measurement: str) -> tuple[str, ...]:
+    """Suffixes of what a measurement writes beside its records."""
+    return facts_of(measurement).writes
+
+
+def measured_files(name: str):
+    """The files of a run that a measurement reads."""
+    return lambda wildcards: [
+        str(getattr(run_of(wildcards), need)) for need in facts_of(name).needs
+    ]
+
+
+def measured(name: str):
+    return lambda wildcards: TASKS.measure(name, run_of(wildcards)).depends
+
+
+def measuring(name: str):
+    if is_light(name):
+        return lambda wildcards: TASKS.text(TASKS.measure(name, run_of(wildcards)))
+    return lambda wildcards, threads, resources: TASKS.text(
+        TASKS.measure(name, run_of(wildcards)), TASKS.machine(threads, resources)
+    )
 
 
 def shares_gpu(workflow) -> bool:
@@ -105,14 +154,20 @@ def paths(folders: bool) -> str:
     )
 
 
+def made_from(dataset: str) -> list:
+    """The entry of a data set and, where it has one, that of its base."""
+    entry = SUITE.datasets[dataset]
+    return [entry] if entry.base is None else [entry, entry.base]
+
+
 def own_files(dataset: str) -> list[str]:
     """Files of the user's own that a data set is made from."""
-    return [entry["file"] for entry in made_from(dataset) if "file" in entry]
+    return [entry.file for entry in made_from(dataset) if entry.file is not None]
 
 
 def raw_files(dataset: str) -> list[str]:
     """Files that have to be fetched before a data set can be prepared."""
-    sources = [entry["source"] for entry in made_from(dataset) if "source" in entry]
+    sources = [entry.source for entry in made_from(dataset) if entry.source is not None]
     return [
         f"{DOWNLOADS}/{file.path}"
         for source in dict.fromkeys(sources)
@@ -122,28 +177,20 @@ def raw_files(dataset: str) -> list[str]:
 
 def takes_inception(dataset: str) -> bool:
     """Whether it is Inception's features that are compared."""
-    return "inception" in SUITE.quality(dataset)
+    return "inception" in SUITE.features(dataset)
 
 
-def extractor_of(wildcards) -> list[str]:
+def extractor(dataset: str) -> list[str]:
     """The files of the network whose features are compared."""
-    if takes_inception(wildcards.dataset):
+    if takes_inception(dataset):
         return [INCEPTION]
-    return [
-        f"{FEATURES}/classifier.{suffix}".format(dataset=wildcards.dataset)
-        for suffix in ("safetensors", "json")
-    ]
-
-
-def quality_settings(wildcards, *keys: str) -> dict:
-    """Of what is said of the features of a data set, that on which a rule depends."""
-    given = SUITE.quality(wildcards.dataset)
-    return {key: value for key, value in given.items() if key in keys}
+    folder = features_folder(SUITE.name, dataset)
+    return [str(folder / f"classifier.{suffix}") for suffix in ("safetensors", "json")]
 
 
 def conclude() -> None:
     """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
     names = {job.rule.name for job in workflow.dag.jobs}
     tables = [found.table for name, found in REPRODUCE.items() if name in names]
-    if not report.tell_reproduced(SUITE, tables):
+    if not report.print_reproduction(SUITE, tables):
         sys.exit(NOT_REPRODUCED)

@@ -1,20 +1,36 @@
+# Rows are prepared beside those that are there, and put in place when that has succeeded: a failure
+# leaves the old ones. Rows that are the same again make nothing out of date.
 rule prepare:
     input:
         raw=lambda wildcards: raw_files(wildcards.dataset),
         own=lambda wildcards: own_files(wildcards.dataset),
-        code=lambda wildcards: files_of(
-            *(module_of(entry["class"]) for entry in made_from(wildcards.dataset)),
-            "benchmark.data.prepare",
-        ),
     output:
-        data=directory(DATA),
+        prepared=PREPARED,
     log:
         f"{FOLDER}/{{dataset}}/prepare.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        entry=lambda wildcards: SUITE.prepared(wildcards.dataset),
-        downloads=DOWNLOADS,
-    script:
-        "../scripts/prepare.py"
+        depends=lambda wildcards: TASKS.prepare(wildcards.dataset, "").depends,
+        task=lambda wildcards, output: TASKS.text(
+            TASKS.prepare(wildcards.dataset, output.prepared)
+        ),
+    shell:
+        JOB
+
+
+rule publish:
+    input:
+        prepared=PREPARED,
+    output:
+        data=directory(DATA),
+    log:
+        f"{FOLDER}/{{dataset}}/publish.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        task=lambda wildcards: TASKS.text(TASKS.publish(wildcards.dataset)),
+    shell:
+        JOB

@@ -1,9 +1,6 @@
 rule search:
     input:
         data=DATA,
-        code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
-        ),
     output:
         search=f"{METHOD}/search.json",
     log:
@@ -14,25 +11,19 @@ rule search:
         "../../environment.yml"
     threads: SUITE.threads
     params:
-        step="search",
-        run=lambda wildcards: astuple(first_run_of(wildcards)),
-        numbers=lambda wildcards: SUITE.numbers(first_run_of(wildcards)),
-        settings=lambda wildcards: {
-            **SUITE.validation,
-            "search": SUITE.search,
-            "config": SUITE.train_hash(first_run_of(wildcards)),
-        },
-    script:
-        "../scripts/step.py"
+        depends=lambda wildcards: TASKS.search(first_run_of(wildcards)).depends,
+        task=lambda wildcards, threads, resources: TASKS.text(
+            TASKS.search(first_run_of(wildcards)), TASKS.machine(threads, resources)
+        ),
+    shell:
+        JOB
 
 
-# Template: never runs itself. rules/<method>.smk inherits from it with `use rule`.
+# Template: never runs itself. Each method of the suite has a rule train_<method> that inherits from
+# it, unless the file that its entry names as `rules` has one.
 rule train:
     input:
         data=DATA,
-        code=lambda wildcards: files_of(
-            module_of(SUITE.methods[wildcards.method]["class"]), "benchmark.jobs.steps"
-        ),
         search=lambda wildcards: searches(run_of(wildcards)),
     output:
         model=f"{RUN}/model.safetensors",
@@ -46,12 +37,20 @@ rule train:
         "../../environment.yml"
     threads: SUITE.threads
     params:
-        step="train",
-        run=lambda wildcards: astuple(run_of(wildcards)),
-        numbers=lambda wildcards: SUITE.numbers(run_of(wildcards)),
-        settings=lambda wildcards: {
-            **SUITE.validation,
-            "config": SUITE.train_hash(run_of(wildcards)),
-        },
-    script:
-        "../scripts/step.py"
+        depends=lambda wildcards: TASKS.train(run_of(wildcards)).depends,
+        task=lambda wildcards, threads, resources: TASKS.text(
+            TASKS.train(run_of(wildcards)), TASKS.machine(threads, resources)
+        ),
+    shell:
+        JOB
+
+
+for path in dict.fromkeys(filter(None, (entry.rules for entry in SUITE.methods.values()))):
+
+    include: os.path.abspath(path)
+
+
+for name in dict.fromkeys(method.partition("-")[0] for method in SUITE.methods):
+    if not workflow.is_rule(f"train_{name}") and trains(name):
+
+        include: inherited(name)

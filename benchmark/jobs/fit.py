@@ -1,0 +1,101 @@
+"""A fit: what it is made with, the fitted model, and the rows of its training curve."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from benchmark import model, names
+from benchmark.data import dataset
+from benchmark.data.dataset import Description
+from benchmark.flow import Method
+from benchmark.measure import evaluation
+from benchmark.measure.evaluation import HeldOut
+from benchmark.model import Model
+from benchmark.names import module_of
+from benchmark.ode import Tolerance
+from benchmark.records import provenance
+from benchmark.records.run import Run
+from benchmark.rows import Rows
+from benchmark.runtime.checkpoint import Part
+from benchmark.suite.hyperparameters import Hyperparameters
+from benchmark.training.loop import Row, Validation, fit
+from benchmark.training.settings import Training
+
+VALIDATION_NOISE = 1
+"""Seed of the noise that dequantises validation rows: the same for every method and seed."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A run and what its model depends on: ``validation`` is how validation rows are solved.
+
+    ``config`` and ``source`` are the hash of the config and the digest of the source.
+    """
+
+    run: Run
+    hyperparameters: Hyperparameters
+    validation: Tolerance
+    config: str
+    source: str
+
+    @property
+    def description(self) -> Description:
+        """The description of the prepared rows."""
+        return dataset.describe(self.run.data)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What builds the method: arguments of the config, and what it is told of the data."""
+        kind, description = names.load(self.hyperparameters.kind), self.description
+        given = {"density": description.density} if "density" in kind.requires else {}
+        known = {} if description.base is None else {"base_rows": description.base}
+        return {**self.hyperparameters.model, **given, **known}
+
+    def key(self, device: torch.device) -> dict[str, str]:
+        """What has to be the same for the fit to resume."""
+        return provenance.resume_key(
+            self.run, self.source, self.config, self.description.hash, device
+        )
+
+    def provenance(self, devices: str) -> dict[str, Any]:
+        """Where the fit comes from, for its records."""
+        return made_by(self.hyperparameters.kind, self.source, self.config, devices)
+
+
+def made_by(kind: str, source: str, config: str, devices: str) -> dict[str, Any]:
+    """The provenance of what a method of the class ``kind`` makes on ``devices``."""
+    return provenance.of(
+        source,
+        config,
+        device=devices,
+        threads=torch.get_num_threads(),
+        package=provenance.package_of(module_of(kind)),
+    )
+
+
+def fitted(
+    given: Fit, settings: Training, device: torch.device, part: Part
+) -> tuple[Model, list[Row]]:
+    """The model fitted with ``settings``, and the rows of its training curve."""
+    torch.manual_seed(given.run.seed)
+    description, run = given.description, given.run
+    event = description.event
+    method = model.build(given.hyperparameters.kind, event, given.arguments).to(device)
+    rows = Rows(dataset.rows(run.data, "train"), description.levels, device)
+    to_method = rows.fitted(settings.coordinates)
+    held_out = HeldOut(run.data, "validation", VALIDATION_NOISE, device)[:]
+
+    def validate(method: Method) -> Validation:
+        diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
+        if method.likelihood_gap() is not None:
+            return Validation(None, diagnostics)
+        torch.manual_seed(evaluation.PROBES)  # those of every validation, of every method
+        values = Model(method, to_method, given.validation).log_prob(held_out).cpu().numpy()
+        return Validation(float(description.nll(values).mean()), diagnostics)
+
+    base = None
+    if description.base is not None:
+        base = Rows(dataset.rows(run.data, "base"), description.levels, device).within(to_method)
+    trained, history = fit(method, rows.within(to_method), settings, validate, base, part)
+    return Model(trained, to_method, given.validation), history

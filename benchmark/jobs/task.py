@@ -1,0 +1,49 @@
+"""What a rule says of a job: a function of ``benchmark.jobs``, its arguments, and the machine."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a job computes on.
+
+    ``device`` is that of config.yaml. ``gpus`` are those that the job has asked for, ``None`` where
+    nothing was said; ``processes`` on each of ``nodes`` share a training, without a number one for
+    each GPU. ``threads`` are those of the job on a node.
+    """
+
+    threads: int = 1
+    device: str = "cpu"
+    gpus: int | None = None
+    processes: int | None = None
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job: ``name`` is that of a function in ``benchmark.jobs``, ``train.train``.
+
+    ``path`` are the folders in which to look for modules first. A job without a ``machine`` needs
+    no torch.
+    """
+
+    name: str
+    log: str
+    arguments: dict[str, Any]
+    machine: Machine | None = None
+    path: tuple[str, ...] = field(default=())
+
+    def text(self) -> str:
+        """The task in one line of YAML, for a command line; ``read`` reads it."""
+        content = TypeAdapter(Task).dump_python(self, mode="json", exclude_defaults=True)
+        content["arguments"] = self.arguments  # JSON would have no numbers as keys
+        return yaml.safe_dump(content, default_flow_style=True, width=10**9, sort_keys=False)
+
+
+def read(text: str) -> Task:
+    """The task that ``Task.text`` has written."""
+    return TypeAdapter(Task).validate_python(yaml.safe_load(text))

@@ -1,0 +1,181 @@
+"""The jobs of a suite: what each runs, and on what of config and source its result depends."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.jobs.task import Machine, Task
+from benchmark.records.records import FLOOR, config_hash
+from benchmark.records.run import Run, data_folder, features_folder
+from benchmark.suite.suite import Suite, plain
+
+DOWNLOADS = "results/downloads"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function of ``benchmark.jobs`` and its arguments.
+
+    ``depends`` identifies what of the config and the source its result depends on, beside its input
+    files: Snakemake runs a job again when it has changed.
+    """
+
+    name: str
+    log: str
+    arguments: dict[str, Any]
+    depends: str = ""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All jobs of ``suite``, on the ``device`` of the config."""
+
+    suite: Suite
+    device: str
+
+    def text(self, job: Job, machine: Machine | None = None) -> str:
+        """The command-line argument of ``python -m benchmark.jobs``."""
+        path = self.suite.python_path
+        return Task(job.name, job.log, job.arguments, machine, path).text()
+
+    def machine(self, threads: int, resources: Any) -> Machine:
+        """The machine of a job with Snakemake's ``threads`` and ``resources``."""
+        return Machine(
+            *(threads, self.device),
+            gpus=resources.get("gpu"),
+            processes=resources.get("processes"),
+            nodes=resources.get("nodes", 1),
+        )
+
+    # Data sets
+
+    def fetch(self, name: str, output: str, mirrors: list[str]) -> Job:
+        """A file of the catalogue."""
+        arguments = {"name": name, "output": output, "mirrors": mirrors}
+        return Job("fetch.fetch", f"{output}.log", arguments)
+
+    def prepare(self, dataset: str, output: str) -> Job:
+        """The rows of a data set, beside those that are in place."""
+        folder, entry = data_folder(self.suite.name, dataset), self.suite.prepared(dataset)
+        source = self.suite.prepare_source(dataset)
+        arguments = {"entry": entry, "source": source, "downloads": DOWNLOADS}
+        paths = {"folder": str(folder), "output": output}
+        return Job(
+            *("prepare.prepare", str(folder.parent / "prepare.log")),
+            arguments | paths,
+            config_hash({"entry": entry, "source": source}),
+        )
+
+    def publish(self, dataset: str) -> Job:
+        """Prepared rows, put in place."""
+        folder = data_folder(self.suite.name, dataset)
+        return Job("prepare.publish", str(folder.parent / "publish.log"), {"folder": str(folder)})
+
+    def classifier(self, dataset: str) -> Job:
+        """The classifier whose features of the images of a data set are compared."""
+        features = _chosen(self.suite.features(dataset), "classifier", "name")
+        return self._of_features("classifier", dataset, {"features": features})
+
+    def reference(self, dataset: str) -> Job:
+        """The features of the training images of a data set, and the floor."""
+        keys = ("classifier", "inception", "name", "samples", "chunk")
+        features = _chosen(self.suite.features(dataset), *keys)
+        entry = self.suite.prepared(dataset)
+        arguments = {"features": features, "entry": entry, "downloads": DOWNLOADS}
+        return self._of_features("reference", dataset, arguments)
+
+    def _of_features(self, name: str, dataset: str, arguments: dict[str, Any]) -> Job:
+        run = asdict(Run(self.suite.name, dataset, FLOOR, 0))
+        source = self.suite.sources.of("benchmark.jobs.reference")
+        log = features_folder(self.suite.name, dataset) / f"{name}.log"
+        depends = config_hash({**arguments, "source": source})
+        told = {"run": run, "source": source, "config": config_hash(arguments)}
+        return Job(f"reference.{name}", str(log), arguments | told, depends)
+
+    # Runs
+
+    def search(self, run: Run) -> Job:
+        """The learning rates that are tried for a method on a data set."""
+        section = plain(self.suite.section.search)
+        arguments = {"fit": self._fit(run, "search"), "search": section}
+        return Job("search.search", str(run.search.with_suffix(".log")), arguments, _of(arguments))
+
+    def train(self, run: Run) -> Job:
+        """The fit of a run."""
+        arguments = {"fit": self._fit(run, "train"), "searched": self.suite.is_searched(run)}
+        return Job("train.train", _log(run, "train"), arguments, _of(arguments))
+
+    def _fit(self, run: Run, job: str) -> dict[str, Any]:
+        made_with = self.suite.hyperparameters(run)
+        train = made_with.train.model_dump(exclude_defaults=True)
+        return {
+            "run": asdict(run),
+            "hyperparameters": {"kind": made_with.kind, "model": made_with.model, "train": train},
+            "validation": plain(self.suite.section.validation),
+            "config": self.suite.train_hash(run),
+            "source": self.suite.source(run, job),
+        }
+
+    def evaluate(self, run: Run) -> Job:
+        """The log-densities, the samples and the cost of a run."""
+        arguments = {
+            "run": asdict(run),
+            "kind": self.suite.hyperparameters(run).kind,
+            "settings": self.suite.evaluation(),
+            "config": self.suite.evaluate_hash(run),
+            "source": self.suite.source(run, "evaluate"),
+        }
+        return Job("evaluate.evaluate", _log(run, "evaluate"), arguments, _of(arguments))
+
+    def draw(self, name: str, run: Run) -> Job:
+        """The density of a run on a grid, its path, or test rows carried back to the base."""
+        section = self.suite.section.evaluation
+        more = {
+            "density": {"points": section.grid},
+            "path": {"points": section.frame_grid, "frames": section.frames},
+            "backward": {},
+        }
+        drawing = {
+            "run": asdict(run),
+            "tolerance": _chosen(plain(section), "atol", "rtol"),
+            "chunk": section.chunk,
+            "source": self.suite.source(run, "draw"),
+            **more[name],
+        }
+        arguments = {"drawing": drawing}
+        return Job(f"draw.{name}", _log(run, name), arguments, _of(arguments))
+
+    def measure(self, name: str, run: Run) -> Job:
+        """A measurement on a run."""
+        entry = self.suite.measurements[name]
+        config, source = self.suite.expected_measurement(run, name)
+        measuring = {
+            "name": name,
+            "kind": entry.kind,
+            "arguments": self.suite.measurement_arguments(run, name),
+            "run": asdict(run),
+            "config": config,
+            "source": source,
+            "downloads": DOWNLOADS,
+        }
+        way = "light" if self.suite.facts[entry.kind].light else "on_device"
+        arguments = {"measuring": measuring}
+        depends = config_hash({"arguments": measuring["arguments"], "source": source})
+        return Job(f"measure.{way}", str(run.measurement(name, "log")), arguments, depends)
+
+
+def _log(run: Run, job: str) -> str:
+    return str(run.folder / f"{job}.log")
+
+
+def _of(arguments: dict[str, Any]) -> str:
+    return config_hash(arguments)
+
+
+def _chosen(section: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: section[key] for key in keys if key in section}
+
+
+def output_log(path: Path) -> str:
+    """The log of a table or a figure."""
+    return str(path.with_suffix(".log"))

@@ -1,4 +1,0 @@
-use rule train as train_ffjord with:
-    wildcard_constraints:
-        method=variants("ffjord"),
-    priority: 2

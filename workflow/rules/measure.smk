@@ -1,0 +1,68 @@
+# One rule for each measurement; what it reads and whether it needs a device is said by its class.
+for name in SUITE.measurements:
+
+    rule:
+        name:
+            f"measure_{name}"
+        input:
+            data=DATA,
+            files=measured_files(name),
+        output:
+            records=f"{RUN}/measurements/{name}.json",
+            more=[f"{RUN}/measurements/{name}.{suffix}" for suffix in written(name)],
+        log:
+            f"{RUN}/measurements/{name}.log",
+        localrule: is_light(name)
+        conda:
+            "../../environment.yml"
+        threads: 1 if is_light(name) else SUITE.threads
+        params:
+            depends=measured(name),
+            task=measuring(name),
+        shell:
+            JOB
+
+
+# What images of data sets with the key `features` are compared with.
+rule classifier:
+    input:
+        data=DATA,
+    output:
+        weights=f"{FEATURES}/classifier.safetensors",
+        description=f"{FEATURES}/classifier.json",
+    log:
+        f"{FEATURES}/classifier.log",
+    conda:
+        "../../environment.yml"
+    threads: SUITE.threads
+    params:
+        depends=lambda wildcards: TASKS.classifier(wildcards.dataset).depends,
+        task=lambda wildcards, threads, resources: TASKS.text(
+            TASKS.classifier(wildcards.dataset), TASKS.machine(threads, resources)
+        ),
+    shell:
+        JOB
+
+
+rule reference:
+    input:
+        data=DATA,
+        raw=lambda wildcards: raw_files(wildcards.dataset),
+        own=lambda wildcards: own_files(wildcards.dataset),
+        extractor=lambda wildcards: extractor(wildcards.dataset),
+    output:
+        statistics=f"{FEATURES}/reference.npz",
+        rows=f"{FEATURES}/reference.npy",
+        floor=f"{FEATURES}/floor.json",
+    log:
+        f"{FEATURES}/reference.log",
+    conda:
+        "../../environment.yml"
+    threads: SUITE.threads
+    params:
+        depends=lambda wildcards: TASKS.reference(wildcards.dataset).depends,
+        task=lambda wildcards, threads, resources: TASKS.text(
+            TASKS.reference(wildcards.dataset), TASKS.machine(threads, resources)
+        ),
+    shell:
+        JOB
