@@ -4,15 +4,28 @@ import importlib
 from typing import Any
 
 
+class Unknown(ImportError):
+    """A name that its module lacks, with the classes that the module defines."""
+
+    def __init__(self, module: Any, name: str) -> None:
+        self.module, self.missing = module.__name__, name
+        self.classes = [
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, type) and value.__module__ == module.__name__
+        ]
+        super().__init__(f"{self.module}.{name}: module {self.module} has no {name!r}.")
+
+
 def module_of(name: str) -> str:
     """The module of a dotted name."""
     return name.rpartition(".")[0]
 
 
 def load(name: str) -> Any:
-    """The object at a dotted name; raises ``ImportError`` naming the module that lacks it."""
+    """The object at a dotted name; raises ``Unknown`` where its module lacks it."""
     module, _, attribute = name.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except AttributeError:
-        raise ImportError(f"{name}: module {module} has no {attribute!r}.") from None
+    imported = importlib.import_module(module)
+    if not hasattr(imported, attribute):
+        raise Unknown(imported, attribute)
+    return getattr(imported, attribute)

@@ -45,6 +45,34 @@ def parameters(function: Callable) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in found if parameter.kind not in collecting}
 
 
+def in_words(function: Callable, name: str) -> str:
+    """What an argument of ``function`` may be; empty where its annotation does not say."""
+    hint = get_type_hints(_annotated(function), include_extras=True).get(name, Any)
+    try:
+        return _said(pydantic.TypeAdapter(hint).json_schema())
+    except pydantic.PydanticUserError:
+        return ""
+
+
+def _said(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words."""
+    if "anyOf" in schema:
+        return " or ".join(filter(None, dict.fromkeys(map(_said, schema["anyOf"]))))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+    words = TYPES.get(schema.get("type", "object" if "$ref" in schema else ""), "")
+    least, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    bound = f" of at least {least}" if least is not None else ""
+    return words + bound + (f" above {above}" if above is not None else "")
+
+
+TYPES = {
+    **{"integer": "a whole number", "number": "a number", "string": "text"},
+    **{"boolean": "true or false", "array": "a list", "object": "a mapping", "null": "null"},
+}
+"""Types of JSON schemas in words."""
+
+
 def _model(function: Callable, absent: Collection[str], extra: Any) -> type[pydantic.BaseModel]:
     hints = get_type_hints(_annotated(function), include_extras=True)
     fields: dict[str, Any] = {

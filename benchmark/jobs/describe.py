@@ -5,9 +5,7 @@ Reads questions as JSON, ``[[name, arguments], ...]``, and writes the answers of
 """
 
 import contextlib
-import inspect
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +18,7 @@ from benchmark.flow import ClosedForm, Flow, Method
 from benchmark.measure.measurement import Measurement
 from benchmark.networks.network import Network
 from benchmark.suite.classes import Answer, Argument, Facts, Kind, Problem
+from benchmark.suite.words import choices, unknown
 
 KINDS: tuple[tuple[type, Kind], ...] = (
     (Flow, "flow"),
@@ -41,6 +40,8 @@ def answer(name: str, arguments: Mapping[str, Any]) -> Answer:
         described = names.load(name)
     except ModuleNotFoundError as missing:
         return Answer(error=_not_installed(name, missing))
+    except names.Unknown as missing:
+        return Answer(error=unknown(f"class {missing.module}:", missing.missing, missing.classes))
     except Exception as failure:
         return Answer(error=f"{name} cannot be imported: {type(failure).__name__}: {failure}")
     facts = facts_of(described)
@@ -56,7 +57,7 @@ def facts_of(described: Any) -> Facts:
         return Facts(kind=kind)
     maker, hidden = maker_of(described), supplied(described)
     arguments = {
-        name: Argument(annotation=_words(p.annotation), required=p.default is p.empty)
+        name: Argument(words=parts.in_words(maker, name), required=p.default is p.empty)
         for name, p in parts.parameters(maker).items()
         if name not in hidden
     }
@@ -109,10 +110,8 @@ def _problem(line: Any, described: type, arguments: Mapping[str, Any]) -> Proble
 
 def _allowed(line: Any, described: type, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """The choices, or the names of the arguments, among which what was found is not."""
-    if line["type"] == "literal_error":
-        return tuple(re.findall("'([^']*)'", line["ctx"]["expected"]))
     if line["type"] != "extra_forbidden":
-        return ()
+        return choices(line)
     section: Any = arguments
     for step in line["loc"][:-1]:
         section = section.get(step, {}) if isinstance(section, Mapping) else {}
@@ -128,12 +127,6 @@ def _plain(value: Any) -> Any:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):
         return repr(value)
-
-
-def _words(annotation: Any) -> str:
-    if annotation is inspect.Parameter.empty:
-        return ""
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def _not_installed(name: str, missing: ModuleNotFoundError) -> str:

@@ -20,7 +20,7 @@ from benchmark.suite.suite import MEASUREMENTS, rows_of, runs_of
 from benchmark.suite.words import of_arguments, of_model, unknown
 from benchmark.training.settings import Training
 
-NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_.,=+ -]+)?"
+NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
 """Of a method: letters, and of a variant of it a hyphen and what sets it apart."""
 BYTE = 256
 """Grey levels of the images that Inception was trained on."""
@@ -30,12 +30,16 @@ FILES = ("source", "file")
 
 @dataclass(frozen=True)
 class Part:
-    """A class that a suite names: where, with which arguments, and in which section these stand."""
+    """A class that a suite names: where, with which arguments, and in which section these stand.
+
+    ``wanted`` says what it has to be; empty where that is said elsewhere.
+    """
 
     where: str
     section: str
     name: str
     arguments: Mapping[str, Any]
+    wanted: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class Checked:
         """All problems of the suite."""
         found = [*self._names(), *self._references(), *self._trainings(), *self._budgets()]
         found += self._classes()
-        if all(answer.error is None for answer in self.answers):
-            found += [*self._kinds(), *self._steps(), *self._bases(), *self._published()]
+        pairs = zip(self.parts, self.answers, strict=True)
+        if all(a.facts is not None and p.wanted in ("", a.facts.part) for p, a in pairs):
+            found += [*self._steps(), *self._bases(), *self._published()]
             found += [*self._features(), *self._pairs()]
         return found
 
@@ -84,14 +89,14 @@ class Checked:
         for where, entry in rows_of(self.section):
             files = {key: "." for key in FILES if getattr(entry, key) is not None}
             arguments = {**entry.arguments, **files}
-            yield Part(f"{self.key}{where}", "arguments", entry.kind, arguments)
+            yield Part(f"{self.key}{where}", "arguments", entry.kind, arguments, "data set")
 
     def _method_parts(self) -> Iterator[Part]:
         for name, method in self._ours():
             for dataset in ("", *_differing(method)):
                 where = self._where(name, dataset)
                 model, _ = sections(method, dataset)
-                yield Part(where, "model", str(method.kind), model)
+                yield Part(where, "model", str(method.kind), model, "method")
                 for part in parts_of(model):
                     yield Part(where, "model.network", part, {})
 
@@ -100,7 +105,7 @@ class Checked:
             yield Part("", "", kind, {})
         for name, entry in self.section.measurements.items():
             where = f"{self.key}measurements.{name}"
-            yield Part(where, "arguments", entry.kind, entry.arguments)
+            yield Part(where, "arguments", entry.kind, entry.arguments, "measurement")
 
     def _where(self, method: str, dataset: str) -> str:
         return f"{self.key}methods.{method}" + (f".per_dataset.{dataset}" if dataset else "")
@@ -191,28 +196,16 @@ class Checked:
 
     def _classes(self) -> Iterator[str]:
         for part, answer in zip(self.parts, self.answers, strict=True):
-            if answer.error is not None:
+            if answer.facts is None:
                 yield f"{part.where}.class: {answer.error}"
-            elif answer.facts is not None and part.section not in ("", "model.network"):
+            elif part.wanted and answer.facts.part != part.wanted:
+                kind = answer.facts.kind
+                yield f"{part.where}.class: {part.name} is a {kind}; allowed is a {part.wanted}."
+            elif part.wanted:
+                needs = {name: a.words for name, a in answer.facts.arguments.items()}
                 prefix = f"{part.where}.{part.section}."
-                needs = {name: a.annotation for name, a in answer.facts.arguments.items()}
                 said = of_arguments(answer.problems, prefix, needs, part.name)
                 yield from (_about_files(words, part) for words in said)
-
-    def _kinds(self) -> Iterator[str]:
-        """Classes of the wrong kind where a method, a data set or a measurement has to stand."""
-        for where, entry in rows_of(self.section):
-            yield from self._kind(f"{self.key}{where}", entry.kind, "data set")
-        for name, method in self._ours():
-            if not self.facts[str(method.kind)].is_method:
-                yield from self._kind(f"{self.key}methods.{name}", str(method.kind), "method")
-        for name, entry in self.section.measurements.items():
-            yield from self._kind(f"{self.key}measurements.{name}", entry.kind, "measurement")
-
-    def _kind(self, where: str, name: str, wanted: str) -> Iterator[str]:
-        kind = self.facts[name].kind
-        if kind != wanted:
-            yield f"{where}.class: {name} is a {kind}; allowed is a {wanted}."
 
     def _steps(self) -> Iterator[str]:
         for name, method in self._ours():
@@ -322,9 +315,7 @@ def _differing(method: MethodEntry) -> list[str]:
 
 
 def _no_file(where: str, path: str) -> str:
-    return (
-        f"{where} is {path!r}; no such file. Paths start in the folder in which Snakemake runs."
-    )
+    return f"{where} is {path!r}; no such file. Paths start in the folder in which Snakemake runs."
 
 
 def _about_files(words: str, part: Part) -> str:

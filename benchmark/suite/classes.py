@@ -31,11 +31,11 @@ Kind = Literal[
 
 
 class Argument(BaseModel):
-    """An argument of the function that makes something of a class."""
+    """An argument of the function that makes something of a class; what it is, in words."""
 
     model_config = ConfigDict(frozen=True)
 
-    annotation: str
+    words: str
     required: bool
 
 
@@ -65,8 +65,9 @@ class Facts(BaseModel):
     light: bool = False
 
     @property
-    def is_method(self) -> bool:
-        return self.kind in ("flow", "closed form", "density")
+    def part(self) -> str:
+        """The part of a suite that it can be."""
+        return "method" if self.kind in ("flow", "closed form", "density") else self.kind
 
 
 class Problem(BaseModel):

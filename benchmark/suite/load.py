@@ -74,9 +74,7 @@ def _config(content: Mapping[str, Any], file: str) -> Config:
     return config
 
 
-def resolve(
-    suites: Mapping[str, Any], name: str, file: str
-) -> tuple[str, str, dict[str, Any]]:
+def resolve(suites: Mapping[str, Any], name: str, file: str) -> tuple[str, str, dict[str, Any]]:
     """File, key prefix and content of a suite, which may lie in a file of its own."""
     suite = suites[name]
     if isinstance(suite, dict):
@@ -113,9 +111,7 @@ def _section(given: Mapping[str, Any], file: str, key: str) -> tuple[SuiteSectio
             raise ConfigError(file, problems)
 
 
-def _without(
-    given: Mapping[str, Any], error: ValidationError
-) -> tuple[dict[str, Any], bool]:
+def _without(given: Mapping[str, Any], error: ValidationError) -> tuple[dict[str, Any], bool]:
     """A section without the entries that an error names, and whether that leaves something."""
     places = [line["loc"] for line in error.errors()]
     bad = {loc[:2] for loc in places if loc[0] in ("datasets", "methods", "measurements")}

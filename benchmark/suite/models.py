@@ -1,5 +1,6 @@
 """The sections of config.yaml as types: what they may hold, and what it means."""
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len
@@ -17,7 +18,7 @@ Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]
 
 def _distinct(values: list) -> list:
     if len({repr(value) for value in values}) < len(values):
-        raise ValueError("allowed are distinct values")
+        raise ValueError("a list of distinct values")
     return values
 
 
@@ -26,7 +27,10 @@ Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(_distinct)]
 
 def _cataloged(source: str) -> str:
     if source not in catalogue():
-        raise ValueError(f"allowed: {', '.join(sorted(catalogue()))}")
+        names = sorted(catalogue())
+        close = difflib.get_close_matches(source, names, n=1)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"one of {', '.join(names)}{hint}")
     return source
 
 
@@ -93,7 +97,7 @@ class Budget(Section):
     def model_post_init(self, context: Any) -> None:
         """Raises ``ValueError`` unless one of the two is given."""
         if (self.steps is None) == (self.seconds is None):
-            raise ValueError("allowed is one of steps and seconds")
+            raise ValueError("one of steps and seconds")
 
 
 class Classifier(Section):
@@ -127,7 +131,7 @@ class Features(Section):
     def model_post_init(self, context: Any) -> None:
         """Raises ``ValueError`` unless there is one kind of features."""
         if (self.classifier is None) == (self.inception is None):
-            raise ValueError("allowed is one of classifier and inception")
+            raise ValueError("one of classifier and inception")
 
 
 class Rows(Section):
@@ -202,9 +206,7 @@ class MethodEntry(Section):
     """A method of a suite: a class, or another program with rules of its own (then no class)."""
 
     label: str = Field(description="name in tables and figures")
-    colour: str = Field(
-        pattern="^#[0-9a-fA-F]{6}$", description="colour in every figure, #rrggbb"
-    )
+    colour: str = Field(pattern="^#[0-9a-fA-F]{6}$", description="colour in every figure, #rrggbb")
     kind: str | None = Field(
         None, alias="class", description="dotted name of a subclass of benchmark.flow.Method"
     )
@@ -229,11 +231,11 @@ class MethodEntry(Section):
         """Raises ``ValueError`` unless class, model and train are there together, or rules."""
         given = [name for name in ("model", "train") if getattr(self, name) is not None]
         if self.kind is None and given:
-            raise ValueError(f"allowed is {given[0]} only beside a class")
+            raise ValueError(f"{given[0]} only beside a class")
         if self.kind is not None and len(given) < 2:
-            raise ValueError("a class needs model and train beside it")
+            raise ValueError("a class only with model and train beside it")
         if self.kind is None and self.rules is None:
-            raise ValueError("allowed is a class, or rules: the path of a file of Snakemake rules")
+            raise ValueError("a class, or rules: the path of a file of Snakemake rules")
 
 
 class MeasurementEntry(Section):

@@ -1,6 +1,7 @@
 """Problems of a config in words: where, what was found, what is allowed, the nearest name."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,56 +33,120 @@ def of_model(error: ValidationError, model: type[BaseModel], prefix: str = "") -
             kind=line["type"],
             message=line["msg"],
             value=None if line["type"] == "missing" else line["input"],
+            allowed=choices(line),
         )
         for line in error.errors()
     ]
-    return list(dict.fromkeys(_in_words(problem, prefix, model) for problem in _main(problems)))
+    return list(dict.fromkeys(_in_words(_main(problems), prefix, model)))
 
 
 def of_arguments(
     problems: Sequence[Problem], prefix: str, needs: Mapping[str, str], maker: str
 ) -> list[str]:
-    """Problems of the arguments of a class; ``needs`` maps its arguments to their annotations."""
-    words = []
-    for problem in _main(problems):
-        if problem.kind == "missing" and len(problem.where) == 1:
-            name = str(problem.where[0])
-            annotation = f" ({needs[name]})" if needs.get(name) else ""
-            words.append(f"{prefix}{name} is missing; {maker} needs it{annotation}.")
-        else:
-            words.append(_in_words(problem, prefix, None))
-    return list(dict.fromkeys(words))
+    """Problems of the arguments of a class; ``needs`` says in words what its arguments are."""
+    absent = [p for p in problems if p.kind == "missing" and len(p.where) == 1]
+    words = [
+        f"{prefix}{name} is missing; {maker} needs it{f' ({needs[name]})' if needs[name] else ''}."
+        for name in (str(problem.where[0]) for problem in absent)
+    ]
+    others = [problem for problem in problems if problem not in absent]
+    return list(dict.fromkeys([*words, *_in_words(_main(others), prefix, None)]))
 
 
-def _main(problems: Sequence[Problem]) -> Iterator[Problem]:
+def choices(line: Any) -> tuple[str, ...]:
+    """What a line of a pydantic error says that is allowed, where it lists all of it."""
+    if line["type"] != "literal_error":
+        return ()
+    return tuple(re.findall("'([^']*)'", line["ctx"]["expected"]))
+
+
+def _main(problems: Sequence[Problem]) -> list[Problem]:
     """Without what only says that the other alternatives of a union do not fit either."""
+    kept = []
     for problem in problems:
         beside = [p for p in problems if p is not problem and p.where[:1] == problem.where[:1]]
         mapping = isinstance(problem.value, Mapping | list)
-        idle = problem.kind == "literal_error" and mapping
-        idle |= problem.kind in ("dataclass_type", "model_type", "model_attributes_type") and (
-            any(other.kind == "literal_error" for other in beside) and not mapping
+        chosen = any(other.kind == "literal_error" for other in beside)
+        idle = problem.kind == "none_required" or (
+            mapping if problem.kind == "literal_error" else _is_mapping_wanted(problem) and chosen
         )
-        idle |= problem.kind == "none_required"
         if not (idle and beside):
-            yield problem
+            kept.append(problem)
+    return kept
 
 
-def _in_words(problem: Problem, prefix: str, model: type[BaseModel] | None) -> str:
-    steps, fields = _steps(problem, model)
-    where = prefix + ".".join(steps)
+def _is_mapping_wanted(problem: Problem) -> bool:
+    return problem.kind in ("dataclass_type", "model_type", "model_attributes_type", "dict_type")
+
+
+def _in_words(
+    problems: Iterable[Problem], prefix: str, model: type[BaseModel] | None
+) -> Iterator[str]:
+    """A sentence for each place; alternatives of one place are joined."""
+    places: dict[tuple[str, ...], list[tuple[Problem, list]]] = {}
+    for problem in problems:
+        steps, fields = _steps(problem, model)
+        if problem.kind in ("missing", "extra_forbidden"):
+            yield _about_key(problem, prefix, steps, fields)
+        else:
+            places.setdefault(tuple(steps), []).append((problem, fields))
+    for steps, found in places.items():
+        yield _about_value(prefix + ".".join(steps), found)
+
+
+def _about_key(problem: Problem, prefix: str, steps: list[str], fields: list) -> str:
     parent = (prefix + ".".join(steps[:-1])).rstrip(".") or "(top level)"
+    known, meaning = fields[-1]
+    if problem.kind == "missing":
+        return f"{parent}: the key {steps[-1]!r} is missing{f' ({meaning})' if meaning else ''}."
+    return unknown(f"{parent}: key", steps[-1], problem.allowed or known)
+
+
+def _about_value(where: str, found: Sequence[tuple[Problem, list]]) -> str:
+    problem, fields = found[0]
     meaning = fields[-1][1] if fields else ""
     said = f" ({meaning})" if meaning else ""
-    if problem.kind == "missing":
-        return f"{parent}: the key {steps[-1]!r} is missing{said}."
-    if problem.kind == "extra_forbidden":
-        return unknown(f"{parent}: key", steps[-1], problem.allowed or fields[-1][0])
-    if problem.allowed and isinstance(problem.value, str):
-        return unknown(f"{where}: value", problem.value, problem.allowed)
+    names = [name for other, _ in found for name in other.allowed]
+    if names and isinstance(problem.value, str):
+        close = difflib.get_close_matches(problem.value, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{where} is {problem.value!r}; allowed: {', '.join(names)}{said}.{hint}"
+    rest = " or ".join(dict.fromkeys(_allowed(other) for other, _ in found))
+    return f"{where.rstrip('.')} is {problem.value!r}; allowed is {rest}{said}.{_hint(problem)}"
+
+
+def _allowed(problem: Problem) -> str:
+    """What is allowed, after "allowed is"."""
+    for kinds, words in PLAIN.items():
+        if problem.kind in kinds:
+            return words
     text = problem.message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    text = text.replace("Input should be", "allowed is")
-    return f"{where.rstrip('.')} is {problem.value!r}; {text}{said}.{_hint(problem)}"
+    for long, short in SHORTER.items():
+        text = text.replace(long, short)
+    return text.removeprefix("allowed is ")
+
+
+PLAIN = {
+    ("int_type", "int_parsing", "int_from_float"): "a whole number",
+    ("float_type", "float_parsing"): "a number",
+    ("bool_type", "bool_parsing"): "true or false",
+    ("string_type",): "text",
+    ("list_type", "tuple_type"): "a list",
+    ("dataclass_type", "model_type", "model_attributes_type", "dict_type"): "a mapping",
+}
+"""Kinds of pydantic's errors -> what is allowed."""
+
+SHORTER = {
+    "Input should be greater than or equal to": "at least",
+    "Input should be greater than": "a number above",
+    "Input should be less than or equal to": "at most",
+    "Input should be less than": "a number below",
+    "Input should be ": "",
+    "String should match pattern": "text that matches",
+    "List should have at least": "a list of at least",
+    "Dictionary should have at least": "a mapping of at least",
+    " after validation": "",
+}
 
 
 def _steps(
