@@ -20,7 +20,7 @@ from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
 from benchmark.measure import evaluation
 from benchmark.measure.evaluation import HeldOut, Measured
-from benchmark.model import Model
+from benchmark.model import Model, ModelFile
 from benchmark.ode import Tolerance
 from benchmark.records import provenance, records
 from benchmark.records.records import Metric
@@ -134,7 +134,7 @@ def train(
         _write_history(folder / "training.csv", history)
         stored = {
             "class": numbers["class"],
-            "numbers": _arguments(numbers, description),
+            "arguments": _arguments(numbers, description),
             "event": description.event,
             "coordinates": training.coordinates,
             "validation": asdict(_tolerance(settings)),
@@ -150,7 +150,7 @@ def train(
             },
             "provenance": provenance.of(_modules(numbers), settings["config"], devices),
         }
-        model.save(folder, fitted, stored)
+        model.save(folder, fitted, ModelFile(**stored))
         checkpoint.remove()
 
 
