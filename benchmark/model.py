@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmark import parts
 from benchmark.coordinates import Coordinates, unfitted
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Flow, Method
@@ -15,13 +17,17 @@ from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch, PerSample
 
-NUMBERS = 600_000
-"""Of the rows of one solve: two hundred images of 3 x 32 x 32, ten thousand rows of 60 columns."""
+MAX_ELEMENTS_PER_SOLVE = 600_000
+"""Rows x dimensions solved at once, to bound memory: 200 images of 3 x 32 x 32, or ten thousand
+rows of 60 columns."""
+
+SCHEMA = 1
+"""Version of ``model.json``."""
 
 
 def rows_at_once(x: Batch) -> int:
-    """How many rows like these a likelihood is to be solved for at a time, at the most."""
-    return max(1, NUMBERS // x[0].numel())
+    """The largest number of rows like these whose likelihood is solved at a time."""
+    return max(1, MAX_ELEMENTS_PER_SOLVE // x[0].numel())
 
 
 class Model(nn.Module):
@@ -34,12 +40,12 @@ class Model(nn.Module):
     def log_prob(self, x: Batch, t: float = 1.0) -> PerSample:
         """Log-density in nats of rows ``x`` of the prepared data, float64.
 
-        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1. So many rows
-        as have ``NUMBERS`` are solved at a time, which bounds the memory.
+        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1. At most
+        ``MAX_ELEMENTS_PER_SOLVE`` are solved at a time, to bound memory.
         """
         parts = torch.split(x, rows_at_once(x))
         solved = [self.solve_log_prob(part, self.tolerance, t) for part in parts]
-        return torch.cat([found.values for found in solved])
+        return torch.cat([likelihood.values for likelihood in solved])
 
     def sample(self, n: int, **options: Any) -> Batch:
         """``n`` samples in the coordinates of the prepared data, float64.
@@ -65,8 +71,9 @@ class Model(nn.Module):
 
     def solve_log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         """``log_prob`` at another tolerance, and what it took."""
-        found = self.method.log_prob(self.coordinates(x.double()), tolerance, t)
-        return found._replace(values=(found.values + self.coordinates.log_det(x.double())).detach())
+        likelihood = self.method.log_prob(self.coordinates(x.double()), tolerance, t)
+        values = likelihood.values + self.coordinates.log_det(x.double())
+        return likelihood._replace(values=values.detach())
 
     def solve_sample(self, n: int, **options: Any) -> Solution:
         """``sample``, and its NFE."""
@@ -74,27 +81,80 @@ class Model(nn.Module):
         return Solution(self.coordinates.inverse(values), nfe)
 
 
-def build(kind: str, event: tuple[int, ...], numbers: dict[str, Any]) -> Method:
-    """The unfitted method of class ``kind`` (a dotted name).
+def build(kind: str, event: tuple[int, ...], arguments: dict[str, Any]) -> Method:
+    """The unfitted method of class ``kind`` (a dotted name), for rows of the shape ``event``.
 
-    Raises ``ValueError`` if the name does not mean a method.
+    ``arguments`` are those of its ``build``, as a config writes them. Raises ``ValueError`` if the
+    name does not mean a method, and for arguments of the wrong type.
     """
-    found = load_name(kind)
-    if not (isinstance(found, type) and issubclass(found, Method)):
+    method = load_name(kind)
+    if not (isinstance(method, type) and issubclass(method, Method)):
         raise ValueError(
             f"config.yaml: class {kind!r} is not a subclass of benchmark.flow.Method. "
             f"Name one, e.g. benchmark.baselines.ffjord.FFJORD."
         )
-    return found.build(event, **numbers)
+    return method.build(event, **parts.convert(method.build, arguments, event))
 
 
-def save(folder: str | Path, model: Model, description: dict[str, Any]) -> None:
-    """Write a model; ``description`` holds ``class``, ``numbers``, ``event``, the kind of its
-    ``coordinates``, ``validation`` (the tolerance) and whatever else is to be known of the fit."""
+class Trained(BaseModel):
+    """The training behind a fitted method, as it went.
+
+    ``seconds`` are those of its steps, ``None`` of a fit in closed form; ``peak_memory`` is in MiB.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int
+    seconds: float | None
+    lr: float
+    precision: str
+    processes: int
+    peak_memory: float | None
+    interruptions: int
+
+
+class ModelFile(BaseModel):
+    """``model.json``: what builds a fitted method, and where its weights come from.
+
+    ``arguments`` are those of ``build`` as the config has them, and what the data set adds.
+    ``coordinates`` is the kind of preprocessing, ``validation`` the tolerance of the validation,
+    ``weights`` says in words which weights are the fitted ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = Field(SCHEMA, alias="schema")
+    kind: str = Field(alias="class")
+    arguments: dict[str, Any]
+    event: tuple[int, ...]
+    coordinates: str
+    validation: Tolerance
+    weights: str | None = None
+    training: Trained | None = None
+    provenance: dict[str, Any] = {}
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "ModelFile":
+        """That of a run. Raises ``ValueError`` for one of another schema."""
+        content = read_json(path := Path(folder) / "model.json")
+        if (version := content.get("schema")) != SCHEMA:
+            raise ValueError(
+                f"{path} is of schema {version}; this version reads {SCHEMA}: train the run again, "
+                f"or read it with the version of the benchmark that wrote it."
+            )
+        return cls(**content)
+
+    def write(self, folder: str | Path) -> None:
+        """Write it into the folder of a run."""
+        write_json(Path(folder) / "model.json", self.model_dump(mode="json", by_alias=True))
+
+
+def save(folder: str | Path, model: Model, description: ModelFile) -> None:
+    """Write the weights of a model and its ``description``."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     with atomic(Path(folder) / "model.safetensors") as temporary:
         save_file(weights, temporary)
-    write_json(Path(folder) / "model.json", description)
+    description.write(folder)
 
 
 def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
@@ -103,23 +163,22 @@ def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
     ``tolerance`` is that of its ODE solves; by default the one at which the run was evaluated
     or, before that, validated.
     """
-    stored = read_json(Path(folder) / "model.json")
-    event = tuple(stored["event"])
-    method = build(stored["class"], event, stored["numbers"])
-    coordinates = unfitted(stored["coordinates"], event)
-    model = Model(method, coordinates, tolerance or _tolerance_of(Path(folder)))
+    stored = ModelFile.read(folder)
+    method = build(stored.kind, stored.event, stored.arguments)
+    coordinates = unfitted(stored.coordinates, stored.event)
+    model = Model(method, coordinates, tolerance or _tolerance_of(Path(folder), stored))
     model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
     return model.eval()
 
 
-def _tolerance_of(folder: Path) -> Tolerance:
+def _tolerance_of(folder: Path, stored: ModelFile) -> Tolerance:
     evaluated = folder / "likelihood.json"
     protocol = read_json(evaluated)["protocol"] if evaluated.exists() else {}
     if "atol" in protocol:
         return Tolerance(protocol["atol"], protocol["rtol"])
-    return Tolerance(**read_json(folder / "model.json")["validation"])
+    return stored.validation
 
 
 def parameters(model: nn.Module) -> int:
-    """Number of trained numbers of a model."""
+    """Number of trained parameters of a model."""
     return sum(weights.numel() for weights in model.parameters())

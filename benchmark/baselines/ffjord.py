@@ -6,9 +6,8 @@ paper a block runs from its data end at ``u = 0`` to its base end at ``u = 1``, 
 ``[k / B, (k + 1) / B]``: there ``u = k + 1 - B t``, and the velocity is ``-B T f(T u, x)``.
 """
 
-import math
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +17,9 @@ from torchdiffeq import odeint_adjoint
 from benchmark.densities import Density, StandardNormal
 from benchmark.divergence import hutchinson_divergence
 from benchmark.flow import Flow
-from benchmark.networks.concatsquash import ConcatSquashMLP
-from benchmark.networks.network import Network
-from benchmark.networks.unet import UNet
+from benchmark.networks.network import Network, NetworkMaker
 from benchmark.ode import Tolerance
-from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt, Positives, Time
+from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt, Time
 
 MAX_STEPS = 1000
 """Of a training solve, per block."""
@@ -77,19 +74,17 @@ class FFJORD(Flow):
         self.register_buffer("edges", torch.tensor(self.breaks), persistent=False)
 
     @classmethod
-    def build(  # noqa: PLR0913 (the numbers of config.yaml)
+    def build(
         cls,
         event: tuple[int, ...],
-        width: PositiveInt,
-        depth: PositiveInt,
+        network: NetworkMaker,
         atol: PositiveFloat,
         rtol: PositiveFloat,
         blocks: PositiveInt = 1,
-        activation: Literal["tanh", "softplus"] = "tanh",
     ) -> "FFJORD":
-        dim, base = math.prod(event), StandardNormal(torch.Size(event))
-        networks = (ConcatSquashMLP(dim, width, depth, activation) for _ in range(blocks))
-        return cls(networks, base, Tolerance(atol, rtol))
+        """``network`` is made once for each of the ``blocks``."""
+        networks = (network() for _ in range(blocks))
+        return cls(networks, StandardNormal(torch.Size(event)), Tolerance(atol, rtol))
 
     @property
     def end_times(self) -> Tensor:
@@ -132,29 +127,3 @@ class FFJORD(Flow):
             options={"max_num_steps": MAX_STEPS},
             adjoint_params=tuple(block.parameters()),
         )
-
-
-class ImageFFJORD(FFJORD):
-    """FFJORD of images, the velocity of each of its blocks a U-Net."""
-
-    requires = ("images",)
-
-    @classmethod
-    def build(  # type: ignore[override] # noqa: PLR0913 (the numbers of config.yaml)
-        cls,
-        event: tuple[int, ...],
-        channels: PositiveInt,
-        multipliers: Positives,
-        residual_blocks: PositiveInt,
-        attention: Positives,
-        heads: PositiveInt,
-        atol: PositiveFloat,
-        rtol: PositiveFloat,
-        blocks: PositiveInt = 1,
-    ) -> "ImageFFJORD":
-        """The numbers of ``UNet``, and of ``FFJORD`` those that are not its networks'."""
-        networks = (
-            UNet(event, channels, multipliers, residual_blocks, attention, heads)
-            for _ in range(blocks)
-        )
-        return cls(networks, StandardNormal(torch.Size(event)), Tolerance(atol, rtol))

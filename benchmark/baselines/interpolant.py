@@ -1,8 +1,8 @@
 """Stochastic-interpolant flow (Albergo and Vanden-Eijnden, 2023): the method under test."""
 
-import math
 from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,83 +14,137 @@ from benchmark.densities import Density, Empirical, LearnedNormal, StandardNorma
 from benchmark.diffusion import Diffusion
 from benchmark.flow import Flow
 from benchmark.interpolants import FIXED, Fourier, Interpolant
-from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
-from benchmark.networks.unet import UNet
 from benchmark.ode import Solution, Tolerance
 from benchmark.rows import Rows
 from benchmark.shapes import (
     Batch,
-    NonNegativeInt,
+    NonNegativeFloat,
     PerSample,
     PositiveFloat,
     PositiveInt,
-    Positives,
     Time,
+    kind_alone,
 )
 
 ODE = Diffusion(0.0)
 
 
-class InterpolantFlow(Flow):
-    """Regresses a network on the velocity of an interpolant, with no ODE solve in training.
+@dataclass(frozen=True)
+class PathSettings:
+    """The path, the base, and what of them is learned.
 
-    Times are drawn from ``Beta(*times)``: (1, 1) is uniform, (1, 0.5) the paper's usual choice for
-    tables, with more weight near the target. The minimiser does not depend on it. ``product`` is
-    ``None`` (a time and a base sample for each row) or the numbers of times and of base samples
-    that are combined with each other and with every row (equation I.1).
+    The Fourier path, of so many ``terms``, and a ``learned`` base maximise the loss that the
+    network minimises, at ``pace`` times its learning rate (equation 24): slow enough for the
+    network to follow.
     """
+
+    kind: Literal["linear", "trigonometric", "fourier"]
+    terms: PositiveInt = 7
+    base: Literal["normal", "learned"] = "normal"
+    pace: PositiveFloat = 0.1
+
+    def interpolant(self) -> Interpolant:
+        """The path."""
+        if self.kind != "fourier":
+            return FIXED[self.kind]()
+        path = Fourier(self.terms)
+        ascend(path, self.pace)
+        return path
+
+    def density(self, event: tuple[int, ...], rows: int | None) -> Density:
+        """The base; ``rows`` is the number of its rows where it is known by these only.
+
+        Raises ``ValueError`` for a learned base of images, or of such rows.
+        """
+        if self.base == "learned":
+            return self._learned(event, rows)
+        if rows is None:
+            return StandardNormal(torch.Size(event))
+        return Empirical(torch.zeros(rows, *event))
+
+    def _learned(self, event: tuple[int, ...], rows: int | None) -> Density:
+        if rows is not None or len(event) != 1:
+            raise ValueError(
+                f"model.path.base is 'learned', for rows of shape {event}"
+                f"{' and a data set with rows of the base' if rows is not None else ''}; "
+                f"allowed are vectors and no rows of the base. Set model.path.base to 'normal'."
+            )
+        base = LearnedNormal(event[0])
+        ascend(base, self.pace)
+        return base
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Times and samples of the base that a batch is combined with.
+
+    Times are drawn from ``Beta(alpha, beta)``: (1, 1) is uniform, (1, 0.5) the paper's usual choice
+    for tables, with more weight near the target. The minimiser does not depend on it. By default
+    each row has a time and a sample of its own; with ``times`` and ``bases`` so many of them are
+    combined with each other and with every row (equation I.1), where one alone means 1 of the
+    other.
+    """
+
+    alpha: PositiveFloat = 1.0
+    beta: PositiveFloat = 1.0
+    times: PositiveInt | None = None
+    bases: PositiveInt | None = None
+
+    @property
+    def crossed(self) -> tuple[int, int] | None:
+        """Numbers of times and of samples of the base, ``None`` of draws for each row."""
+        alone = self.times is None and self.bases is None
+        return None if alone else (self.times or 1, self.bases or 1)
+
+    def draw_times(self, n: int, like: Tensor) -> PerSample:
+        """``n`` times, of the type and on the device of ``like``."""
+        if self.alpha == 1:  # by its quantile function, twenty times as fast
+            return 1 - torch.rand(n, dtype=like.dtype, device=like.device) ** (1 / self.beta)
+        return Beta(*like.new_tensor([self.alpha, self.beta])).sample((n,))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """By the ODE where ``epsilon`` is 0, else by ``steps`` of the SDE (``Diffusion``)."""
+
+    epsilon: NonNegativeFloat = 0.0
+    steps: PositiveInt = 500
+
+
+class InterpolantFlow(Flow):
+    """Regresses a network on the velocity of an interpolant, with no ODE solve in training."""
 
     accepts = ("base",)
 
-    def __init__(  # noqa: PLR0913 (its parts)
+    def __init__(
         self,
         network: Network,
         path: Interpolant,
         base: Density,
-        times: tuple[float, float],
-        product: tuple[int, int] | None = None,
+        draws: Draws = Draws(),
         sampler: Diffusion = ODE,
     ) -> None:
         super().__init__()
-        self.network, self.path, self.base, self.times = network, path, base, times
-        self.product, self.sampler = product, sampler
+        self.network, self.path, self.base = network, path, base
+        self.draws, self.sampler = draws, sampler
         if sampler.epsilon != 0:
             diffusion.require_gaussian(base)
 
     @classmethod
-    def build(  # noqa: PLR0913 (the numbers of config.yaml)
+    def build(
         cls,
         event: tuple[int, ...],
-        path: Literal["linear", "trigonometric", "fourier"],
-        width: PositiveInt,
-        depth: PositiveInt,
-        time_frequencies: NonNegativeInt,
-        space_frequencies: NonNegativeInt,
-        time_alpha: PositiveFloat,
-        time_beta: PositiveFloat,
-        terms: PositiveInt = 7,
-        base: Literal["normal", "learned"] = "normal",
-        pace: PositiveFloat = 0.1,
-        product_times: PositiveInt | None = None,
-        product_bases: PositiveInt | None = None,
-        epsilon: PositiveFloat | None = None,
-        sde_steps: PositiveInt = 500,
-        gated: bool = False,
+        network: Network,
+        path: Annotated[PathSettings, kind_alone(PathSettings)],
+        draws: Draws = Draws(),
+        sampler: Sampler = Sampler(),
         base_rows: PositiveInt | None = None,
     ) -> "InterpolantFlow":
-        """``terms`` are those of the Fourier path; it and a learned base maximise the loss that the
-        network minimises, at ``pace`` times its learning rate (equation 24): slow enough for the
-        network to follow. Samples are drawn by the ODE, or by ``sde_steps`` steps of the SDE with
-        ``epsilon``. Of ``product_times`` and ``product_bases`` one alone means 1 of the other."""
-        return cls(
-            MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated),
-            _path(path, terms, pace),
-            _base(base, event, pace, base_rows),
-            (time_alpha, time_beta),
-            _product(product_times, product_bases),
-            Diffusion(epsilon or 0.0, sde_steps),
-        )
+        """``path`` is a mapping, or its ``kind`` alone."""
+        base = path.density(event, base_rows)
+        diffusion = Diffusion(sampler.epsilon, sampler.steps)
+        return cls(network, path.interpolant(), base, draws, diffusion)
 
     def initialise(self, rows: Rows, base: Rows | None = None) -> None:
         if isinstance(self.base, Empirical):
@@ -108,7 +162,8 @@ class InterpolantFlow(Flow):
 
     def loss(self, x1: Batch) -> Tensor:
         """``E[ |v(t, x_t)|^2 - 2 (d/dt x_t) . v(t, x_t) ]`` over times and pairs (equation 9)."""
-        t, x0, x1 = self._paired(x1) if self.product is None else self._crossed(x1, *self.product)
+        crossed = self.draws.crossed
+        t, x0, x1 = self._crossed(x1, *crossed) if crossed else self._paired(x1)
         x, rate = self.path.with_velocity(t, x0, x1)
         v = self.velocity(t, x)
         return (v * (v - 2 * rate)).flatten(1).sum(dim=1).mean()
@@ -154,18 +209,13 @@ class InterpolantFlow(Flow):
         used = {"sampler": str(self.sampler)} if self.sampler.epsilon != 0 else {}
         return {**super().protocol(tolerance), **used}
 
-    def _times(self, n: int, like: Tensor) -> PerSample:
-        alpha, beta = self.times
-        if alpha == 1:  # by its quantile function, twenty times as fast
-            return 1 - torch.rand(n, dtype=like.dtype, device=like.device) ** (1 / beta)
-        return Beta(*like.new_tensor([alpha, beta])).sample((n,))
-
     def _paired(self, x1: Batch) -> tuple[PerSample, Batch, Batch]:
-        return self._times(len(x1), x1), self.base.sample(len(x1)), x1
+        t = self.draws.draw_times(len(x1), x1)
+        return t, self.base.sample(len(x1)), x1
 
     def _crossed(self, x1: Batch, times: int, bases: int) -> tuple[Tensor, Tensor, Tensor]:
         """Every time with every base sample with every row."""
-        t, x0 = self._times(times, x1), self.base.sample(bases)
+        t, x0 = self.draws.draw_times(times, x1), self.base.sample(bases)
         k, i, j = (
             index.flatten()
             for index in torch.meshgrid(
@@ -173,68 +223,3 @@ class InterpolantFlow(Flow):
             )
         )
         return t[k], x0[i], x1[j]
-
-
-class ImageInterpolant(InterpolantFlow):
-    """The interpolant of images, its velocity a U-Net."""
-
-    requires = ("images",)
-
-    @classmethod
-    def build(  # type: ignore[override] # noqa: PLR0913 (the numbers of config.yaml)
-        cls,
-        event: tuple[int, ...],
-        path: Literal["linear", "trigonometric", "fourier"],
-        channels: PositiveInt,
-        multipliers: Positives,
-        residual_blocks: PositiveInt,
-        attention: Positives,
-        heads: PositiveInt,
-        time_alpha: PositiveFloat,
-        time_beta: PositiveFloat,
-        terms: PositiveInt = 7,
-        pace: PositiveFloat = 0.1,
-        epsilon: PositiveFloat | None = None,
-        sde_steps: PositiveInt = 500,
-        base_rows: PositiveInt | None = None,
-    ) -> "ImageInterpolant":
-        """The numbers of ``UNet``, and of ``InterpolantFlow`` those that are not its network's."""
-        return cls(
-            UNet(event, channels, multipliers, residual_blocks, attention, heads),
-            _path(path, terms, pace),
-            _base("normal", event, pace, base_rows),
-            (time_alpha, time_beta),
-            sampler=Diffusion(epsilon or 0.0, sde_steps),
-        )
-
-
-def _path(kind: str, terms: int, pace: float) -> Interpolant:
-    if kind != "fourier":
-        return FIXED[kind]()
-    path = Fourier(terms)
-    ascend(path, pace)
-    return path
-
-
-def _base(kind: str, event: tuple[int, ...], pace: float, rows: int | None) -> Density:
-    if kind == "normal":
-        return (
-            StandardNormal(torch.Size(event))
-            if rows is None
-            else Empirical(torch.zeros(rows, *event))
-        )
-    if rows is not None or len(event) != 1:
-        raise ValueError(
-            f"model.base is 'learned', for rows of shape {event}"
-            f"{' and a data set with rows of the base' if rows is not None else ''}; "
-            f"allowed are vectors and no rows of the base. Set model.base to 'normal'."
-        )
-    base = LearnedNormal(event[0])
-    ascend(base, pace)
-    return base
-
-
-def _product(times: int | None, bases: int | None) -> tuple[int, int] | None:
-    if times is None and bases is None:
-        return None
-    return times or 1, bases or 1

@@ -1,7 +1,5 @@
 """Conditional flow matching with minibatch optimal transport (Tong et al., 2024)."""
 
-import math
-
 import ot
 import torch
 from torch import Tensor
@@ -9,9 +7,8 @@ from torch import Tensor
 from benchmark.densities import Density, StandardNormal
 from benchmark.flow import Flow
 from benchmark.interpolants import Linear
-from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
-from benchmark.shapes import Batch, NonNegativeInt, PerSample, PositiveInt
+from benchmark.shapes import Batch, PerSample
 
 
 class OTCFM(Flow):
@@ -27,16 +24,7 @@ class OTCFM(Flow):
         self.network, self.base, self.path = network, base, Linear()
 
     @classmethod
-    def build(
-        cls,
-        event: tuple[int, ...],
-        width: PositiveInt,
-        depth: PositiveInt,
-        time_frequencies: NonNegativeInt,
-        space_frequencies: NonNegativeInt,
-        gated: bool = False,
-    ) -> "OTCFM":
-        network = MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated)
+    def build(cls, event: tuple[int, ...], network: Network) -> "OTCFM":
         return cls(network, StandardNormal(torch.Size(event)))
 
     def velocity(self, t: Tensor, x: Batch) -> Batch:

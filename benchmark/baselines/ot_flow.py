@@ -23,11 +23,14 @@ class OTFlow(Flow):
     alpha_1 = 1; ``solver_steps`` is the number of Runge-Kutta steps of the training loss;
     ``clamp`` bounds the size of every weight before each step of the training, as the released
     code does at 1.5.
+
+    It takes no network: its loss and its likelihood rest on the gradient and the Laplacian of a
+    potential in closed form, so that the potential (``Potential``, of ``width`` units) is its own.
     """
 
     requires = ("vectors",)
 
-    def __init__(  # noqa: PLR0913 (the numbers of config.yaml)
+    def __init__(
         self,
         potential: Potential,
         base: Density,

@@ -8,27 +8,25 @@ the data, scaled by the mean of the kernel, with noise of the kernel's variance 
 import abc
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmark.densities import Density, Normal
 from benchmark.flow import Flow
-from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
-from benchmark.networks.unet import UNet
 from benchmark.ode import CountCalls, Solution, Tolerance
 from benchmark.sde import euler_maruyama
 from benchmark.shapes import (
     Batch,
-    NonNegativeInt,
     PerSample,
     PositiveFloat,
     PositiveInt,
-    Positives,
     Time,
     Velocity,
+    kind_alone,
     per_sample,
 )
 
@@ -69,47 +67,53 @@ class Diffusion(abc.ABC):
 
 
 @dataclass(frozen=True)
-class VariancePreserving(Diffusion):
-    """``f = -beta / 2``, ``g^2 = beta`` with ``beta`` linear in ``s`` (equation 11)."""
+class LinearBeta(Diffusion):
+    """``f = -beta / 2``, with ``beta`` linear in ``s``; the paper's limits."""
 
-    beta_min: float
-    beta_max: float
+    beta_min: PositiveFloat = 0.1
+    beta_max: PositiveFloat = 20.0
 
     def log_mean(self, s: Time) -> Time:
         """``-1/2 int_0^s beta``."""
         return -(self.beta_min * s + (self.beta_max - self.beta_min) * s.square() / 2) / 2
+
+
+@dataclass(frozen=True)
+class VariancePreserving(LinearBeta):
+    """``g^2 = beta`` (equation 11)."""
+
+    kind: Literal["vp"] = "vp"
 
     def variance(self, s: Time) -> Time:
         return -torch.expm1(2 * self.log_mean(s))
 
 
 @dataclass(frozen=True)
-class SubVariancePreserving(Diffusion):
+class SubVariancePreserving(LinearBeta):
     """``g^2 = beta (1 - exp(-2 int_0^s beta))``: the drift of VP, less noise (equation 12)."""
 
-    preserving: VariancePreserving
-
-    def log_mean(self, s: Time) -> Time:
-        return self.preserving.log_mean(s)
+    kind: Literal["subvp"] = "subvp"
 
     def variance(self, s: Time) -> Time:
-        return self.preserving.variance(s).square()
+        """The square of that of VP."""
+        return torch.expm1(2 * self.log_mean(s)).square()
 
 
 @dataclass(frozen=True)
 class VarianceExploding(Diffusion):
     """``f = 0``, ``g^2 = d sigma^2 / ds``, ``sigma`` geometric in ``s`` (equation 9, appendix C).
 
-    Raises ``ValueError`` unless ``sigma_min < sigma_max``.
+    The limits are the paper's. Raises ``ValueError`` unless ``sigma_min < sigma_max``.
     """
 
-    sigma_min: float
-    sigma_max: float
+    sigma_min: PositiveFloat = 0.01
+    sigma_max: PositiveFloat = 50.0
+    kind: Literal["ve"] = "ve"
 
     def __post_init__(self) -> None:
         if not self.sigma_min < self.sigma_max:
             raise ValueError(
-                f"model.sigma_max is {self.sigma_max}; allowed is more than "
+                f"sigma_max is {self.sigma_max}; allowed is more than "
                 f"sigma_min = {self.sigma_min}. Raise the one or lower the other."
             )
 
@@ -120,6 +124,11 @@ class VarianceExploding(Diffusion):
         """``sigma^2(s) - sigma^2(0)``."""
         ratio = self.sigma_max / self.sigma_min
         return self.sigma_min**2 * torch.expm1(2 * math.log(ratio) * s)
+
+
+Noising = VariancePreserving | SubVariancePreserving | VarianceExploding
+SDE = Annotated[Noising, Field(discriminator="kind"), kind_alone(Noising)]
+"""An SDE as a config writes it."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +180,8 @@ class Sampler:
     """
 
     kind: Literal["ode", "sde", "predictor_corrector"] = "ode"
-    steps: int = 500
-    snr: float = 0.16
+    steps: PositiveInt = 500
+    snr: PositiveFloat = 0.16
 
     def protocol(self) -> dict[str, Any]:
         """What tells samples from those of the ODE."""
@@ -188,7 +197,7 @@ class ScoreSDE(Flow):
     is ours, not the paper's, for VE, whose ``x_s`` reach ``sigma_max`` times the data.
     """
 
-    def __init__(  # noqa: PLR0913 (a network, its SDE, how to train and how to sample)
+    def __init__(
         self,
         network: Network,
         base: Density,
@@ -204,35 +213,17 @@ class ScoreSDE(Flow):
         self.s_min, self.weighting, self.sampler = s_min, weighting, sampler
 
     @classmethod
-    def build(  # noqa: PLR0913 (the numbers of config.yaml)
+    def build(
         cls,
         event: tuple[int, ...],
-        width: PositiveInt,
-        depth: PositiveInt,
-        time_frequencies: NonNegativeInt,
-        space_frequencies: NonNegativeInt,
-        sde: Literal["vp", "subvp", "ve"],
+        network: Network,
+        sde: SDE,
         weighting: Literal["variance", "likelihood"],
         s_min: PositiveFloat,
-        beta_min: PositiveFloat = 0.1,
-        beta_max: PositiveFloat = 20.0,
-        sigma_min: PositiveFloat = 0.01,
-        sigma_max: PositiveFloat = 50.0,
-        sampler: Literal["ode", "sde", "predictor_corrector"] = "ode",
-        sampler_steps: PositiveInt = 500,
-        snr: PositiveFloat = 0.16,
-        gated: bool = False,
+        sampler: Annotated[Sampler, kind_alone(Sampler)] = Sampler(),
     ) -> "ScoreSDE":
-        """``beta_*`` are read by VP and sub-VP, ``sigma_*`` by VE; defaults are the paper's."""
-        diffusion = _diffusion(sde, beta_min, beta_max, sigma_min, sigma_max)
-        return cls(
-            MLP(math.prod(event), width, depth, time_frequencies, space_frequencies, gated),
-            _base(event, diffusion),
-            diffusion,
-            s_min,
-            weighting,
-            Sampler(sampler, sampler_steps, snr),
-        )
+        """``sde`` and ``sampler`` are mappings, or their ``kind`` alone."""
+        return cls(network, _base(event, sde), sde, s_min, weighting, sampler)
 
     def noise(self, s: Time, x: Batch) -> Batch:
         """``E[z | x_s = x]``, learned."""
@@ -297,55 +288,6 @@ class ScoreSDE(Flow):
 
     def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
         return {**super().protocol(tolerance), **self.sampler.protocol()}
-
-
-class ImageScoreSDE(ScoreSDE):
-    """Score-based diffusion of images, its network a U-Net."""
-
-    requires = ("images",)
-
-    @classmethod
-    def build(  # type: ignore[override] # noqa: PLR0913 (the numbers of config.yaml)
-        cls,
-        event: tuple[int, ...],
-        channels: PositiveInt,
-        multipliers: Positives,
-        residual_blocks: PositiveInt,
-        attention: Positives,
-        heads: PositiveInt,
-        sde: Literal["vp", "subvp", "ve"],
-        weighting: Literal["variance", "likelihood"],
-        s_min: PositiveFloat,
-        beta_min: PositiveFloat = 0.1,
-        beta_max: PositiveFloat = 20.0,
-        sigma_min: PositiveFloat = 0.01,
-        sigma_max: PositiveFloat = 50.0,
-        sampler: Literal["ode", "sde", "predictor_corrector"] = "ode",
-        sampler_steps: PositiveInt = 500,
-        snr: PositiveFloat = 0.16,
-    ) -> "ImageScoreSDE":
-        """The numbers of ``UNet``, and of ``ScoreSDE`` those that are not its network's."""
-        diffusion = _diffusion(sde, beta_min, beta_max, sigma_min, sigma_max)
-        return cls(
-            UNet(event, channels, multipliers, residual_blocks, attention, heads),
-            _base(event, diffusion),
-            diffusion,
-            s_min,
-            weighting,
-            Sampler(sampler, sampler_steps, snr),
-        )
-
-
-def _diffusion(
-    kind: str, beta_min: float, beta_max: float, sigma_min: float, sigma_max: float
-) -> Diffusion:
-    preserving = VariancePreserving(beta_min, beta_max)
-    diffusions: dict[str, Diffusion] = {
-        "vp": preserving,
-        "subvp": SubVariancePreserving(preserving),
-        "ve": VarianceExploding(sigma_min, sigma_max),
-    }
-    return diffusions[kind]
 
 
 def _base(event: tuple[int, ...], diffusion: Diffusion) -> Density:

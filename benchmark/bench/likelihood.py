@@ -76,9 +76,11 @@ def table(dim: int) -> Table:
 
 def _trained(dim: int) -> Any:
     torch.manual_seed(0)
-    numbers = {"path": "trigonometric", "width": WIDTH, "depth": DEPTH, "time_frequencies": 8}
-    numbers |= {"space_frequencies": 0, "time_alpha": 1.0, "time_beta": 0.5}
-    flow = model.build("benchmark.baselines.interpolant.InterpolantFlow", (dim,), numbers)
+    network = {"class": "benchmark.networks.mlp.MLP", "width": WIDTH, "depth": DEPTH}
+    network |= {"time_frequencies": 8, "space_frequencies": 0}
+    draws = {"alpha": 1.0, "beta": 0.5}
+    arguments = {"network": network, "path": "trigonometric", "draws": draws}
+    flow = model.build("benchmark.baselines.interpolant.InterpolantFlow", (dim,), arguments)
     loop = plan(STEPS, "cosine", ema=0.0)
     descent, data = Descent(flow, loop, torch.device("cpu")), rows(dim, 30_000)
     for _ in range(STEPS):

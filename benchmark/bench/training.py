@@ -16,7 +16,8 @@ from benchmark.source import ROOT
 from benchmark.training.descent import Descent
 
 DIM, BATCH, COUNT = 43, 1000, 5
-NETWORK: dict[str, Any] = {"width": 512, "depth": 4, "time_frequencies": 8, "space_frequencies": 0}
+SIZE: dict[str, Any] = {"width": 512, "depth": 4, "time_frequencies": 8, "space_frequencies": 0}
+NETWORK = {"class": "benchmark.networks.mlp.MLP", **SIZE}
 METHODS = ROOT / "benchmark" / "baselines"
 BARE = "bare PyTorch step"
 
@@ -24,15 +25,16 @@ BARE = "bare PyTorch step"
 def table() -> Table:
     """Milliseconds per step, and how many times that of the bare step."""
     x1 = rows(DIM, BATCH)
-    interpolant = {**NETWORK, "path": "trigonometric", "time_alpha": 1.0, "time_beta": 0.5}
-    score = {**NETWORK, "sde": "vp", "weighting": "variance", "s_min": 1e-3}
+    draws = {"alpha": 1.0, "beta": 0.5}
+    interpolant = {"network": NETWORK, "path": "trigonometric", "draws": draws}
+    score = {"network": NETWORK, "sde": "vp", "weighting": "variance", "s_min": 1e-3}
     contestants = {
         BARE: _bare(x1),
         "bare PyTorch step, again": _bare(x1),
         "interpolant": _step("interpolant.InterpolantFlow", interpolant, x1),
         "interpolant, bfloat16": _step("interpolant.InterpolantFlow", interpolant, x1, "bfloat16"),
         "score-SDE": _step("score_sde.ScoreSDE", score, x1),
-        "OT-CFM": _step("ot_cfm.OTCFM", NETWORK, x1),
+        "OT-CFM": _step("ot_cfm.OTCFM", {"network": NETWORK}, x1),
         "FFJORD": _step("ffjord.FFJORD", _published("ffjord"), x1),
         "OT-Flow": _step("ot_flow.OTFlow", _published("ot_flow"), x1),
     }
@@ -59,7 +61,7 @@ def table() -> Table:
 
 
 def _bare(x1: torch.Tensor) -> Callable[[], None]:
-    network = MLP(DIM, **NETWORK)
+    network = MLP((DIM,), **SIZE)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
 
     def step() -> None:
@@ -76,9 +78,9 @@ def _bare(x1: torch.Tensor) -> Callable[[], None]:
 
 
 def _step(
-    name: str, numbers: dict[str, Any], x1: torch.Tensor, precision: str = "float32"
+    name: str, arguments: dict[str, Any], x1: torch.Tensor, precision: str = "float32"
 ) -> Callable[[], Any]:
-    method = model.build(f"benchmark.baselines.{name}", (DIM,), numbers)
+    method = model.build(f"benchmark.baselines.{name}", (DIM,), arguments)
     descent = Descent(method, plan(1, "constant", 0.999, precision), torch.device("cpu"))
     return lambda: descent.step(x1, 1.0)
 

@@ -1,5 +1,6 @@
 """The network of FFJORD: layers gated and shifted by time."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.networks.network import Network, by_rows, through
-from benchmark.shapes import Batch, PerSample
+from benchmark.shapes import Batch, PerSample, PositiveInt
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -44,12 +45,13 @@ class ConcatSquashMLP(Network):
 
     def __init__(
         self,
-        dim: int,
-        width: int,
-        depth: int,
+        event: tuple[int, ...],
+        width: PositiveInt,
+        depth: PositiveInt,
         activation: Literal["tanh", "softplus"] = "tanh",
     ) -> None:
         super().__init__()
+        dim = math.prod(event)
         sizes = [dim, *[width] * depth, dim]
         self.layers = nn.ModuleList(
             ConcatSquash(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.networks.network import Network, by_rows, through
-from benchmark.shapes import Batch, PerSample
+from benchmark.shapes import Batch, NonNegativeInt, PerSample, PositiveInt
 
 GATE = math.pi
 """Bound of the gate: paths of the interpolant turn by ``pi / 2`` per unit of time."""
@@ -30,17 +30,17 @@ class MLP(Network):
     time_waves: Tensor
     space_waves: Tensor
 
-    def __init__(  # noqa: PLR0913 (its size and its inputs)
+    def __init__(
         self,
-        dim: int,
-        width: int,
-        depth: int,
-        time_frequencies: int,
-        space_frequencies: int,
+        event: tuple[int, ...],
+        width: PositiveInt,
+        depth: PositiveInt,
+        time_frequencies: NonNegativeInt,
+        space_frequencies: NonNegativeInt,
         gated: bool = False,
     ) -> None:
         super().__init__()
-        self.gated = gated
+        self.gated, dim = gated, math.prod(event)
         self.register_buffer("time_waves", math.pi * torch.arange(1, time_frequencies + 1.0))
         self.register_buffer("space_waves", torch.arange(1, space_frequencies + 1.0))
         inputs = dim * (1 + 2 * space_frequencies) + 1 + 2 * time_frequencies

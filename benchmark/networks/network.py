@@ -17,6 +17,9 @@ from benchmark.divergence import exact_divergence
 from benchmark.names import load
 from benchmark.shapes import Batch, PerSample, Velocity
 
+AXES = {1: "vectors", 3: "images"}
+"""What rows with so many axes are called in ``Network.takes``."""
+
 TANGENTS = 2**20
 """Numbers in the tangents of one block of rows: few enough for the cache of a core."""
 
@@ -57,14 +60,33 @@ def _maker(given: Any, info: Any) -> Callable[[], Network | None]:
     if not isinstance(given, Mapping) or not isinstance(given.get("class"), str):
         raise ValueError("a network is written as {class: package.module.Class, <arguments>}")
     arguments = {name: value for name, value in given.items() if name != "class"}
-    kind = load(given["class"])
-    if not (isinstance(kind, type) and issubclass(kind, Network)):
-        raise ValueError(f"{given['class']} is no subclass of benchmark.networks.network.Network")
+    kind = _class(given["class"])
     if "event" not in (info.context or {}):
         parts.check(kind, arguments, supplied=("event",))
         return lambda: None
     event = info.context["event"]
+    _refuse_unfit(kind, event)
     return functools.partial(kind, event, **parts.convert(kind, arguments, event))
+
+
+def _class(name: str) -> type[Network]:
+    """The network class that ``name`` means; raises ``ValueError`` if it means none."""
+    try:
+        kind = load(name)
+    except (ImportError, ValueError) as error:  # ValueError: a name without a module
+        raise ValueError(f"there is no class {name!r}: {error}") from None
+    if not (isinstance(kind, type) and issubclass(kind, Network)):
+        raise ValueError(f"{name} is no subclass of benchmark.networks.network.Network")
+    return kind
+
+
+def _refuse_unfit(kind: type[Network], event: tuple[int, ...]) -> None:
+    """Raises ``ValueError`` for a network that does not take rows of this shape."""
+    given = AXES.get(len(event))
+    if given not in (None, *kind.takes):
+        raise ValueError(
+            f"{kind.__name__} takes {' and '.join(kind.takes)}; rows of shape {event} are {given}"
+        )
 
 
 NetworkMaker = Annotated[

@@ -8,6 +8,7 @@ Dhariwal (2021).
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.networks.network import Network
-from benchmark.shapes import Batch
+from benchmark.shapes import Batch, PositiveInt, Positives
 
 Images = Float[Tensor, "batch _ height width"]
 
@@ -37,14 +38,16 @@ class UNet(Network):
     Raises ``ValueError`` for events that are no images, and numbers that do not fit them.
     """
 
-    def __init__(  # noqa: PLR0913 (its size)
+    takes: ClassVar[tuple[str, ...]] = ("images",)
+
+    def __init__(
         self,
         event: tuple[int, ...],
-        channels: int,
-        multipliers: Sequence[int],
-        residual_blocks: int,
-        attention: Sequence[int],
-        heads: int,
+        channels: PositiveInt,
+        multipliers: Positives,
+        residual_blocks: PositiveInt,
+        attention: Positives,
+        heads: PositiveInt,
     ) -> None:
         super().__init__()
         widths, features = [channels * factor for factor in multipliers], 4 * channels
@@ -106,7 +109,7 @@ class _Attention(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(
-                f"model.heads is {heads}, where a resolution with attention has {width} channels; "
+                f"heads is {heads}, where a resolution with attention has {width} channels; "
                 f"allowed are divisors of that. Change heads, channels or multipliers."
             )
         self.heads, self.normalisation = heads, _normalisation(width)
@@ -176,13 +179,13 @@ def _sides(
     halvings = (longest - 1).bit_length()  # each rounds up, until 1 is left
     if not 1 <= levels <= halvings + 1:
         raise ValueError(
-            f"model.multipliers has {levels} resolutions, for images of {longest} pixels, which "
+            f"multipliers has {levels} resolutions, for images of {longest} pixels, which "
             f"can be halved {halvings} times; allowed are 1 to {halvings + 1} of them."
         )
     sides = [math.ceil(longest / 2**k) for k in range(levels)]
     if absent := [side for side in attention if side not in sides]:
         raise ValueError(
-            f"model.attention has sides {absent}, which no resolution has; allowed are {sides}."
+            f"attention has sides {absent}, which no resolution has; allowed are {sides}."
         )
     return sides
 
