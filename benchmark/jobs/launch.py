@@ -68,7 +68,7 @@ class Step:
     def join(self, threads: int) -> None:
         """Be one of its processes."""
         _outlived()
-        with explained(self.log, Path(self.folder)):
+        with explained(self.log):
             device = settle(threads, self.device, self.gpus)
             with parallel.together(device):
                 self._alone(device)

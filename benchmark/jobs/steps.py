@@ -19,15 +19,17 @@ from benchmark.data.dataset import Description
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
 from benchmark.measure import evaluation
+from benchmark.measure.evaluated import Evaluated, Trained, cost_file, likelihood_file
 from benchmark.measure.evaluation import HeldOut, Measured
 from benchmark.model import Model
 from benchmark.ode import Tolerance
-from benchmark.records import provenance, records
-from benchmark.records.records import Metric
+from benchmark.records import provenance
+from benchmark.records.provenance import package_of
 from benchmark.records.run import Run
 from benchmark.rows import Rows
 from benchmark.runtime import parallel
 from benchmark.runtime.checkpoint import Checkpoint, Part
+from benchmark.runtime.device import device_name
 from benchmark.runtime.log import CHECKPOINT
 from benchmark.training.loop import Row, Validation, fit
 from benchmark.training.settings import Training
@@ -56,9 +58,9 @@ def search(
     raises ``ValueError`` if that is all of them.
     """
     chosen = settings["search"]
-    key = provenance.key(run, _modules(numbers), settings["config"], dataset.describe(data), device)
+    key = _key(run, settings, dataset.describe(data), device)
     with Checkpoint(folder / f"search{CHECKPOINT}", key) as checkpoint:
-        checkpoint.visit(provenance.device_name(device))
+        checkpoint.visit(device_name(device))
         tried = []
         for factor in chosen["factors"]:
             trial = _trial(numbers, factor, chosen["share"])
@@ -68,9 +70,7 @@ def search(
         if not known:
             raise ValueError(f"Search of train.lr: none of the trainings has a finite NLL: {tried}")
         best = min(known, key=lambda rate: rate["validation_nll"])
-        made_by = provenance.of(
-            _modules(numbers), settings["config"], provenance.device_name(device)
-        )
+        made_by = _provenance(numbers, settings, device_name(device))
         found = {"lr": best["lr"], "tried": tried, **chosen, "provenance": made_by}
         write_json(folder / "search.json", found)
         checkpoint.remove()
@@ -120,14 +120,11 @@ def train(
     """
     description, training = dataset.describe(data), Training(**numbers["train"])
     key = {
-        **provenance.key(run, _modules(numbers), settings["config"], description, device),
+        **_key(run, settings, description, device),
         "lr": str(training.lr),  # perhaps found by a search, and then not in the config
     }
     with Checkpoint(folder / f"train{CHECKPOINT}", key) as checkpoint:
-        devices, part = (
-            checkpoint.visit(provenance.device_name(device)),
-            checkpoint.part("training"),
-        )
+        devices, part = checkpoint.visit(device_name(device)), checkpoint.part("training")
         fitted, history = _fit(run.seed, numbers, settings, data, device, part)
         if not parallel.is_first():
             return
@@ -148,7 +145,7 @@ def train(
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },
-            "provenance": provenance.of(_modules(numbers), settings["config"], devices),
+            "provenance": _provenance(numbers, settings, devices),
         }
         model.save(folder, fitted, stored)
         checkpoint.remove()
@@ -232,46 +229,57 @@ def evaluate(
     """
     torch.manual_seed(run.seed)
     description = dataset.describe(data)
-    tolerance, chunk = _tolerance(settings), settings["chunk"]
-    fitted = model.load(folder, tolerance).to(device)
-    x = HeldOut(data, "test", TEST_NOISE, device)
-    reason = fitted.method.likelihood_gap()
+    fitted = model.load(folder, _tolerance(settings)).to(device)
     key = {
-        **provenance.key(run, _modules(numbers), settings["config"], description, device),
+        **_key(run, settings, description, device),
         "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
     }
     with Checkpoint(folder / f"evaluate{CHECKPOINT}", key) as checkpoint:
-        devices = checkpoint.visit(provenance.device_name(device))
-        passes = _likelihoods(fitted, data, settings, checkpoint) if reason is None else []
-        likelihood = evaluation.averaged(passes) if passes else None
-        part = checkpoint.part("samples")
-        samples = evaluation.sample(fitted, settings["samples"], chunk, run.seed, part)
-        few, part = x[: settings["tight_rows"]], checkpoint.part("tight likelihood")
-        solve = _solve(fitted, passes, few, chunk, part)
+        devices = checkpoint.visit(device_name(device))
+        evaluated = _evaluated(run, fitted, settings, data, checkpoint)
         stored = read_json(folder / "model.json")
         protocol = _protocol(fitted, stored["weights"], settings, description)
-        now = [
-            *_likelihood_metrics(likelihood, reason),
-            *_sampling_metrics(samples, protocol["solver"]),
-            *_diagnostic_metrics(fitted, x[:chunk]),
-            Metric("evaluation_interruptions", float(checkpoint.interruptions), "1", "none"),
-        ]
-        made_by = provenance.of(_modules(numbers), settings["config"], devices)
-        _write_rows(folder / "samples.npy", samples.values)
-        gap = np.full(len(x), np.nan)
-        _write_rows(folder / "log_prob.npy", gap if likelihood is None else likelihood.values)
-        given = {} if reason is None else {"reason": reason}
-        solve |= {**given, "protocol": protocol, "provenance": made_by}
-        write_json(folder / "likelihood.json", solve)
+        made_by = _provenance(numbers, settings, devices)
+        _write_rows(folder / "samples.npy", evaluated.samples.values)
+        _write_rows(folder / "log_prob.npy", evaluated.log_prob(description.rows["test"]))
+        likelihood_file(evaluated, protocol, made_by).save(folder / "likelihood.json")
         precision = stored["training"]["precision"]
         clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
-        trained = _training_metrics(fitted, stored["training"])
-        write_json(
-            folder / "cost.json",
-            records.records(run, trained, clocked, stored["provenance"])
-            + records.records(run, now, clocked, made_by),
-        )
+        trained = _trained(stored)
+        cost_file(evaluated, trained, clocked, made_by).save(folder / "cost.json")
         checkpoint.remove()
+
+
+def _evaluated(
+    run: Run, fitted: Model, settings: dict[str, Any], data: str | Path, checkpoint: Checkpoint
+) -> Evaluated:
+    device, chunk = next(fitted.buffers()).device, settings["chunk"]
+    x, reason = HeldOut(data, "test", TEST_NOISE, device), fitted.method.likelihood_gap()
+    passes = _likelihoods(fitted, data, settings, checkpoint) if reason is None else []
+    part = checkpoint.part("samples")
+    samples = evaluation.sample(fitted, settings["samples"], chunk, run.seed, part)
+    tight, few = None, x[: settings["tight_rows"]]
+    if passes and passes[0].nfe:
+        part, tolerance = checkpoint.part("tight likelihood"), fitted.tolerance.tightened(10.0)
+        tight = evaluation.log_prob(fitted, few, chunk, tolerance, part)
+    diagnosed = x[:chunk].to(torch.get_default_dtype())
+    return Evaluated(
+        passes=passes,
+        tight=tight,
+        samples=samples,
+        parameters=model.parameters(fitted),
+        diagnostics=fitted.method.diagnostics(fitted.coordinates(diagnosed)),
+        diagnosed=len(diagnosed),
+        interruptions=checkpoint.interruptions,
+        reason=reason,
+    )
+
+
+def _trained(stored: dict[str, Any]) -> Trained:
+    """What ``model.json`` states of the training."""
+    names = ("steps", "seconds", "peak_memory", "interruptions")
+    training = {name: stored["training"][name] for name in names}
+    return Trained(**training, provenance=stored["provenance"])
 
 
 def _likelihoods(
@@ -307,29 +315,6 @@ def _protocol(
         "data": description.hash,
         **({"dequantisation": noise} if description.levels is not None else {}),
     }
-
-
-def _solve(
-    fitted: Model, passes: list[Measured], few: torch.Tensor, chunk: int, part: Part
-) -> dict[str, Any]:
-    """What a likelihood took, and ``few`` of the rows of its first pass at a 10x tighter
-    tolerance."""
-    if not passes or not passes[0].nfe:
-        return {"nfe": None, "nodes": None, "probe_error": None, "tight_log_prob": None}
-    tight = evaluation.log_prob(fitted, few, chunk, fitted.tolerance.tightened(10.0), part)
-    likelihood = evaluation.averaged(passes)
-    return {
-        "nfe": likelihood.nfe,
-        "nodes": likelihood.nodes,
-        "probe_error": likelihood.probe_error,
-        "tight_log_prob": _finite(tight.values),
-        "loose_log_prob": _finite(passes[0].values[: len(few)]),
-    }
-
-
-def _finite(values: np.ndarray) -> list[float | None]:
-    """For JSON, which has no other numbers."""
-    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def backward(
@@ -423,43 +408,18 @@ def _write_history(path: Path, history: list[Row]) -> None:
         lines.writerows([*row[:-1], *map(row.diagnostics.get, diagnostics)] for row in history)
 
 
-def _training_metrics(fitted: Model, training: dict[str, Any]) -> list[Metric]:
-    seconds, steps = training["seconds"], training["steps"]
-    nothing = "closed form: nothing is trained"
-    return [
-        _known("training_seconds", seconds, "s", nothing),
-        _known("seconds_per_step", None if seconds is None else seconds / steps, "s", nothing),
-        Metric("peak_memory", training["peak_memory"], "MiB"),
-        Metric("training_interruptions", float(training["interruptions"]), "1", "none"),
-        _known("parameters", float(model.parameters(fitted)) or None, "1", nothing),
-    ]
+def _key(
+    run: Run, settings: dict[str, Any], description: Description, device: torch.device
+) -> dict[str, str]:
+    source, config = settings["source"], settings["config"]
+    return provenance.resume_key(run, source, config, description.hash, device)
 
 
-def _likelihood_metrics(likelihood: Measured | None, reason: str | None) -> list[Metric]:
-    if likelihood is None:
-        return [Metric("likelihood_seconds", None, "s", reason=reason)]
-    return [Metric("likelihood_seconds", likelihood.seconds, "s", n=len(likelihood.values))]
-
-
-def _sampling_metrics(samples: Measured, solver: str) -> list[Metric]:
-    no_ode = f"no ODE is solved, solver {solver}"
-    n, rate = len(samples.values), len(samples.values) / samples.seconds
-    return [
-        Metric("sampling_seconds", samples.seconds, "s", n=n),
-        _known("nfe_sampling", samples.nfe or None, "evaluations", no_ode),
-        Metric("samples_per_second", rate, "1/s", direction="higher", n=n),
-    ]
-
-
-def _diagnostic_metrics(fitted: Model, few: torch.Tensor) -> list[Metric]:
-    """What the method says of itself on ``few`` test rows, in its coordinates."""
-    found = fitted.method.diagnostics(fitted.coordinates(few.to(torch.get_default_dtype())))
-    return [Metric(name, value, "1", "none", n=len(few)) for name, value in found.items()]
-
-
-def _known(name: str, value: float | None, unit: str, otherwise: str) -> Metric:
-    return Metric(name, value, unit, reason=otherwise if value is None else None)
-
-
-def _modules(numbers: dict[str, Any]) -> list[str]:
-    return [names.module_of(numbers["class"]), __name__]
+def _provenance(numbers: dict[str, Any], settings: dict[str, Any], devices: str) -> dict[str, Any]:
+    return provenance.of(
+        settings["source"],
+        settings["config"],
+        package=package_of(numbers["class"]),
+        device=devices,
+        threads=torch.get_num_threads(),
+    )
