@@ -1,7 +1,7 @@
 """Features of images that come chunk by chunk: their moments, and some of the vectors."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class FeatureAccumulator:
         }
 
     @classmethod
-    def restored(cls, state: dict[str, Any] | None) -> Self:
+    def restored(cls, state: dict[str, Any] | None) -> "FeatureAccumulator":
         """The accumulator with this ``state``; without one, an empty one."""
         if state is None:
             return cls()

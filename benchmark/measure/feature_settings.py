@@ -1,6 +1,6 @@
 """How images of a data set are compared by their features: the key ``features`` of a suite."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic import model_validator as validator
@@ -38,7 +38,7 @@ class FeatureSettings(BaseModel):
     inception: Resize | None = None
 
     @validator(mode="after")
-    def _one_network(self) -> Self:
+    def _one_network(self) -> "FeatureSettings":
         if (self.classifier is None) == (self.inception is None):
             raise ValueError("one of `classifier` and `inception` is needed, and not both")
         return self

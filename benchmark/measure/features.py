@@ -105,7 +105,7 @@ class Classifier(Extractor):
 
     Convolutions of 3 x 3, each with a pooling that halves the sides, while these have
     ``SMALLEST_SIDE`` pixels, and one layer of ``width`` units, which are the features.
-    ``brightest`` is the largest value of a pixel. Raises ``ValueError`` for images that are too small.
+    ``brightest`` is the largest value of a pixel. Raises ``ValueError`` for smaller images.
     """
 
     resize = "none"

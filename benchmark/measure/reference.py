@@ -9,7 +9,7 @@ statistics of its training images (``reference.npz``), feature vectors of some o
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Reference:
     rows: np.ndarray
 
     @classmethod
-    def load(cls, extractor: Extractor, run: Run) -> Self:
+    def load(cls, extractor: Extractor, run: Run) -> "Reference":
         """The reference of the data set of ``run``, as ``save`` wrote it."""
         return cls(extractor, Statistics.load(run.reference), np.load(run.reference_rows))
 

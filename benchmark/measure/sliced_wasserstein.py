@@ -97,7 +97,7 @@ def _pot() -> ModuleType:
         import ot
     except ImportError as error:
         raise ImportError(
-            f"The sliced Wasserstein distance needs POT, which cannot be imported: {error}. Install "
-            f"it with `pip install --constraint constraints.txt POT`."
+            f"The sliced Wasserstein distance needs POT, which cannot be imported: {error}. "
+            f"Install it with `pip install --constraint constraints.txt POT`."
         ) from error
     return ot

@@ -4,12 +4,14 @@ import difflib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.files import write_json
+
+Kind = TypeVar("Kind", bound="StoredFile")
 
 SHOWN = 60
 """Characters of a value that an error message shows."""
@@ -25,7 +27,7 @@ class StoredFile(BaseModel):
     version: int = Field(default=1, alias="schema")
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls: type[Kind], path: str | Path) -> Kind:
         """The content of ``path``. Raises ``ValueError`` in words for anything else."""
         text = Path(path).read_text()
         _check_version(path, text, cls.current)
