@@ -1,45 +1,49 @@
-"""Records: a number or a reason, and where it comes from."""
+"""Records: a number or a reason, how it was measured, in a file of a known schema."""
 
 import math
-import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from benchmark.files import write_json
+from benchmark.files import read_json, write_json
 from benchmark.records import records
-from benchmark.records.records import Metric
+from benchmark.records.records import Metric, Reading, Source
 from benchmark.records.run import Run, data_folder
-from benchmark.source import ROOT, digest, files_of
+from benchmark.source import ROOT
 
 RUN = Run("quick", "moons", "ffjord", 2)
+SOURCE = Source("nll", ("solver", "atol"), {"commit": "c"})
 
 
 def test_a_run_has_its_folder():
     assert RUN.folder == Path("results/quick/moons/ffjord/seed2")
     assert data_folder("quick", "moons") == Path("results/quick/moons/data")
+    assert RUN.measurement("nll") == RUN.folder / "measurements/nll.json"
+    assert RUN.reference == Path("results/quick/moons/features/reference.npz")
 
 
 def test_what_is_written_is_read(tmp_path):
     metrics = [
-        Metric("nll", 1.5, "nats", standard_error=0.1, n=7),
-        Metric("fid", None, "1", reason="no network"),
-        Metric("speed", 3.0, "1/s", direction="higher"),
+        Metric("nll", 1.5, "nats", standard_error=0.1, n=7, heading="NLL"),
+        Metric("kl", None, "1", reason="no truth"),
     ]
-    content = records.records(RUN, metrics, {"solver": "x"}, {"commit": "c"})
-    write_json(tmp_path / "new" / "nll.json", content)
-    found = records.read(tmp_path / "new" / "nll.json")
-    shared = {
-        **{"suite": "quick", "dataset": "moons", "method": "ffjord", "seed": 2},
-        **{"protocol": {"solver": "x"}, "provenance": {"commit": "c"}},
-    }
+    other = Metric("speed", 3.0, "1/s", direction="higher")
+    readings = [Reading(metrics, {"solver": "x"}), Reading([other], {}, {"commit": "d"})]
+    path = tmp_path / "new" / "nll.json"
+    records.write(path, RUN, SOURCE, readings)
+    assert read_json(path)["schema"] == 1 and list(read_json(path)) == ["schema", "records"]
+    found = records.read(path)
     assert found[0] == {
-        **{"metric": "nll", "value": 1.5, "unit": "nats", "direction": "lower"},
-        **{"standard_error": 0.1, "n": 7, "reason": None},
-        **shared,
+        **asdict(RUN),
+        **{"measurement": "nll", "metric": "nll", "heading": "NLL", "value": 1.5, "unit": "nats"},
+        **{"direction": "lower", "standard_error": 0.1, "n": 7, "reason": None},
+        **{"compared": ["solver", "atol"], "protocol": {"solver": "x"}},
+        "provenance": {"commit": "c"},
     }
-    assert (found[1]["value"], found[1]["reason"]) == (None, "no network")
+    assert (found[1]["value"], found[1]["reason"]) == (None, "no truth")
     assert found[2]["direction"] == "higher" and len(found) == 3
+    assert (found[2]["protocol"], found[2]["provenance"]) == ({}, {"commit": "d"})
 
 
 @pytest.mark.parametrize(("value", "reason"), [(None, None), (1.0, "unknown")])
@@ -51,53 +55,27 @@ def test_a_metric_has_either_a_value_or_a_reason(value, reason):
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_number_that_is_none_is_not_written(tmp_path, bad):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(
-            tmp_path / "nll.json", records.records(RUN, [Metric("nll", bad, "nats")], {}, {})
-        )
+        readings = [Reading([Metric("nll", bad, "nats")], {})]
+        records.write(tmp_path / "nll.json", RUN, SOURCE, readings)
     assert not list(tmp_path.iterdir())
 
 
-def test_provenance_names_commit_source_config_and_versions():
-    found = records.provenance(["benchmark.ode"], config="c0ffee", device="abacus")
-    assert found["source"] == digest(files_of("benchmark.ode"))
-    assert found["source"] != records.provenance(["benchmark.flow"], config="")["source"]
-    assert (found["config"], found["device"]) == ("c0ffee", "abacus")
-    assert {"python", "torch", "torchdiffeq", "numpy"} <= set(found["versions"])
+def test_an_unknown_schema_is_refused_in_words(tmp_path):
+    path = tmp_path / "nll.json"
+    write_json(path, {"schema": 2, "numbers": []})
+    with pytest.raises(ValueError) as caught:
+        records.read(path)
+    assert str(caught.value) == (
+        f"{path}: is of schema 2; this version of the benchmark reads 1. Update it, or measure "
+        f"again."
+    )
 
 
-def repository(folder):
-    def git(*arguments):
-        who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
-        command = ["git", *who, *arguments]
-        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-
-    git("init")
-    (folder / "file.py").write_text("first\n")
-    git("add", "file.py")
-    git("commit", "-m", "first")
-    return git("rev-parse", "HEAD").stdout.strip()
-
-
-def test_provenance_tells_whether_the_commit_is_what_ran(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "ROOT", tmp_path)
-    commit = repository(tmp_path)
-    clean = records.provenance([], config="")
-    assert (clean["commit"], clean["dirty"]) == (commit, False)
-    (tmp_path / "file.py").write_text("second\n")
-    assert records.provenance([], config="")["dirty"] is True
-    (tmp_path / "file.py").write_text("first\n")
-    assert records.provenance([], config="")["dirty"] is False
-    (tmp_path / "method.py").write_text("not in the commit\n")
-    assert records.provenance([], config="")["dirty"] is True
-
-
-def test_provenance_without_a_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "ROOT", tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    found = records.provenance([], config="")
-    assert (found["commit"], found["dirty"]) == (None, None)
-    monkeypatch.setenv("PATH", "")  # no git at all
-    assert records.provenance([], config="")["commit"] is None
+def test_records_of_earlier_versions_are_refused_in_words(tmp_path):
+    path = tmp_path / "nll.json"
+    write_json(path, [{"metric": "nll", "value": 3.0}])
+    with pytest.raises(ValueError, match=r"nll.json: found \[\{.*\]; allowed is an object"):
+        records.read(path)
 
 
 def test_config_hash_does_not_depend_on_the_order_of_keys():

@@ -94,7 +94,8 @@ class Description:
     """What the rows of a prepared folder are; ``hash`` identifies their content.
 
     Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
-    number of rows of the base to fit with, ``None`` where there are none.
+    number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
+    of the code that made them, where it was stated.
     """
 
     event: tuple[int, ...]
@@ -104,6 +105,7 @@ class Description:
     rows: dict[str, int]
     hash: str
     base: int | None = None
+    source: str | None = None
 
     @property
     def unit(self) -> str:
@@ -127,11 +129,12 @@ def write(
     splits: Splits,
     truth: Mapping[str, np.ndarray],
     base: Splits | None = None,
+    source: str | None = None,
 ) -> None:
     """Write a prepared folder; refuses rows that are empty, misshapen or not finite, bad labels.
 
     ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
-    ``base`` are rows of the base, of the same kind.
+    ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
     """
     arrays = splits.rows
     if base is not None:
@@ -149,6 +152,7 @@ def write(
         rows={name: len(rows) for name, rows in splits.rows.items()},
         hash=_hash(arrays),
         base=None if base is None else len(base.train),
+        source=source,
     )
     with atomic(folder) as temporary:
         temporary.mkdir()

@@ -1,4 +1,4 @@
-"""From fetched files, or from nothing, to the prepared folder of a data set."""
+"""The prepared folder of a data set, made from fetched files or from nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,17 @@ from benchmark.data import dataset, fetch
 from benchmark.data.dataset import Splits
 
 
-def prepare(entry: dict[str, Any], downloads: Path, folder: str | Path) -> None:
-    """Write the prepared folder of one data set of the config; refuses damaged downloads."""
+def prepare(
+    entry: dict[str, Any], downloads: Path, folder: str | Path, source: str | None = None
+) -> None:
+    """Write the prepared folder of one data set of the config; refuses damaged downloads.
+
+    ``source`` is the digest of the code that makes the rows, for ``data.json``.
+    """
     kind = names.load(entry["class"])
-    found = splits(entry, downloads).some(entry.get("held_out", {}))
+    rows = splits(entry, downloads).some(entry.get("held_out", {}))
     base = splits(entry["base"], downloads) if "base" in entry else None
-    dataset.write(folder, kind, found, _truth(kind.density, found), base)
+    dataset.write(folder, kind, rows, _truth(kind.density, rows), base, source)
 
 
 def splits(entry: dict[str, Any], downloads: Path) -> Splits:
@@ -26,16 +31,17 @@ def splits(entry: dict[str, Any], downloads: Path) -> Splits:
         for file in fetch.source(entry["source"]).files:
             fetch.verify(file, downloads / file.path)
             given["source"] = (downloads / file.path).parent
-    found: Splits = names.load(entry["class"]).prepare(**entry["numbers"], **given)
-    return found
+    rows: Splits = names.load(entry["class"]).prepare(**entry["numbers"], **given)
+    return rows
 
 
 def _truth(density: str | None, splits: Splits) -> dict[str, np.ndarray]:
+    """True log-density in nats of the held-out rows, where it is known."""
     if density is None:
         return {}
-    known = names.load(density)()
+    truth = names.load(density)()
     held_out = {"validation": splits.validation, "test": splits.test}
     return {
-        name: known.log_prob(torch.from_numpy(rows).double()).numpy()
+        name: truth.log_prob(torch.from_numpy(rows).double()).numpy()
         for name, rows in held_out.items()
     }

@@ -45,7 +45,7 @@ class Measured:
 
 
 class HeldOut:
-    """The rows of a split as they are measured: each slice is read and dequantised when asked for.
+    """The rows of a split as they are measured: slices are read and dequantised on demand.
 
     ``seed`` is that of the noise; slices are tensors on ``device``.
     """
@@ -61,15 +61,15 @@ class HeldOut:
 
     def __getitem__(self, part: slice) -> Tensor:
         start = part.start or 0
-        found = dataset.dequantise(self.rows[part], self.levels, self.seed, start)
-        return torch.tensor(found, device=self.device)
+        rows = dataset.dequantise(self.rows[part], self.levels, self.seed, start)
+        return torch.tensor(rows, device=self.device)
 
     def parts(self, size: int) -> Iterator[Tensor]:
         """All rows, ``size`` at a time."""
         return (self[start : start + size] for start in range(0, len(self), size))
 
 
-def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
+def log_prob(
     model: Model,
     x: Batch | HeldOut,
     chunk: int,
@@ -79,17 +79,16 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
 ) -> Measured:
     """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve, after a warm-up.
 
-    Of large rows fewer (``rows_at_once``), which bounds the memory.
-    Random probes of the divergence, of the seed ``probes``, are the same for every method. Chunks
-    whose values are in ``part`` are not solved again. Raises ``Interrupted`` when it was asked to
-    stop.
+    Fewer when rows are large, to bound memory (``rows_at_once``). Random probes of the divergence,
+    of the seed ``probes``, are the same for every method. Chunks whose values are in ``part`` are
+    not solved again. Raises ``Interrupted`` on a request to stop.
     """
 
     def solve(rows: slice) -> Likelihood:
-        found = model.solve_log_prob(x[rows], tolerance)
-        error = found.standard_error
-        return found._replace(
-            values=found.values.cpu(), standard_error=None if error is None else error.cpu()
+        solved = model.solve_log_prob(x[rows], tolerance)
+        error = solved.standard_error
+        return solved._replace(
+            values=solved.values.cpu(), standard_error=None if error is None else error.cpu()
         )
 
     first = x[:1]
@@ -100,27 +99,27 @@ def log_prob(  # noqa: PLR0913 (what a likelihood depends on)
         chunks = [slice(start, start + size) for start in range(0, len(x), size)]
         solved, seconds = _in_chunks(solve, chunks, x.device, part)
     values, nfe, nodes, errors = zip(*solved, strict=True)
-    shares = np.array([len(chosen) for chosen in values]) / len(x)
+    shares = np.array([len(chunk_values) for chunk_values in values]) / len(x)
     known = [error for error in errors if error is not None]
     probe_error = torch.cat(known).norm().item() / len(x) if known else None
-    found = torch.cat(values).numpy()
-    return Measured(found, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
+    log_density = torch.cat(values).numpy()
+    return Measured(log_density, float(shares @ nfe), seconds, float(shares @ nodes), probe_error)
 
 
 def averaged(passes: Sequence[Measured]) -> Measured:
-    """The mean log-density of each row over passes with independent noise; their seconds in all.
+    """The mean log-density of each row over passes with independent noise; their total seconds.
 
     The passes differ by as much as noise and probes change a row.
     """
     if len(passes) == 1:
         return passes[0]
-    values = np.stack([found.values for found in passes])
+    values = np.stack([one.values for one in passes])
     errors = values.std(axis=0, ddof=1) / math.sqrt(len(passes))
     return Measured(
         values=values.mean(axis=0),
-        nfe=float(np.mean([found.nfe for found in passes])),
-        seconds=sum(found.seconds for found in passes),
-        nodes=float(np.mean([found.nodes for found in passes])),
+        nfe=float(np.mean([one.nfe for one in passes])),
+        seconds=sum(one.seconds for one in passes),
+        nodes=float(np.mean([one.nodes for one in passes])),
         probe_error=float(np.linalg.norm(errors) / len(errors)),
     )
 
@@ -128,13 +127,12 @@ def averaged(passes: Sequence[Measured]) -> Measured:
 def sample(model: Model, n: int, chunk: int, seed: int, part: Part = NOT_KEPT) -> Measured:
     """``n`` samples, ``chunk`` per solve; an untimed solve warms the machine up.
 
-    Chunks that are in ``part`` are not drawn again. Raises ``Interrupted`` when it was asked to
-    stop.
+    Chunks that are in ``part`` are not drawn again. Raises ``Interrupted`` on a request to stop.
     """
 
     def solve(given: tuple[int, int]) -> Solution:
-        found = draw(model, *given, seed)
-        return found._replace(values=found.values.float().cpu())
+        drawn = draw(model, *given, seed)
+        return drawn._replace(values=drawn.values.float().cpu())
 
     model.sample(1)
     sizes = enumerate(chunk_sizes(n, chunk))
@@ -144,7 +142,7 @@ def sample(model: Model, n: int, chunk: int, seed: int, part: Part = NOT_KEPT) -
 
 
 def chunk_sizes(n: int, chunk: int) -> list[int]:
-    """Of ``n`` samples in chunks of at most ``chunk``."""
+    """The sizes of chunks of at most ``chunk`` in which ``n`` samples are drawn."""
     return [min(chunk, n - start) for start in range(0, n, chunk)]
 
 
@@ -161,9 +159,9 @@ def draw(model: Model, number: int, size: int, seed: int) -> Solution:
 def _in_chunks(
     solve: Callable[[Any], tuple], chunks: Sequence[Any], device: torch.device, part: Part
 ) -> tuple[list[tuple], float]:
-    """``solve`` of each chunk as a plain tuple, and the seconds that took; goes on from ``part``.
+    """``solve`` of each chunk as a plain tuple, and the seconds it took; resumes from ``part``.
 
-    The clock leaves out what was lost, and saving.
+    The clock leaves out lost work and saving.
     """
     solved: list[tuple] = []
     clock, state = Clock(device), part.state()
@@ -171,7 +169,7 @@ def _in_chunks(
         solved, clock.seconds = list(state["solved"]), state["seconds"]
         restore_random_states(state["random"], device)
         log.warning(
-            f"{part.name}: going on after {len(solved):,} of {len(chunks):,} chunks; "
+            f"{part.name}: resuming after {len(solved):,} of {len(chunks):,} chunks; "
             f"interruptions so far: {part.interruptions}."
         )
         clock.resume()
@@ -192,7 +190,7 @@ def grid(lower: np.ndarray, upper: np.ndarray, points: int) -> np.ndarray:
 
 
 def peak_memory(device: torch.device) -> float:
-    """Largest memory of this process so far in MiB: on its GPU, or resident."""
+    """Peak memory of this process so far in MiB: on its GPU, or resident."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,9 +1,9 @@
-"""Features of images, on which distances between sets of images rest.
+"""Features of images, from which distances between sets of images are computed.
 
 An extractor maps images, uint8 ``[n, C, H, W]``, to vectors. ``Inception`` is the network of FID,
 as clean-fid has it (Parmar, Zhang and Zhu, 2022), with the resizing that belongs to it.
 ``Classifier`` is trained on the labels of a data set, where Inception's weights cannot be had or
-do not suit the images; a Fréchet distance that rests on it is no FID: it is called ``fd_`` and its
+do not suit the images; a Fréchet distance of its features is no FID: it is called ``fd_`` and its
 name, a kernel distance ``kd_``.
 """
 
@@ -12,7 +12,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -23,19 +23,19 @@ from torch.nn.functional import cross_entropy
 
 from benchmark.data.fetch import remote_file, verify
 from benchmark.files import atomic, read_json, write_json
+from benchmark.measure.feature_settings import ClassifierFit, Resize
 from benchmark.names import load as load_name
 
 WEIGHTS = "inception/inception-2015-12-05.pt"
 """Inception's, in the catalogue of fetched files."""
 
-RESIZES = ("clean", "legacy_tensorflow")
-"""clean-fid's ways of resizing to 299 x 299 that use these weights."""
+RESIZES = get_args(Resize)
 
-SMALLEST = 8
+SMALLEST_SIDE = 8
 """Side, in pixels, of the smallest images that a classifier takes."""
 
 CHANNELS = (32, 64, 128)
-"""Of the convolutions of a classifier, at each side; the last for all further ones."""
+"""Channels of the convolutions of a classifier, one by one; the last for all further ones."""
 
 BATCH = 128
 LR = 3e-3
@@ -45,7 +45,7 @@ Features = Float[Tensor, "batch features"]
 
 
 class Extractor(nn.Module, abc.ABC):
-    """A network whose values on images are features."""
+    """A network that maps images to feature vectors."""
 
     metric: str
     """What the Fréchet distance of its features is called."""
@@ -57,11 +57,11 @@ class Extractor(nn.Module, abc.ABC):
     @property
     @abc.abstractmethod
     def identity(self) -> str:
-        """What is different for two extractors whose features differ."""
+        """A string unique to these weights: extractors whose features differ have others."""
 
     @property
     def key(self) -> dict[str, str]:
-        """That part of the key of ``frechet.Statistics`` which is the extractor's."""
+        """The part of the key of ``frechet.Statistics`` that states the extractor."""
         return {"extractor": self.identity, "resize": self.resize}
 
     @abc.abstractmethod
@@ -103,9 +103,9 @@ class Inception(Extractor):
 class Classifier(Extractor):
     """A small convolutional network for images of shape ``event`` in ``classes`` classes.
 
-    Convolutions of 3 x 3, each with a pooling that halves the sides, while these have ``SMALLEST``
-    pixels, and one layer of ``width`` units, which are the features. ``brightest`` is the largest
-    value of a pixel. Raises ``ValueError`` for images that are too small.
+    Convolutions of 3 x 3, each with a pooling that halves the sides, while these have
+    ``SMALLEST_SIDE`` pixels, and one layer of ``width`` units, which are the features.
+    ``brightest`` is the largest value of a pixel. Raises ``ValueError`` for smaller images.
     """
 
     resize = "none"
@@ -113,9 +113,9 @@ class Classifier(Extractor):
 
     def __init__(self, name: str, event: tuple[int, ...], classes: int, width: int) -> None:
         super().__init__()
-        if min(event[1:]) < SMALLEST:
+        if min(event[1:]) < SMALLEST_SIDE:
             raise ValueError(
-                f"A classifier takes images of at least {SMALLEST} x {SMALLEST} pixels; "
+                f"A classifier takes images of at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels; "
                 f"found images of shape {event}."
             )
         self.metric, self.kernel_metric = f"fd_{name}", f"kd_{name}"
@@ -126,7 +126,7 @@ class Classifier(Extractor):
 
     @property
     def identity(self) -> str:
-        """Its name and a hash of its weights: another training is another extractor."""
+        """The name and a hash of the weights: another training is another extractor."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
@@ -147,23 +147,15 @@ class Classifier(Extractor):
 
     @classmethod
     def load(cls, folder: str | Path) -> "Classifier":
-        """What ``save`` wrote, ready to use."""
+        """The classifier that ``save`` wrote, ready to use."""
         about = read_json(Path(folder) / "classifier.json")
         classifier = cls(**{**about, "event": tuple(about["event"])})
         classifier.load_state_dict(load_file(Path(folder) / "classifier.safetensors"))
         return classifier.eval()
 
 
-class Fit(NamedTuple):
-    """How a classifier is trained: units of its last layer, passes over the rows, and the seed."""
-
-    width: int
-    epochs: int
-    seed: int
-
-
 def train_classifier(
-    name: str, images: np.ndarray, labels: np.ndarray, fit: Fit, device: torch.device
+    name: str, images: np.ndarray, labels: np.ndarray, fit: ClassifierFit, device: torch.device
 ) -> Classifier:
     """A classifier of ``images``, uint8 ``[n, C, H, W]``, by ``labels`` ``0, 1, ...``, ``[n]``.
 
@@ -181,13 +173,13 @@ def train_classifier(
 
 def accuracy(classifier: Classifier, images: np.ndarray, labels: np.ndarray, chunk: int) -> float:
     """The share of images whose largest output is that of their label."""
-    device, right = classifier.brightest.device, 0
+    device, correct = classifier.brightest.device, 0
     parts = np.split(labels, range(chunk, len(labels), chunk))
     for x, y in zip(features(classifier, images, chunk), parts, strict=True):
         with torch.no_grad():
             outputs = classifier.head(torch.from_numpy(x).to(device))
-        right += int((outputs.argmax(dim=1).cpu().numpy() == y).sum())
-    return right / len(labels)
+        correct += int((outputs.argmax(dim=1).cpu().numpy() == y).sum())
+    return correct / len(labels)
 
 
 def features(extractor: Extractor, images: np.ndarray, chunk: int) -> Iterator[np.ndarray]:
@@ -200,11 +192,13 @@ def features(extractor: Extractor, images: np.ndarray, chunk: int) -> Iterator[n
     for start in range(0, len(images), chunk):
         part = torch.tensor(images[start : start + chunk], device=device)
         with torch.no_grad():
-            found: np.ndarray = extractor(part).cpu().numpy()
-        yield found
+            vectors: np.ndarray = extractor(part).cpu().numpy()
+        yield vectors
 
 
-def _fit(classifier: Classifier, images: np.ndarray, labels: np.ndarray, fit: Fit) -> None:
+def _fit(
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, fit: ClassifierFit
+) -> None:
     draw, batches = np.random.default_rng(fit.seed), math.ceil(len(images) / BATCH)
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=LR)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, fit.epochs * batches)
@@ -221,7 +215,7 @@ def _fit(classifier: Classifier, images: np.ndarray, labels: np.ndarray, fit: Fi
 def _layers(event: tuple[int, ...], width: int) -> Iterator[nn.Module]:
     channels, height, high = event
     stage = 0
-    while min(height, high) >= SMALLEST:
+    while min(height, high) >= SMALLEST_SIDE:
         wide = CHANNELS[min(stage, len(CHANNELS) - 1)]
         yield nn.Conv2d(channels, wide, 3, padding=1)
         yield nn.MaxPool2d(2)

@@ -1,28 +1,26 @@
-"""Records: one measured number, with what it needs to be believed.
+"""Records: one measured number each, with what it needs to be believed.
 
-A record file is a JSON list of records of one run. Each record is a flat mapping
-``suite, dataset, method, seed, metric, value, standard_error, unit, n, direction, reason``
-and two mappings: ``protocol`` (how it was measured: two records may be ranked against each
-other only if their protocols agree) and ``provenance`` (what measured it, where and when).
+A record says which run it is of, which measurement made it, the number (or the reason why there is
+none), the ``protocol`` (how it was measured: two records may be ranked against each other only if
+their protocols agree in the keys ``compared``) and the ``provenance`` (what made it, where, when).
 """
 
 import hashlib
-import importlib.metadata
 import json
-import platform
-import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.files import read_json
+from pydantic import BaseModel, ConfigDict
+
 from benchmark.records.run import Run
-from benchmark.source import ROOT, digest, files_of
+from benchmark.records.stored import StoredFile
 
 FLOOR = "floor"
-"""In the place of a method, in records of test images beside training images."""
+"""Stands for a method in records of test rows compared with training rows."""
+
+Direction = Literal["lower", "higher", "none"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,17 @@ class Metric:
     """One number of a run. A number that was not computed is ``None`` and says why in ``reason``.
 
     ``n`` counts what was averaged (test rows, timed repetitions); ``standard_error`` is that of
-    the mean over these ``n``, in ``unit``.
+    the mean over these ``n``, in ``unit``. A metric with a ``heading`` is a column of the tables.
     """
 
     metric: str
     value: float | None
     unit: str
-    direction: Literal["lower", "higher", "none"] = "lower"
+    direction: Direction = "lower"
     standard_error: float | None = None
     n: int | None = None
     reason: str | None = None
+    heading: str | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
@@ -49,39 +48,64 @@ class Metric:
             )
 
 
-def records(
-    run: Run, metrics: Sequence[Metric], protocol: dict[str, Any], provenance: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """The content of a record file, or of a part of it that shares protocol and provenance."""
-    shared = {"protocol": protocol, "provenance": provenance}
-    return [{**asdict(run), **asdict(metric), **shared} for metric in metrics]
+@dataclass(frozen=True)
+class Reading:
+    """Metrics that share a protocol and a provenance; without one, that of their measurement."""
+
+    metrics: Sequence[Metric]
+    protocol: Mapping[str, Any]
+    provenance: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The measurement that makes records: its name, and the keys in which protocols must agree."""
+
+    measurement: str
+    compared: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Record(BaseModel):
+    """One metric of one run, as it is stored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str
+    dataset: str
+    method: str
+    seed: int
+    measurement: str
+    metric: str
+    heading: str | None
+    value: float | None
+    standard_error: float | None
+    unit: str
+    n: int | None
+    direction: Direction
+    reason: str | None
+    compared: list[str]
+    protocol: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+class RecordFile(StoredFile):
+    """The records of one measurement of one run."""
+
+    records: list[Record]
+
+
+def write(path: str | Path, run: Run, source: Source, readings: Iterable[Reading]) -> None:
+    """Write the record file of a measurement of ``run``."""
+    records = [
+        _record(run, source, reading, metric) for reading in readings for metric in reading.metrics
+    ]
+    RecordFile(records=records).save(path)
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
-    """The records of one file."""
-    return list(read_json(path))
-
-
-def provenance(modules: Sequence[str], config: str, **more: Any) -> dict[str, Any]:
-    """What made a record: commit, hash of the source of ``modules``, hash of the config, versions.
-
-    ``more`` (device, ...) is added as it is; ``commit`` is ``None`` outside a git checkout.
-    """
-    status = _git("status", "--porcelain")
-    return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": None if status is None else bool(status),
-        "source": digest(files_of(*modules)),
-        "config": config,
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: importlib.metadata.version(name) for name in ("torch", "torchdiffeq", "numpy")
-            },
-        },
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        **more,
-    }
+    """The records of one file. Raises ``ValueError`` in words for anything else."""
+    return [record.model_dump() for record in RecordFile.load(path).records]
 
 
 def config_hash(config: dict[str, Any]) -> str:
@@ -89,9 +113,13 @@ def config_hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _git(*arguments: str) -> str | None:
-    try:
-        found = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return found.stdout.strip() if found.returncode == 0 else None
+def _record(run: Run, source: Source, reading: Reading, metric: Metric) -> Record:
+    provenance = source.provenance if reading.provenance is None else reading.provenance
+    return Record(
+        **asdict(run),
+        **asdict(metric),
+        measurement=source.measurement,
+        compared=list(source.compared),
+        protocol=dict(reading.protocol),
+        provenance=dict(provenance),
+    )

@@ -84,9 +84,24 @@ class Run:
         return self.folder / "path.npz"
 
     @property
+    def features(self) -> Path:
+        """The folder of the features of the images of its data set."""
+        return features_folder(self.suite, self.dataset)
+
+    @property
     def reference(self) -> Path:
-        """Statistics of the features of the training images of its data set."""
-        return features_folder(self.suite, self.dataset) / "reference.npz"
+        """Statistics of the features of the training images."""
+        return self.features / "reference.npz"
+
+    @property
+    def reference_rows(self) -> Path:
+        """Features of some of the training images."""
+        return self.features / "reference.npy"
+
+    @property
+    def floor(self) -> Path:
+        """Records of the distances of test images from the training images."""
+        return self.features / "floor.json"
 
     def measurement(self, name: str, suffix: str = "json") -> Path:
         """The records of a measurement, or what else it writes."""

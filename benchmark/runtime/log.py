@@ -1,4 +1,4 @@
-"""Logs of jobs, and the reason a job leaves behind when it fails."""
+"""Logs of jobs, and the reason that a failed job leaves beside its log."""
 
 import traceback
 from collections.abc import Iterator
@@ -7,38 +7,45 @@ from pathlib import Path
 
 from benchmark.files import write_json
 
-FAILURE = "failure.json"
+FAILURE = ".failure.json"
+"""Suffix, instead of a log's, of the file with the reason of a failure: ``train.failure.json``."""
+
 CHECKPOINT = ".checkpoint"
-"""Suffix, in the place of a log's, of the file that unfinished work leaves beside its log."""
+"""Suffix, instead of a log's, of the file that unfinished work leaves beside its log."""
+
+
+def failure_of(log: str | Path) -> Path:
+    """The file in which the job with this log leaves the reason of its failure."""
+    return Path(log).with_suffix(FAILURE)
 
 
 @contextmanager
-def logged(log: str | Path, run: str | Path | None = None) -> Iterator[None]:
-    """Everything printed goes to ``log``; a failure leaves its reason in ``run``/failure.json.
+def logged(log: str | Path) -> Iterator[None]:
+    """A block that prints to ``log``, and leaves the reason of a failure in ``failure_of(log)``.
 
-    Work that goes on from a checkpoint adds to what it said before. An interruption is no failure.
+    Work that resumes from a checkpoint appends to its log. An interruption is no failure.
     """
-    failure = Path(run) / FAILURE if run else None
-    if failure:
-        failure.unlink(missing_ok=True)
+    failure = failure_of(log)
+    failure.unlink(missing_ok=True)
     mode = "a" if Path(log).with_suffix(CHECKPOINT).exists() else "w"
     with Path(log).open(mode, buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
-        with explained(log, run):
+        with explained(log):
             yield
-        if failure:
-            failure.unlink(missing_ok=True)  # of a process that was taken for dead
+        failure.unlink(missing_ok=True)  # of a process that was taken for dead
 
 
 @contextmanager
-def explained(log: str | Path, run: str | Path | None) -> Iterator[None]:
-    """Of a failure, its traceback is printed and its reason left in ``run``/failure.json, unless
-    the first of several processes that fail together was there before."""
+def explained(log: str | Path) -> Iterator[None]:
+    """A block that prints the traceback of a failure, and leaves its reason in ``failure_of(log)``.
+
+    Where several processes fail together, the reason of the first stays.
+    """
     try:
         yield
     except BaseException as error:
         traceback.print_exc()
-        failure = Path(run) / FAILURE if run else None
-        if failure and isinstance(error, Exception) and not failure.exists():
+        failure = failure_of(log)
+        if isinstance(error, Exception) and not failure.exists():
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             write_json(failure, {"reason": reason, "log": str(log)})
         raise

@@ -1,4 +1,4 @@
-"""Metrics against numbers worked out by hand."""
+"""Negative log-likelihoods and their errors against numbers worked out by hand."""
 
 import json
 import math
@@ -8,10 +8,11 @@ import pytest
 
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Description, Splits
-from benchmark.measure.metrics import likelihood_metrics, write_nll
+from benchmark.measure.measurement import Subject, measure
+from benchmark.measure.nll import NLL, likelihood_metrics
 from benchmark.records import records
+from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.run import Run
-from benchmark.source import digest, files_of
 
 CLOSED = {"nfe": None, "tight_log_prob": None, "protocol": {"solver": "none (by hand)"}}
 
@@ -23,7 +24,8 @@ def description(rows=3, levels=None, event=(2,)):
 def measured(log_prob, truth=None, solve=CLOSED, **changes):
     data = description(rows=len(log_prob), **changes)
     truth = None if truth is None else np.array(truth)
-    found = likelihood_metrics(np.array(log_prob), truth, data, solve)
+    file = LikelihoodFile(**{"protocol": {}, **solve})
+    found = likelihood_metrics(np.array(log_prob), truth, data, file)
     return {metric.metric: metric for metric in found}
 
 
@@ -67,7 +69,6 @@ def test_integer_rows_are_measured_in_bits():
 def test_probes_leave_a_standard_error_in_the_unit_of_the_data():
     solve = {"nfe": 20.5, "nodes": 7.5, "probe_error": 0.25, "tight_log_prob": [-1.0]}
     found = measured([-1.0, -1.0], solve=solve)
-    assert found["nodes_likelihood"].value == 7.5
     assert found["probe_error"].value == pytest.approx(0.25)
     found = measured([-1.0, -1.0], solve=solve, levels=256, event=(5,))["probe_error"]
     assert found.value == pytest.approx(0.25 / (5 * math.log(2))) and found.unit == "bits/dim"
@@ -78,8 +79,6 @@ def test_solver_error_is_the_change_of_the_nll_of_the_first_rows():
     solve = {"nfe": 20.5, "tight_log_prob": [-1.5, -1.5]}
     found = measured([-1.0, -1.0, -7.0], solve=solve)
     assert found["solver_error"].value == pytest.approx(0.5) and found["solver_error"].n == 2
-    assert found["nfe_likelihood"].value == 20.5
-    assert found["nodes_likelihood"].reason == "not stated"
     solve = {"nfe": 20.5, "tight_log_prob": [-0.5, -0.5]}
     assert measured([-1.0, -1.0, -7.0], solve=solve)["solver_error"].value == pytest.approx(0.5)
 
@@ -90,10 +89,21 @@ def test_solver_error_is_of_one_pass_where_rows_are_means_of_several():
 
 
 def test_what_solves_no_ode_says_so_and_what_it_does_instead():
-    found = measured([-1.0, -2.0])
-    for name in ("solver_error", "nfe_likelihood", "nodes_likelihood"):
-        assert found[name].value is None
-        assert found[name].reason == "no ODE is solved, solver none (by hand)"
+    error = measured([-1.0, -2.0])["solver_error"]
+    assert error.value is None
+    assert error.reason == "no ODE is solved, solver none (by hand)"
+
+
+def test_a_solver_whose_error_was_not_measured_says_so():
+    error = measured([-1.0, -2.0], solve={"nfe": 20.5})["solver_error"]
+    assert (error.value, error.reason) == (None, "not stated")
+
+
+def test_only_likelihoods_and_kl_are_columns():
+    headings = {name: metric.heading for name, metric in measured([-1.0], truth=[-1.0]).items()}
+    assert headings == {"nll": "NLL", "kl": "KL", "solver_error": None}
+    gaps = measured([math.nan], truth=[-1.0], solve={**CLOSED, "reason": "no density"})
+    assert {name: metric.heading for name, metric in gaps.items()} == headings
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
@@ -103,13 +113,12 @@ def test_rows_without_density_are_a_reason_not_a_number(bad):
     found = measured([bad, -2.0, -3.0], truth=[-1.0] * 3, solve=solve)
     for name in ("nll", "kl", "solver_error"):
         assert found[name].value is None and "1 of " in found[name].reason
-    assert found["nfe_likelihood"].value == 14.0
 
 
 def test_a_method_without_likelihood_says_why():
     solve = {**CLOSED, "reason": "the base is known by samples only"}
     found = measured([math.nan] * 3, truth=[-1.0] * 3, solve=solve)
-    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood", "nodes_likelihood"}
+    assert set(found) == {"nll", "kl", "solver_error"}
     for metric in found.values():
         assert metric.value is None and metric.reason == "the base is known by samples only"
     assert (found["nll"].unit, found["kl"].unit) == ("nats", "nats")
@@ -119,7 +128,7 @@ def test_a_method_without_likelihood_says_why():
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, 1)])
 def test_every_test_row_has_one_value(shape):
     with pytest.raises(ValueError, match="3 test rows, and each needs one value"):
-        likelihood_metrics(np.zeros(shape), None, description(), CLOSED)
+        likelihood_metrics(np.zeros(shape), None, description(), LikelihoodFile(**CLOSED))
 
 
 class Points(Dataset):
@@ -130,17 +139,18 @@ class Points(Dataset):
         raise NotImplementedError
 
 
-def test_records_of_a_program_that_wrote_its_log_densities(tmp_path):
-    dataset.write(tmp_path / "data", Points, Splits(*[np.ones((3, 2))] * 3), {"test": np.zeros(3)})
-    np.save(tmp_path / "log_prob.npy", np.array([-1.0, -2.0, -6.0]))
+def test_records_of_a_program_that_wrote_its_log_densities(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run("quick", "points", "foreign", 4)
+    run.folder.mkdir(parents=True)
+    dataset.write(run.data, Points, Splits(*[np.ones((3, 2))] * 3), {"test": np.zeros(3)})
+    np.save(run.log_prob, np.array([-1.0, -2.0, -6.0]))
     solve = {**CLOSED, "protocol": {"solver": "theirs"}, "provenance": {"commit": None}}
-    (tmp_path / "likelihood.json").write_text(json.dumps(solve))
-    write_nll(Run("quick", "points", "foreign", 4), tmp_path / "data", tmp_path)
-    found = {record["metric"]: record for record in records.read(tmp_path / "nll.json")}
+    run.likelihood.write_text(json.dumps(solve))
+    measure(NLL(), Subject("nll", run, source="d16e57", config="c0ffee"))
+    found = {record["metric"]: record for record in records.read(run.measurement("nll"))}
     assert found["nll"]["value"] == pytest.approx(3) == found["kl"]["value"]
     assert found["nll"]["method"] == "foreign" and found["nll"]["seed"] == 4
+    assert found["nll"]["measurement"] == "nll" and "solver" in found["nll"]["compared"]
     assert found["nll"]["protocol"] == {"solver": "theirs"}
-    assert found["nll"]["provenance"] == {
-        "commit": None,
-        "metrics": digest(files_of("benchmark.measure.metrics")),
-    }
+    assert found["nll"]["provenance"] == {"commit": None, "measurement": "d16e57"}

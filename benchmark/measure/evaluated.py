@@ -1,0 +1,120 @@
+"""Results of evaluating a fit, and the files that state them: likelihoods and costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmark.measure.evaluation import Measured, averaged
+from benchmark.records.cost_file import CostFile
+from benchmark.records.likelihood_file import LikelihoodFile
+
+UNTRAINED = "closed form: nothing is trained"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What evaluating a fit gave.
+
+    ``passes``: log-densities of the test rows, pass by pass, none for a method without a
+    log-density, whose ``reason`` says why. ``tight``: those of the first rows, at a 10x tighter
+    tolerance. ``diagnostics``: what the method reports of itself on ``diagnosed`` rows.
+    ``parameters``: number of trained numbers. ``interruptions``: of the evaluation.
+    """
+
+    passes: Sequence[Measured]
+    tight: Measured | None
+    samples: Measured
+    parameters: int
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    diagnosed: int = 0
+    interruptions: int = 0
+    reason: str | None = None
+
+    def log_prob(self, rows: int) -> np.ndarray:
+        """Log-density in nats of each of ``rows`` test rows, NaN where the method has none."""
+        return averaged(self.passes).values if self.passes else np.full(rows, np.nan)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training a fit took; ``seconds`` is ``None`` where nothing was trained.
+
+    ``peak_memory`` is in MiB; ``interruptions`` are those of the training.
+    """
+
+    steps: int
+    seconds: float | None
+    peak_memory: float
+    interruptions: int
+    provenance: Mapping[str, Any]
+
+
+def likelihood_file(
+    evaluated: Evaluated, protocol: dict[str, Any], provenance: dict[str, Any]
+) -> LikelihoodFile:
+    """The content of ``likelihood.json``; without NFE where no ODE was solved."""
+    stated: dict[str, Any] = {
+        "reason": evaluated.reason,
+        "protocol": protocol,
+        "provenance": provenance,
+    }
+    if evaluated.tight is None:
+        return LikelihoodFile(nfe=None, **stated)
+    likelihood = averaged(evaluated.passes)
+    tight, loose = evaluated.tight.values, evaluated.passes[0].values
+    return LikelihoodFile(
+        nfe=likelihood.nfe,
+        nodes=likelihood.nodes,
+        probe_error=likelihood.probe_error,
+        tight_log_prob=_finite(tight),
+        loose_log_prob=_finite(loose[: len(tight)]),
+        **stated,
+    )
+
+
+def cost_file(
+    evaluated: Evaluated, trained: Trained, protocol: dict[str, Any], provenance: dict[str, Any]
+) -> CostFile:
+    """The content of ``cost.json``. ``protocol`` says how the clocks ran, too."""
+    samples, likelihood = evaluated.samples, evaluated.passes
+    rows = len(likelihood[0].values) if likelihood else 0
+    n = {"sampling_seconds": len(samples.values), "samples_per_second": len(samples.values)}
+    return CostFile(
+        training_seconds=trained.seconds,
+        seconds_per_step=None if trained.seconds is None else trained.seconds / trained.steps,
+        peak_memory=trained.peak_memory,
+        training_interruptions=trained.interruptions,
+        parameters=evaluated.parameters or None,
+        likelihood_seconds=averaged(likelihood).seconds if likelihood else None,
+        sampling_seconds=samples.seconds,
+        nfe_sampling=samples.nfe or None,
+        samples_per_second=len(samples.values) / samples.seconds,
+        evaluation_interruptions=evaluated.interruptions,
+        diagnostics=dict(evaluated.diagnostics),
+        n={**n, "likelihood_seconds": rows, "diagnostics": evaluated.diagnosed},
+        reasons=_reasons(evaluated, trained, f"solver {protocol['solver']}"),
+        protocol=protocol,
+        provenance=provenance,
+        training_provenance=dict(trained.provenance),
+    )
+
+
+def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, str]:
+    """Cost -> why it has no value."""
+    missing = {
+        **dict.fromkeys(["training_seconds", "seconds_per_step"], trained.seconds is None),
+        "parameters": not evaluated.parameters,
+    }
+    reasons = {name: UNTRAINED for name, is_missing in missing.items() if is_missing}
+    if not evaluated.samples.nfe:
+        reasons["nfe_sampling"] = f"no ODE is solved, {solver}"
+    if evaluated.reason is not None:
+        reasons["likelihood_seconds"] = evaluated.reason
+    return reasons
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    """Values for JSON, which has no NaN: ``None`` where they are not finite."""
+    return [value if np.isfinite(value) else None for value in values.tolist()]
