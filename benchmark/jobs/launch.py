@@ -20,7 +20,7 @@ from benchmark.jobs import steps
 from benchmark.records.run import Run
 from benchmark.runtime import parallel
 from benchmark.runtime.log import explained
-from benchmark.runtime.machine import settle
+from benchmark.runtime.machine import configure_process
 
 TOGETHER = ("train",)
 """Steps that several processes share. The others need no gradients, and take one device."""
@@ -36,7 +36,7 @@ PR_SET_PDEATHSIG = 1
 class Step:
     """What a rule says of a step: its function in ``steps``, the arguments, and the machine.
 
-    ``gpus`` as in ``machine.settle``; ``threads`` are those of the job on a node.
+    ``gpus`` as in ``machine.configure_process``; ``threads`` are those of the job on a node.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Step:
         """
         each = self._each(processes)
         if self.name not in TOGETHER or nodes * each == 1:
-            self._alone(settle(self.threads, self.device, self.gpus))
+            self._alone(configure_process(self.threads, self.device, self.gpus))
             return
         command = [*_torchrun(nodes, each, self.threads), "-m", "benchmark.jobs.launch"]
         status = _run([*command, str(self.threads // each or 1), json.dumps(asdict(self))])
@@ -69,8 +69,8 @@ class Step:
         """Be one of its processes."""
         _outlived()
         with explained(self.log, Path(self.folder)):
-            device = settle(threads, self.device, self.gpus)
-            with parallel.together(device):
+            device = configure_process(threads, self.device, self.gpus)
+            with parallel.process_group(device):
                 self._alone(device)
 
     def _alone(self, device: torch.device) -> None:

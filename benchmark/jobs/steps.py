@@ -144,7 +144,7 @@ def train(
                 "seconds": history[-1].seconds if history else None,
                 "lr": training.lr,
                 "precision": training.precision,
-                "processes": parallel.processes(),
+                "processes": parallel.world_size(),
                 "peak_memory": evaluation.peak_memory(device),
                 "interruptions": checkpoint.interruptions,
             },

@@ -36,7 +36,7 @@ def of(modules: Sequence[str], config: str, devices: str) -> dict[str, Any]:
 
 def device_name(device: torch.device) -> str:
     """The name of a GPU, or that of the processor; of processes that work together, all of them."""
-    names = parallel.of_each(_name(device))
+    names = parallel.gather(_name(device))
     counts = {name: names.count(name) for name in names}
     if len(names) == 1:
         return names[0]
