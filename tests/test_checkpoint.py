@@ -18,8 +18,8 @@ import torch
 from benchmark.files import atomic
 from benchmark.runtime import checkpoint
 from benchmark.runtime.checkpoint import (
-    NOT_KEPT,
-    REQUESTS,
+    NO_CHECKPOINT,
+    STOP_SIGNALS,
     Checkpoint,
     Interrupted,
     random_states,
@@ -158,7 +158,9 @@ def test_a_damaged_file_is_refused_in_words_and_replaced(path, caplog, damage):
     with Checkpoint(path, KEY) as work:
         assert work.part("training").state() is None and work.interruptions == 0
         (message,) = caplog.messages
-        assert str(path) in message and "damaged" in message and "starts anew" in message
+        assert (
+            str(path) in message and "damaged" in message and "starts from the beginning" in message
+        )
         work.part("training").save({"x": 1})
     with Checkpoint(path, KEY) as work:
         assert work.part("training").state() == {"x": 1} and work.interruptions == 1
@@ -179,7 +181,7 @@ def test_a_file_of_other_work_is_refused_and_told_apart(path, caplog, key, diffe
     with Checkpoint(path, key) as work:
         assert work.part("training").state() is None and work.interruptions == 0
     (message,) = caplog.messages
-    assert str(path) in message and difference in message and "starts anew" in message
+    assert str(path) in message and difference in message and "starts from the beginning" in message
 
 
 class Planted:
@@ -245,7 +247,7 @@ def test_a_state_is_due_by_time(path, now):
     with Checkpoint(path, KEY) as work:
         part = work.part("training")
         assert not part.due()
-        now[0] += checkpoint.SECONDS - 1
+        now[0] += checkpoint.MIN_SAVE_INTERVAL_SECONDS - 1
         assert not part.due()
         now[0] += 1
         assert part.due() and part.due()
@@ -268,13 +270,13 @@ def test_saving_takes_its_share_of_the_time_at_most(path, now, monkeypatch):
 
 def test_what_is_not_kept_is_never_due(now):
     now[0] += 1e9
-    assert not NOT_KEPT.due() and NOT_KEPT.state() is None
+    assert not NO_CHECKPOINT.due() and NO_CHECKPOINT.state() is None
 
 
 # --- requests -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", REQUESTS)
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_request_is_met_at_the_next_save(path, number):
     with Checkpoint(path, KEY) as work:
         part = work.part("training")
@@ -314,7 +316,7 @@ def test_a_second_ctrl_c_stops_at_once(path):
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL, lambda *_: None])
-@pytest.mark.parametrize("number", REQUESTS)
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_handlers_are_those_of_before_at_the_end(path, number, before):
     # A job may inherit that a signal is ignored: it is asked all the same.
     original = signal.signal(number, before)
@@ -331,7 +333,7 @@ def test_handlers_are_those_of_before_at_the_end(path, number, before):
 
 
 def test_a_handler_that_python_does_not_know_becomes_the_default(path, monkeypatch):
-    original = {number: signal.getsignal(number) for number in REQUESTS}
+    original = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     install = signal.signal
     monkeypatch.setattr(signal, "signal", lambda *new: install(*new) and None)
     try:
@@ -345,12 +347,12 @@ def test_a_handler_that_python_does_not_know_becomes_the_default(path, monkeypat
 
 def test_work_outside_of_the_main_thread_handles_no_signals(path):
     found = []
-    handlers = [signal.getsignal(number) for number in REQUESTS]
+    handlers = [signal.getsignal(number) for number in STOP_SIGNALS]
 
     def work():
         with Checkpoint(path, KEY) as work:
             work.part("training").save(STATE)
-            found.extend(signal.getsignal(number) for number in REQUESTS)
+            found.extend(signal.getsignal(number) for number in STOP_SIGNALS)
 
     thread = threading.Thread(target=work)
     thread.start()

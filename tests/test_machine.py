@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmark.runtime.machine import settle
+from benchmark.runtime.machine import configure_process
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -19,7 +19,7 @@ def outside_of_slurm(monkeypatch):
 
 def test_float32_is_rounded_to_no_less_on_a_gpu():
     torch.backends.cudnn.allow_tf32 = True
-    settle(1, "cpu", None)
+    configure_process(1, "cpu", None)
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
@@ -37,15 +37,16 @@ def test_float32_is_rounded_to_no_less_on_a_gpu():
 )
 def test_device_is_the_one_asked_for(monkeypatch, there, wanted, gpus, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert settle(1, wanted, gpus) == expected
+    assert configure_process(1, wanted, gpus) == expected
     assert torch.get_num_threads() == 1
 
 
 def test_a_gpu_that_is_missing_on_a_cluster_stops_the_job(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    settle(1, "auto", 2)
-    assert "asked for 2 GPU(s)" in caplog.text and "on the CPU" in caplog.text
+    configure_process(1, "auto", 2)
+    assert "requested 2 GPU(s)" in caplog.text and "using the CPU" in caplog.text
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     with pytest.raises(RuntimeError, match="finds none on .*resource gpu=0, or `--config device"):
-        settle(1, "auto", 2)
-    assert settle(1, "auto", 0) == settle(1, "cpu", 2) == settle(1, "auto", None) == CPU
+        configure_process(1, "auto", 2)
+    for wanted, gpus in (("auto", 0), ("cpu", 2), ("auto", None)):
+        assert configure_process(1, wanted, gpus) == CPU

@@ -75,7 +75,7 @@ def descended(case):
     losses = []
     for step in range(5):
         batch = torch.randn(8, *event, generator=torch.Generator().manual_seed(step))
-        rows = batch.chunk(parallel.processes())[parallel.number()]
+        rows = batch.chunk(parallel.world_size())[parallel.rank()]
         losses.append(parallel.mean(descent.step(rows, 1.0).item()))
     state = descent.state_dict()
     return [losses, *state["method"].values(), *state["averaged"].values()]
@@ -83,7 +83,7 @@ def descended(case):
 
 def drawn():
     torch.manual_seed(7)
-    parallel.draw_apart()
+    parallel.separate_seeds()
     return torch.rand(5)
 
 
@@ -91,7 +91,7 @@ def one_of_two(number, port, folder):
     torch.set_num_threads(1)
     place = {"RANK": number, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in place.items()}
-    with parallel.together(CPU):
+    with parallel.process_group(CPU):
         found = {case: descended(case) for case in CASES}
         torch.save({**found, "drawn": drawn()}, folder / str(number))
 
@@ -117,10 +117,10 @@ def test_two_processes_draw_apart_and_the_first_as_if_alone(both):
 
 
 def test_a_batch_is_shared_evenly(monkeypatch):
-    monkeypatch.setattr(parallel, "processes", lambda: 3)
-    assert parallel.share(33) == 11
+    monkeypatch.setattr(parallel, "world_size", lambda: 3)
+    assert parallel.rows_per_rank(33) == 11
     with pytest.raises(ValueError, match=r"train.batch_size is 32, and 3 processes share a batch"):
-        parallel.share(32)
+        parallel.rows_per_rank(32)
 
 
 # --- a training of the workflow -------------------------------------------------------------------
@@ -131,7 +131,7 @@ def prepared(folder):
     images = np.random.default_rng(0).integers(0, 17, (300, 64), dtype=np.uint8)
     dataset.write(folder / "data", Digits, Splits(images, images[:50], images[:50]), {})
     (folder / "run").mkdir()
-    train = asdict(plan(1500, 32, 1e-3, coordinates="standardised", validations=3))
+    train = plan(1500, 32, 1e-3, coordinates="standardised", validations=3).model_dump()
     return Step(
         name="train",
         run=["toy", "digits", "interpolant", 3],
@@ -218,7 +218,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(finished, step):
     assert not Path(step.folder, "model.json").exists()
     assert not Path(step.folder, FAILURE).exists()
     assert done(step) == 0
-    assert weights(step) == weights(finished) and "Going on after" in log.read_text()
+    assert weights(step) == weights(finished) and "Resuming after" in log.read_text()
     assert read_json(Path(step.folder, "model.json"))["training"]["interruptions"] == 1
 
 
@@ -226,7 +226,7 @@ class Failing(InterpolantFlow):
     """Fails in the second of several processes."""
 
     def loss(self, x1):
-        if parallel.number() == 1:
+        if parallel.rank() == 1:
             raise AssertionError("underflow in dt")
         return super().loss(x1)
 

@@ -32,7 +32,7 @@ from benchmark.ode import Solution, Tolerance
 from benchmark.records import provenance, records
 from benchmark.rows import Rows
 from benchmark.runtime import checkpoint
-from benchmark.runtime.checkpoint import REQUESTS, Checkpoint, Interrupted
+from benchmark.runtime.checkpoint import STOP_SIGNALS, Checkpoint, Interrupted
 from benchmark.runtime.log import logged
 from benchmark.source import ROOT
 from benchmark.suite import config
@@ -171,8 +171,8 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(
     expected = trained(tmp_path, CASES[name], {})
     choose = random.Random(name)
     last = expected[1][-1].step
-    for number in REQUESTS:  # each once, and one of them twice
-        draws = choose.sample(range(1, last), 1 + (number == choose.choice(REQUESTS)))
+    for number in STOP_SIGNALS:  # each once, and one of them twice
+        draws = choose.sample(range(1, last), 1 + (number == choose.choice(STOP_SIGNALS)))
         assert_equal(trained(tmp_path, CASES[name], dict.fromkeys(draws, number)), expected)
 
 
@@ -211,8 +211,8 @@ def test_a_request_stops_after_the_step_and_resuming_says_where(tmp_path, caplog
     assert attempt(tmp_path, GAMBLING, rows, 0) is None and rows.draws == 7
     assert attempt(tmp_path, GAMBLING, rows, 0) is not None and rows.draws == 10
     assert caplog.messages == [
-        "Going on after 4 steps (budget: 10 steps); interruptions so far: 1.",
-        "Going on after 7 steps (budget: 10 steps); interruptions so far: 2.",
+        "Resuming after 4 steps (budget: 10 steps); interruptions so far: 1.",
+        "Resuming after 7 steps (budget: 10 steps); interruptions so far: 2.",
     ]
     bars = capsys.readouterr().err
     assert "| 4/10 [" in bars and "| 7/10 [" in bars and list(tmp_path.iterdir()) == []
@@ -259,8 +259,8 @@ def now(monkeypatch):
 @pytest.fixture
 def always(monkeypatch):
     """A state is due whenever it may be."""
-    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint, "MIN_SAVE_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MAX_SAVING_FRACTION", math.inf)
 
 
 def test_clock_of_a_training_counts_each_step_once_and_no_saving(
@@ -273,7 +273,7 @@ def test_clock_of_a_training_counts_each_step_once_and_no_saving(
         if self.losses == 7 and len(self.gone) == 7:  # in the first process only
             raise Died
         if self.losses == 5 and len(self.gone) == 5:
-            monkeypatch.setattr(checkpoint, "SECONDS", math.inf)
+            monkeypatch.setattr(checkpoint, "MIN_SAVE_INTERVAL_SECONDS", math.inf)
         return loss(self, x1)
 
     monkeypatch.setattr(Gambling, "loss", timed)
@@ -360,7 +360,7 @@ def test_a_measurement_that_died_has_the_values_and_seconds_of_one_that_did_not(
 
 def test_what_was_saved_of_one_measurement_is_not_changed_by_the_next(tmp_path, now, monkeypatch):
     # Chunks that were solved after the last save are not in the state, nor are their seconds.
-    monkeypatch.setattr(checkpoint, "SECONDS", math.inf)
+    monkeypatch.setattr(checkpoint, "MIN_SAVE_INTERVAL_SECONDS", math.inf)
 
     def due_once(self):
         return len(seen) == 0 and not seen.append(True)
@@ -420,7 +420,7 @@ def run_evaluate(found, folder):
 def process(step, found, folder, log):
     """A process of its own, which saves as often as it can."""
     torch.set_num_threads(1)
-    checkpoint.SECONDS, checkpoint.SHARE = 0.0, math.inf
+    checkpoint.MIN_SAVE_INTERVAL_SECONDS, checkpoint.MAX_SAVING_FRACTION = 0.0, math.inf
     with logged(log, folder):
         step(found, folder)
 
@@ -622,7 +622,7 @@ def test_an_evaluation_goes_on_only_where_everything_is_as_it_was(
             run_evaluate(found, folder)
     OTHERS[name](found, folder, monkeypatch)
     run_evaluate(found, folder)
-    (message,) = [message for message in caplog.messages if "starts anew" in message]
+    (message,) = [message for message in caplog.messages if "starts from the beginning" in message]
     assert f"which differs in {name} (found" in message and "), " not in message
     assert costs(folder)["evaluation_interruptions"] == 0
 

@@ -180,7 +180,7 @@ def test_a_rate_that_diverges_is_not_chosen_and_says_why(suite, monkeypatch):
 
     def diverging(which):
         def diverge(self, x1, factor):
-            return step(self, x1, factor) * (float("nan") if which(self.numbers.lr) else 1.0)
+            return step(self, x1, factor) * (float("nan") if which(self.settings.lr) else 1.0)
 
         monkeypatch.setattr(loop.Descent, "step", diverge)
 

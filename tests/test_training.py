@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from plan import OnlyTrained
+from pydantic import ValidationError
 from torch import nn
 
 from benchmark.baselines.gaussian import Gaussian
@@ -18,8 +19,8 @@ from benchmark.ode import Tolerance
 from benchmark.rows import Rows
 from benchmark.training import clock as clocks
 from benchmark.training.clock import Clock
-from benchmark.training.loop import Course, Validation, fit
-from benchmark.training.settings import Training
+from benchmark.training.loop import TrainingState, Validation, fit
+from benchmark.training.settings import EarlyStopping, StepDecay, Training
 from benchmark.training.stopping import Plateau
 
 CPU = torch.device("cpu")
@@ -386,20 +387,20 @@ def test_a_budget_of_seconds_is_not_spent_twice_by_an_interruption(slow, tmp_pat
     plan = numbers(steps=None, seconds=20.0, schedule="cosine")
     whole, _ = fit(slow, plain_rows(), plan, unseen)
     once, twice = Sliding(after=slow.after), Sliding(after=slow.after)
-    course = Course(once, plan, CPU)
-    course.clock.resume()
+    interrupted = TrainingState(once, plan, CPU)
+    interrupted.clock.resume()
     for _ in range(4):
-        course.step(plain_rows().draw(4))
-        course.note(unseen)
-    course.clock.pause()
-    again = Course(twice, plan, CPU)
-    again.load_state_dict(course.state_dict())
-    again.clock.resume()
-    while not again.over:
-        again.step(plain_rows().draw(4))
-        again.note(unseen)
-    assert again.descent.steps == 10
-    assert again.fitted().w.item() == whole.w.item()
+        interrupted.step(plain_rows().draw(4))
+        interrupted.record(unseen)
+    interrupted.clock.pause()
+    resumed = TrainingState(twice, plan, CPU)
+    resumed.load_state_dict(interrupted.state_dict())
+    resumed.clock.resume()
+    while not resumed.over:
+        resumed.step(plain_rows().draw(4))
+        resumed.record(unseen)
+    assert resumed.descent.steps == 10
+    assert resumed.fitted().w.item() == whole.w.item()
 
 
 def test_budgets_in_words():
@@ -514,26 +515,28 @@ def factors(plateau, nlls):
 
 def test_plateau_recipe_of_ffjord():
     # A tenth after 10 validations without improvement, a hundredth after 20, stop after 30.
-    found = factors(Plateau(patience=10, drops=2, factor=0.1), [0.0] * 99)
+    found = factors(Plateau(EarlyStopping(patience=10, drops=2, factor=0.1)), [0.0] * 99)
     assert found == pytest.approx([1.0] * 11 + [0.1] * 10 + [0.01] * 10)
 
 
 def test_plateau_recipe_of_ot_flow():
     # A drop after 15 validations without improvement, three of them, then stop.
-    found = factors(Plateau(patience=15, drops=3, factor=0.1), [0.0] * 99)
+    found = factors(Plateau(EarlyStopping(patience=15, drops=3, factor=0.1)), [0.0] * 99)
     assert found == pytest.approx([1.0] * 16 + [0.1] * 15 + [0.01] * 15 + [0.001] * 15)
 
 
 def test_improvement_starts_the_patience_anew():
     nlls = [5.0, 6.0, 6.0, 4.0, 6.0, 6.0, 3.9, 6.0, 6.0, 6.0, 1.0]
-    found = factors(Plateau(patience=3, drops=0, factor=1.0), nlls)
+    found = factors(Plateau(EarlyStopping(patience=3, drops=0, factor=1.0)), nlls)
     assert len(found) == 10
 
 
 @pytest.mark.parametrize("cut", range(1, 10))
-def test_a_plateau_goes_on_from_its_state(cut):
+def test_a_plateau_resumes_from_its_state(cut):
     nlls = [5.0, 6.0, 6.0, 4.0, 6.0, 6.0, 6.0, 3.9, 6.0, 6.0, 6.0, 1.0]
-    whole, first, second = (Plateau(patience=3, drops=1, factor=0.5) for _ in range(3))
+    whole, first, second = (
+        Plateau(EarlyStopping(patience=3, drops=1, factor=0.5)) for _ in range(3)
+    )
     expected = factors(whole, nlls)
     found = factors(first, nlls[:cut])
     second.load_state_dict(first.state_dict())
@@ -629,4 +632,69 @@ def test_slow_bfloat16_is_said_once(monkeypatch, caplog, precision, native, line
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     fitted(Sliding(), precision=precision)
     assert len(caplog.messages) == lines
-    assert all("no bfloat16 of its own" in message for message in caplog.messages)
+    assert all("no native bfloat16" in message for message in caplog.messages)
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+DECAY = {"kind": "step", "every": 3, "factor": 0.5}
+STOP = {"patience": 2, "drops": 0, "factor": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"steps": 1000.0}, "steps"),
+        ({"steps": "5"}, "steps"),
+        ({"steps": True}, "steps"),
+        ({"steps": -1}, "steps"),
+        ({"seconds": 0}, "seconds"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"accumulate": 0}, "accumulate"),
+        ({"compile": 1}, "compile"),
+        ({"optimiser": "sgd"}, "optimiser"),
+        ({"lr": "1e-5"}, "lr"),
+        ({"lr": True}, "lr"),
+        ({"lr": 0.0}, "lr"),
+        ({"lr": math.inf}, "lr"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"schedule": "step"}, "schedule"),
+        ({"schedule": {**DECAY, "every": 0}}, "schedule.StepDecay.every"),
+        ({"schedule": {**DECAY, "every": 3.0}}, "schedule.StepDecay.every"),
+        ({"schedule": {**DECAY, "factor": 1.1}}, "schedule.StepDecay.factor"),
+        ({"clip": 0.0}, "clip"),
+        ({"ema": 1.0}, "ema"),
+        ({"precision": "float16"}, "precision"),
+        ({"coordinates": "polar"}, "coordinates"),
+        ({"validations": 0}, "validations"),
+        ({"early_stopping": True}, "early_stopping"),
+        ({"early_stopping": {**STOP, "patience": 0}}, "early_stopping.patience"),
+        ({"early_stopping": {**STOP, "drop": 1}}, "early_stopping.drop"),
+        ({"momentum": 0.9}, "momentum"),
+    ],
+)
+def test_settings_outside_their_ranges_are_refused(changes, place):
+    with pytest.raises(ValidationError) as caught:
+        numbers(**changes)
+    places = [".".join(map(str, error["loc"])) for error in caught.value.errors()]
+    assert any(found.startswith(place) for found in places)
+
+
+def test_settings_at_the_ends_of_their_ranges_are_allowed():
+    whole = numbers(steps=0, lr=1, weight_decay=0, clip=None, ema=0, accumulate=1)
+    assert (whole.steps, whole.lr, whole.seconds, whole.compile) == (0, 1.0, None, False)
+    nested = numbers(schedule={**DECAY, "factor": 1}, early_stopping={**STOP, "factor": 1})
+    assert nested == numbers(
+        schedule=StepDecay(kind="step", every=3, factor=1.0),
+        early_stopping=EarlyStopping(patience=2, drops=0, factor=1.0),
+    )
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        numbers().lr = 1.0
+
+
+def test_every_setting_has_a_description():
+    for model in (Training, StepDecay, EarlyStopping):
+        assert all(field.description for field in model.model_fields.values())

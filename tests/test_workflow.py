@@ -367,7 +367,7 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
     found = cut.snakemake(*arguments)
     assert found.returncode == 0, found.stdout
     assert re.search(
-        r"Going on after [\d,]+ steps .budget: 1,500 steps.; interruptions so far: 1",
+        r"Resuming after [\d,]+ steps .budget: 1,500 steps.; interruptions so far: 1",
         log.read_text(),
     )
     weights = [(checkout.folder / arguments[0]).read_bytes() for checkout in (whole, cut)]

@@ -7,7 +7,7 @@ import torch
 
 from benchmark.names import load
 from benchmark.report.table import write
-from benchmark.runtime.machine import settle
+from benchmark.runtime.machine import configure_process
 from benchmark.source import ROOT
 
 PARTS: dict[str, tuple[str, *tuple[Any, ...]]] = {
@@ -23,7 +23,7 @@ PARTS: dict[str, tuple[str, *tuple[Any, ...]]] = {
 wanted = sys.argv[1:] or list(PARTS)
 if unknown := [name for name in wanted if name not in PARTS]:
     sys.exit(f"benchmark.bench: no table is called {unknown[0]}; allowed are {', '.join(PARTS)}.")
-settle(torch.get_num_threads(), "auto", None)
+configure_process(torch.get_num_threads(), "auto", None)
 for name in wanted:
     function, *arguments = PARTS[name]
     stem = ROOT / "results" / "bench" / name

@@ -1,7 +1,6 @@
 """Training steps on images: what they take by count, and how near they come to the device."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -52,7 +51,7 @@ class Recipe:
         """Its training loop, ``changes`` made to the numbers ``train``."""
         with device:
             method = model.build(self.numbers["class"], self.event, self.numbers["model"])
-        return Descent(method, replace(self.training, **changes), device)
+        return Descent(method, self.training.model_copy(update=changes), device)
 
     def batch(self, device: torch.device) -> Tensor:
         """Noise in the place of a batch."""

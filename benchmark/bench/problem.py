@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark.densities import GaussianMixture
-from benchmark.training.settings import Training
+from benchmark.training.settings import ConstantOrCosine, Precision, Training
 
 
 def mixture(dim: int) -> GaussianMixture:
@@ -18,7 +18,9 @@ def mixture(dim: int) -> GaussianMixture:
     return GaussianMixture(torch.full((8,), 1 / 8), means, factors + torch.diag_embed(scales))
 
 
-def plan(steps: int, schedule: str, ema: float, precision: str = "float32") -> Training:
+def plan(
+    steps: int, schedule: ConstantOrCosine, ema: float, precision: Precision = "float32"
+) -> Training:
     """The numbers of a training loop over batches of 1,000 rows."""
     return Training(
         steps=steps,

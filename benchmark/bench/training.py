@@ -14,6 +14,7 @@ from benchmark.networks.mlp import MLP
 from benchmark.report.table import Cell, Table
 from benchmark.source import ROOT
 from benchmark.training.descent import Descent
+from benchmark.training.settings import Precision
 
 DIM, BATCH, COUNT = 43, 1000, 5
 SIZE: dict[str, Any] = {"width": 512, "depth": 4, "time_frequencies": 8, "space_frequencies": 0}
@@ -78,7 +79,7 @@ def _bare(x1: torch.Tensor) -> Callable[[], None]:
 
 
 def _step(
-    name: str, arguments: dict[str, Any], x1: torch.Tensor, precision: str = "float32"
+    name: str, arguments: dict[str, Any], x1: torch.Tensor, precision: Precision = "float32"
 ) -> Callable[[], Any]:
     method = model.build(f"benchmark.baselines.{name}", (DIM,), arguments)
     descent = Descent(method, plan(1, "constant", 0.999, precision), torch.device("cpu"))

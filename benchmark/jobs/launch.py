@@ -17,7 +17,7 @@ from benchmark.jobs import task
 from benchmark.jobs.task import Machine, Task
 from benchmark.runtime import parallel
 from benchmark.runtime.log import explained
-from benchmark.runtime.machine import settle
+from benchmark.runtime.machine import configure_process
 from benchmark.suite.load import look_in
 
 SHARED = ("train.train",)
@@ -40,7 +40,7 @@ def perform(given: Task) -> None:
     assert machine is not None
     each = _processes(machine)
     if given.name not in SHARED or machine.nodes * each == 1:
-        _alone(given, settle(machine.threads, machine.device, machine.gpus))
+        _alone(given, configure_process(machine.threads, machine.device, machine.gpus))
         return
     command = [*_torchrun(machine.nodes, each, machine.threads), "-m", "benchmark.jobs.launch"]
     status = _run([*command, str(machine.threads // each or 1), given.text()])
@@ -55,8 +55,8 @@ def join(given: Task, threads: int) -> None:
     _die_with_parent()
     with explained(given.log):
         look_in(given.path)
-        device = settle(threads, machine.device, machine.gpus)
-        with parallel.together(device):
+        device = configure_process(threads, machine.device, machine.gpus)
+        with parallel.process_group(device):
             _alone(given, device)
 
 

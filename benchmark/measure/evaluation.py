@@ -17,7 +17,7 @@ from benchmark.data import dataset
 from benchmark.likelihood import Likelihood
 from benchmark.model import Model, rows_at_once
 from benchmark.ode import Solution, Tolerance
-from benchmark.runtime.checkpoint import NOT_KEPT, Part, random_states, restore_random_states
+from benchmark.runtime.checkpoint import NO_CHECKPOINT, Part, random_states, restore_random_states
 from benchmark.shapes import Batch
 from benchmark.training.clock import Clock
 
@@ -74,7 +74,7 @@ def log_prob(
     x: Batch | HeldOut,
     chunk: int,
     tolerance: Tolerance,
-    part: Part = NOT_KEPT,
+    part: Part = NO_CHECKPOINT,
     probes: int = PROBES,
 ) -> Measured:
     """Log-density in nats of rows ``x``, float64, ``chunk`` rows per solve, after a warm-up.
@@ -124,7 +124,7 @@ def averaged(passes: Sequence[Measured]) -> Measured:
     )
 
 
-def sample(model: Model, n: int, chunk: int, seed: int, part: Part = NOT_KEPT) -> Measured:
+def sample(model: Model, n: int, chunk: int, seed: int, part: Part = NO_CHECKPOINT) -> Measured:
     """``n`` samples, ``chunk`` per solve; an untimed solve warms the machine up.
 
     Chunks that are in ``part`` are not drawn again. Raises ``Interrupted`` on a request to stop.

@@ -1,8 +1,8 @@
-"""The lock that a killed Snakemake leaves behind.
+"""Stale locks: those that a killed Snakemake leaves behind.
 
-Snakemake locks its folder and unlocks it when it ends, but not when it is killed; its lock does
-not say by whom it was taken. The owner's host and process number beside it tell whether it is
-stale. Jobs write their files atomically, so going on after a kill is safe.
+Snakemake locks its folder and unlocks it when it ends, but not when it is killed, and its lock does
+not record who holds it. We store the host and the process ID of the owner beside the lock, which
+show whether it is stale. Jobs write their files atomically, so resuming after a kill is safe.
 """
 
 import os
@@ -10,21 +10,22 @@ import socket
 from pathlib import Path
 
 OWNER = "owner"
+"""Name of the file with the host and the process ID of the owner."""
 
 
 def claim(folder: Path) -> None:
-    """Note this process as the one that works in ``folder`` (Snakemake's ``.snakemake``)."""
+    """Record this process as the owner of ``folder`` (Snakemake's ``.snakemake``)."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / OWNER).write_text(f"{socket.gethostname()} {os.getpid()}\n")
 
 
 def release_stale(folder: Path) -> bool:
-    """Remove the lock of a dead owner on this host, and claim ``folder``; whether one was there.
+    """Remove the locks of a dead owner on this host and claim ``folder``; whether there were any.
 
-    The lock of a process that lives, or that ran on another host, is left to Snakemake.
+    The lock of a process that is alive, or that ran on another host, is left to Snakemake.
     """
-    host, number = _owner(folder)
-    if host is not None and (host != socket.gethostname() or _lives(number)):
+    host, process = _owner(folder)
+    if host is not None and (host != socket.gethostname() or _is_alive(process)):
         return False
     locks = list((folder / "locks").glob("*.lock")) if host is not None else []
     for lock in locks:
@@ -35,15 +36,15 @@ def release_stale(folder: Path) -> bool:
 
 def _owner(folder: Path) -> tuple[str | None, int]:
     try:
-        host, number = (folder / OWNER).read_text().split()
-        return host, int(number)
+        host, process = (folder / OWNER).read_text().split()
+        return host, int(process)
     except (FileNotFoundError, ValueError):
         return None, 0
 
 
-def _lives(number: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
-        os.kill(number, 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -1,4 +1,4 @@
-"""The machine a job computes on: its threads, its memory, and on which device."""
+"""Configuration of the process of a job: its threads, its memory and its device."""
 
 import logging
 import os
@@ -10,18 +10,19 @@ from benchmark.runtime.memory import keep_freed
 log = logging.getLogger(__name__)
 
 
-def settle(threads: int, wanted: str, gpus: int | None) -> torch.device:
-    """Prepare this process to compute with ``threads`` threads; the device it is to use.
+def configure_process(threads: int, wanted: str, gpus: int | None) -> torch.device:
+    """Set up this process to compute with ``threads`` threads, and return its device.
 
-    Convolutions in float32 have its precision on a GPU too: matrix products have it anyway.
+    TF32 is switched off for convolutions, so that float32 keeps its precision on a GPU; torch
+    leaves it off for matrix products.
 
-    ``wanted``, the key ``device`` of config.yaml, is ``cpu``, or ``auto``: the GPU if the job has
-    asked for ``gpus`` of them or, where nothing was said (``None``), if there is one. Raises
-    ``RuntimeError`` inside of a SLURM job that has asked for a GPU and finds none; elsewhere the
-    CPU takes its place, with a warning in the log.
+    ``wanted``, the key ``device`` of config.yaml, is ``cpu`` or ``auto``. ``auto`` means the GPU if
+    the job requested ``gpus`` > 0 of them or, where nothing was requested (``None``), if there is
+    one. Raises ``RuntimeError`` inside a SLURM job that requested a GPU and has none; elsewhere
+    the CPU is used instead, with a warning in the log.
     """
     torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False  # solvers would take 10 bits of a product for noise
+    torch.backends.cudnn.allow_tf32 = False  # solvers would see 10-bit products as noise
     keep_freed()
     if wanted == "cpu" or gpus == 0:
         return torch.device("cpu")
@@ -33,13 +34,13 @@ def settle(threads: int, wanted: str, gpus: int | None) -> torch.device:
 
 
 def _explain_cpu(gpus: int) -> None:
-    found = (
-        f"This job has asked for {gpus} GPU(s), but torch {torch.__version__} finds none on "
+    problem = (
+        f"This job requested {gpus} GPU(s), but torch {torch.__version__} finds none on "
         f"{os.uname().nodename} (CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES')})"
     )
     if "SLURM_JOB_ID" in os.environ:
         raise RuntimeError(
-            f"{found}. Install a torch for the driver of this node, or say that the CPU is meant: "
-            f"resource gpu=0, or `--config device=cpu`."
+            f"{problem}. Install a torch that supports the driver of this node, or choose the CPU "
+            f"explicitly: resource gpu=0, or `--config device=cpu`."
         )
-    log.warning("%s: on the CPU.", found)
+    log.warning("%s: using the CPU.", problem)

@@ -1,4 +1,4 @@
-"""Memory that a process has freed and keeps."""
+"""Tuning of glibc's malloc: a process keeps freed blocks for its next allocations."""
 
 import ctypes
 
@@ -7,10 +7,10 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed() -> None:
-    """Keep blocks up to 32 MiB for the next use, instead of giving them back to the system.
+    """Keep freed blocks of up to 32 MiB for reuse instead of returning them to the system.
 
-    Faulting them in anew takes up to half of the time of an evaluation. Does nothing where the C
-    library is not glibc.
+    Page faults of returned blocks would take up to half of the time of an evaluation. Without
+    glibc this does nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,6 +1,7 @@
-"""Processes that train one method together, each with its share of every batch.
+"""Data-parallel training: several processes (ranks) that train one method together.
 
-They are a group inside of ``together``. Elsewhere there is one process, which is the first.
+Each rank computes the gradient of its part of every batch. Inside of ``process_group`` the ranks
+are a group of ``torch.distributed``; everywhere else there is a single process of rank 0.
 """
 
 import os
@@ -15,96 +16,96 @@ from torch.nn.parallel import DistributedDataParallel
 
 Value = TypeVar("Value")
 
-WAIT = timedelta(hours=4)
-"""For the first process, which alone validates and saves."""
+COLLECTIVE_TIMEOUT = timedelta(hours=4)
+"""Longest wait of the other ranks for the first one, which alone validates and saves."""
 
-APART = 1_000_003
-"""Between the seeds of two processes: runs have small ones, which must not meet."""
+SEED_STRIDE = 1_000_003
+"""Difference of the seeds of two ranks: larger than any seed of a run, so that none coincide."""
 
 
 @contextmanager
-def together(device: torch.device) -> Iterator[None]:
-    """Be one of the processes that torch's launcher has started, each on a GPU of its own.
+def process_group(device: torch.device) -> Iterator[None]:
+    """Membership in the group of processes that torch's launcher has started, one per GPU.
 
-    A process that fails leaves the group by its end, of which its launcher takes notice: to leave
-    it in order could mean to wait for the others. Raises ``RuntimeError`` for too few GPUs.
+    A process that fails leaves the group by exiting, which its launcher notices: leaving it
+    properly could mean waiting for the others. Raises ``RuntimeError`` if there are too few GPUs.
     """
     backend = "gloo"
     if device.type == "cuda":
         backend, place = "cpu:gloo,cuda:nccl", int(os.environ["LOCAL_RANK"])
         if place >= torch.cuda.device_count():
             raise RuntimeError(
-                f"{os.environ['LOCAL_WORLD_SIZE']} processes were asked for on this node, where "
-                f"torch finds {torch.cuda.device_count()} GPU(s): one for each is needed. Set the "
-                f"resources gpu and processes to what there is."
+                f"{os.environ['LOCAL_WORLD_SIZE']} processes were requested on this node, where "
+                f"torch finds {torch.cuda.device_count()} GPU(s): each process needs one. Set the "
+                f"resources gpu and processes to what is available."
             )
         torch.cuda.set_device(place)
-    distributed.init_process_group(backend, timeout=WAIT)
+    distributed.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT)
     yield
     distributed.destroy_process_group()
 
 
-def processes() -> int:
-    """How many there are."""
+def world_size() -> int:
+    """World size: the number of ranks."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def number() -> int:
-    """Which of them this is, from 0."""
+def rank() -> int:
+    """Rank of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def is_first() -> bool:
-    """Whether this is the one that validates, and writes files."""
-    return number() == 0
+    """Whether this is rank 0, which validates and writes files."""
+    return rank() == 0
 
 
-def share(batch: int) -> int:
-    """The rows of a batch that each process takes; ``ValueError`` if they cannot be as many."""
-    if batch % processes():
+def rows_per_rank(batch: int) -> int:
+    """Rows of a batch on each rank; ``ValueError`` if a batch cannot be divided evenly."""
+    if batch % world_size():
         raise ValueError(
-            f"train.batch_size is {batch}, and {processes()} processes share a batch: set it to a "
-            f"multiple of {processes()}, or the resources gpu, processes and nodes to a divisor."
+            f"train.batch_size is {batch}, and {world_size()} processes share a batch: set it to a "
+            f"multiple of {world_size()}, or the resources gpu, processes and nodes to a divisor."
         )
-    return batch // processes()
+    return batch // world_size()
 
 
-def of_first(call: Callable[[], Value]) -> Value:
-    """What ``call()`` returns in the first process, which is the only one to make the call."""
-    if processes() == 1:
+def from_first(call: Callable[[], Value]) -> Value:
+    """The result of ``call()`` on rank 0, broadcast to all ranks; only rank 0 makes the call."""
+    if world_size() == 1:
         return call()
-    found: list[Any] = [call() if is_first() else None]
-    distributed.broadcast_object_list(found)
-    return found[0]
+    values: list[Any] = [call() if is_first() else None]
+    distributed.broadcast_object_list(values)
+    return values[0]
 
 
-def of_each(value: Value) -> list[Value]:
-    """The values of all processes."""
-    if processes() == 1:
+def gather(value: Value) -> list[Value]:
+    """The values of all ranks, in their order, on every rank."""
+    if world_size() == 1:
         return [value]
-    found: list[Any] = [None] * processes()
-    distributed.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * world_size()
+    distributed.all_gather_object(values, value)
+    return values
 
 
-def is_any(true: bool) -> bool:
-    """Whether it is true in one of the processes."""
-    if processes() == 1:
-        return true
-    flag = torch.tensor(int(true))
-    distributed.all_reduce(flag, distributed.ReduceOp.MAX)
-    return bool(flag)
+def is_any(flag: bool) -> bool:
+    """True if any rank reports True."""
+    if world_size() == 1:
+        return flag
+    largest = torch.tensor(int(flag))
+    distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+    return bool(largest)
 
 
 def mean(value: float) -> float:
-    """Over the processes."""
-    return sum(of_each(value)) / processes()
+    """Mean over ranks."""
+    return sum(gather(value)) / world_size()
 
 
-def draw_apart() -> None:
-    """Give each process random numbers of its own; the first one goes on as if it were alone."""
+def separate_seeds() -> None:
+    """Give each rank random numbers of its own; rank 0 draws as if it were alone."""
     if not is_first():
-        torch.manual_seed(torch.initial_seed() + APART * number())
+        torch.manual_seed(torch.initial_seed() + SEED_STRIDE * rank())
 
 
 class _Loss(nn.Module):
@@ -117,13 +118,14 @@ class _Loss(nn.Module):
         return loss
 
 
-def loss_of(method: nn.Module) -> nn.Module:
-    """``method.loss`` as a module: after ``backward`` gradients are means over the processes."""
-    if processes() == 1:
+def loss_module(method: nn.Module) -> nn.Module:
+    """``method.loss`` as a module whose gradients are means over ranks after ``backward``."""
+    if world_size() == 1:
         return _Loss(method)
     return DistributedDataParallel(_Loss(method), gradient_as_bucket_view=True)
 
 
-def apart(loss: nn.Module) -> AbstractContextManager[None]:
-    """While it lasts, gradients only add up in each process, for a later ``backward``."""
+def without_sync(loss: nn.Module) -> AbstractContextManager[None]:
+    """Context in which ``backward`` only adds up the gradients of each rank, for a later one that
+    takes the mean."""
     return loss.no_sync() if isinstance(loss, DistributedDataParallel) else nullcontext()

@@ -1,4 +1,4 @@
-"""Progress of a Snakemake run, with an estimate of what remains."""
+"""Progress of a Snakemake run, with an estimate of the time left."""
 
 import logging
 import sys
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Remaining(logging.Handler):
-    """Listens to Snakemake's log and prints ``41 of 137 jobs, 2:10 so far, about 4:30 left``.
+    """Handler of Snakemake's log that prints ``41 of 137 jobs, 2:10 so far, about 4:30 left``.
 
-    What remains is the sum over rules of jobs left x mean seconds of the jobs done (of all rules
-    together, where none is done yet), shared by ``cores``.
+    The estimate is the sum over rules of (jobs left) x (mean seconds of the jobs done), divided by
+    ``cores``. A rule of which no job is done yet counts with the mean over all rules.
     """
 
     def __init__(self, cores: int, every: float = 10.0) -> None:
@@ -30,7 +30,8 @@ class Remaining(logging.Handler):
             handler(record)
 
     def remaining(self, now: float) -> float | None:
-        """Estimated seconds to the end; ``None`` while most jobs left are of unknown rules."""
+        """Estimated seconds to the end; ``None`` while most jobs left belong to rules of which no
+        job is done yet."""
         done = [seconds for times in self.seconds.values() for seconds in times]
         unknown = sum(count for rule, count in self.left.items() if not self.seconds[rule])
         if not done or 2 * unknown > self.left.total():

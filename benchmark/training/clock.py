@@ -1,4 +1,4 @@
-"""Seconds of work on a device, with pauses."""
+"""A stopwatch of the work on a device."""
 
 import time
 
@@ -6,23 +6,23 @@ import torch
 
 
 class Clock:
-    """Seconds spent while it runs; waits for the device when it starts and stops."""
+    """A stopwatch in seconds; it waits for the device when it starts and stops."""
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds = device, 0.0
         self.resume()
 
     def read(self) -> float:
-        """The seconds so far while it runs, without waiting for the device."""
+        """The seconds so far of a running clock, without waiting for the device."""
         return self.seconds + time.perf_counter() - self.started
 
     def pause(self) -> float:
-        """Stop; the seconds so far."""
+        """Stop the clock and return the seconds so far."""
         self.seconds += self._now() - self.started
         return self.seconds
 
     def resume(self) -> None:
-        """Go on."""
+        """Start the clock again."""
         self.started = self._now()
 
     def _now(self) -> float:

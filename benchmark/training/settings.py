@@ -13,6 +13,9 @@ NonNegativeNumber = Annotated[float, Field(strict=True, ge=0)]
 Decay = Annotated[float, Field(strict=True, ge=0, lt=1)]
 DropFactor = Annotated[float, Field(strict=True, gt=0, le=1)]
 Flag = Annotated[bool, Field(strict=True)]
+Optimiser = Literal["adam", "adamw"]
+Precision = Literal["float32", "bfloat16"]
+ConstantOrCosine = Literal["constant", "cosine"]
 
 IMMUTABLE = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 """Configuration of the models: no assignment, no unknown keys, finite numbers only."""
@@ -63,18 +66,18 @@ class Training(BaseModel):
     model_config = IMMUTABLE
 
     steps: NonNegativeWhole | None = Field(
-        None, description="optimiser steps; 0 for a fit in closed form"
+        default=None, description="optimiser steps; 0 for a fit in closed form"
     )
     seconds: PositiveNumber | None = Field(
-        None, description="seconds of optimiser steps, instead of steps"
+        default=None, description="seconds of optimiser steps, instead of steps"
     )
     batch_size: PositiveWhole = Field(description="rows per step")
     accumulate: PositiveWhole = Field(
-        1,
+        default=1,
         description="parts of a batch that are differentiated one after the other, to save memory",
     )
-    compile: Flag = Field(False, description="train the networks as compiled by torch.compile")
-    optimiser: Literal["adam", "adamw"] = Field(description="optimiser of the weights")
+    compile: Flag = Field(default=False, description="train networks compiled by torch.compile")
+    optimiser: Optimiser = Field(description="optimiser of the weights")
     lr: PositiveNumber = Field(description="learning rate")
     weight_decay: NonNegativeNumber = Field(
         description=(
@@ -82,7 +85,7 @@ class Training(BaseModel):
             "adamw: weights shrink by lr x weight_decay per step"
         )
     )
-    schedule: Literal["constant", "cosine"] | StepDecay = Field(
+    schedule: ConstantOrCosine | StepDecay = Field(
         description=(
             "schedule of the learning rate: constant, cosine (to zero), "
             "or {kind: step, every: N, factor: f}"
@@ -92,7 +95,7 @@ class Training(BaseModel):
         description="largest norm of the gradient; null for no bound"
     )
     ema: Decay = Field(description="decay of the average of the weights; 0 for none")
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Precision = Field(
         description="precision of the training loss; bfloat16 by autocast with float32 weights"
     )
     coordinates: Literal["identity", "standardised", "whitened", "radial"] = Field(
