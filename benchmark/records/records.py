@@ -21,6 +21,9 @@ from benchmark.files import read_json
 from benchmark.records.run import Run
 from benchmark.source import ROOT, digest, files_of
 
+SCHEMA = 1
+"""Version of the form of a record file."""
+
 FLOOR = "floor"
 """In the place of a method, in records of test images beside training images."""
 
@@ -58,8 +61,12 @@ def records(
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
-    """The records of one file."""
-    return list(read_json(path))
+    """The records of one file; raises ``ValueError`` for another version than ``SCHEMA``."""
+    content = read_json(path)
+    version = content.get("schema") if isinstance(content, dict) else None
+    if version != SCHEMA:
+        raise ValueError(f"{path}: found records of version {version}; allowed is {SCHEMA}.")
+    return list(content["records"])
 
 
 def provenance(modules: Sequence[str], config: str, **more: Any) -> dict[str, Any]:
