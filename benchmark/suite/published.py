@@ -66,3 +66,13 @@ def results(metric: str) -> dict[str, dict[str, Published]]:
                 value = Published(float(row["value"]), row["unit"], row["status"], row["source"])
                 found.setdefault(row["dataset"], {})[row["method"]] = value
     return found
+
+
+def has_published(method: str, name: str) -> bool:
+    """Whether a method, or the one it varies, has an NLL on the published data set ``name``."""
+    return varied(method) in results("nll")[name]
+
+
+def varied(method: str) -> str:
+    """The method of a variant (``interpolant`` of ``interpolant-fourier``); else the method."""
+    return method.partition("-")[0]

@@ -1,14 +1,17 @@
 """The table of significance: which methods differ from the best, and how sure that is."""
 
 import math
-from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmark.report import tables
+from benchmark.report import collected
+from benchmark.report.asked import Suite
+from benchmark.report.frame import NLL, suite_name, unit
+from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 from benchmark.report.significance import LEVEL, Comparison
 from benchmark.report.table import DASH, Cell, Table
-from benchmark.report.tables import Comparisons, Styles
+from benchmark.report.tables.cells import Comparisons
+from benchmark.report.tables.written import write_table
 
 COLUMNS = (
     *("Data set\n", "Best\n", "Other\n", "n\n", "Difference\nof the mean NLL"),
@@ -28,18 +31,24 @@ NOTES = (
 )
 
 
-def table(
-    frame: pd.DataFrame, styles: Styles, datasets: Mapping[str, str], comparisons: Comparisons
-) -> Table:
-    """A row per data set and comparison; see ``tables.nll_table``."""
+def write(suite: Suite) -> None:
+    """The files of the table."""
+    frame = collected.read(suite)
+    compared = collected.comparisons(suite, frame)
+    made = table(frame, styles_of(suite), labels_of(suite), compared)
+    write_table(suite, "significance", made, frame[frame.measurement == NLL])
+
+
+def table(frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comparisons) -> Table:
+    """A row per data set and comparison; see ``nll.table``."""
     rows = [
-        (Cell(label), *_cells(compared, styles, tables.unit(frame, dataset, "nll")))
-        for dataset, label in datasets.items()
+        (Cell(label), *_cells(compared, styles, unit(frame, dataset, NLL)))
+        for dataset, label in labels.items()
         for compared in comparisons.get(dataset, ())
     ]
     none = () if rows else ("No data set has two methods that may be ranked.",)
     return Table(
-        caption=f"Significance of the differences of the NLL, suite {tables.suite_of(frame)}.",
+        caption=f"Significance of the differences of the NLL, suite {suite_name(frame)}.",
         columns=COLUMNS,
         rows=tuple(rows),
         notes=(*NOTES, *none),
@@ -47,7 +56,7 @@ def table(
 
 
 def _cells(compared: Comparison, styles: Styles, unit: str) -> tuple[Cell, ...]:
-    best, other = styles[compared.best]["label"], styles[compared.other]["label"]
+    best, other = styles[compared.best].label, styles[compared.other].label
     difference = DASH if math.isnan(compared.difference) else f"{compared.difference:.2g} {unit}"
     p_values = map(_p, (compared.p.rows, compared.p.seeds, compared.corrected))
     words = (best, other, f"{compared.n}", difference, *p_values, compared.verdict)

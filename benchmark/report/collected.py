@@ -1,0 +1,65 @@
+"""The results of a suite, collected from its folders: what every table is made from."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from benchmark.data import dataset
+from benchmark.records.run import Run, data_folder, features_folder, suite_folder
+from benchmark.report import frame
+from benchmark.report.asked import Suite
+from benchmark.report.gaps import NLL, gaps, measurement_gap
+from benchmark.report.ranking import ranking
+from benchmark.report.significance import Comparison
+from benchmark.report.significance import comparisons as compare
+
+
+def write(suite: Suite) -> None:
+    """``metrics.csv`` and ``metrics.parquet``, which tables and figures read."""
+    stem = suite_folder(suite.name) / "metrics"
+    made = collect(suite, suite.runs)
+    frame.write_metrics(made, stem.with_suffix(".csv"), stem.with_suffix(".parquet"))
+
+
+def read(suite: Suite) -> pd.DataFrame:
+    """The frame that ``write`` wrote."""
+    return frame.read_metrics(suite_folder(suite.name) / "metrics.parquet")
+
+
+def collect(suite: Suite, chosen: Iterable[Run]) -> pd.DataFrame:
+    """The records of those of ``chosen`` that are whole, and the gaps."""
+    chosen = list(chosen)
+    missing = gaps(suite, chosen)
+    pairs = [(r, name) for r in chosen if r not in missing for name in _due(suite, r)]
+    lacking = {pair: why for pair in pairs if (why := measurement_gap(suite, *pair)) is not None}
+    files = [run.measurement(name) for run, name in pairs if (run, name) not in lacking]
+    return frame.metrics(files, missing, lacking)
+
+
+def floors(suite: Suite) -> pd.DataFrame:
+    """The frame of the records of test images beside training images, where there are any."""
+    files = [features_folder(suite.name, name) / "floor.json" for name in suite.images]
+    return frame.metrics([file for file in files if file.exists()], {})
+
+
+def comparisons(suite: Suite, metrics: pd.DataFrame) -> dict[str, list[Comparison]]:
+    """Data set -> the method with the lowest mean NLL against each other ranked one."""
+    return {
+        name: compare({method: _row_nll(suite, name, method) for method in methods})
+        for name, methods in ranking(metrics).items()
+    }
+
+
+def _due(suite: Suite, run: Run) -> list[str]:
+    """What is measured on its data set, on this run or on others; the NLL is, if it is whole."""
+    others = [other for other in suite.runs if other.dataset == run.dataset]
+    names = [name for other in others for name in suite.measurements_of(other)]
+    return list(dict.fromkeys([NLL, *names]))
+
+
+def _row_nll(suite: Suite, name: str, method: str) -> dict[int, np.ndarray]:
+    """Seed -> NLL of each test row."""
+    described = dataset.describe(data_folder(suite.name, name))
+    refits = [run for run in suite.runs if (run.dataset, run.method) == (name, method)]
+    return {run.seed: described.nll(np.load(run.log_prob)) for run in refits}

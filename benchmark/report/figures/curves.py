@@ -1,0 +1,83 @@
+"""Curves along a training: mean and range over the seeds, a row of panels for each data set."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmark.data import dataset
+from benchmark.records.run import Run
+from benchmark.report import gaps
+from benchmark.report.asked import Suite
+from benchmark.report.figures.panels import in_order
+from benchmark.report.labels import Labels, Styles
+
+CURVES = ("dataset", "method", "seed", "step", "seconds", "loss", "validation_nll", "unit")
+"""Columns of every frame of learning curves; others are diagnostics of methods."""
+
+HISTORY = {
+    **dict.fromkeys(["dataset", "method", "unit"], "object"),
+    **dict.fromkeys(["seed", "step"], "int64"),
+    **dict.fromkeys(["seconds", "loss", "validation_nll"], "float64"),
+}
+"""Types of the columns that every training curve has."""
+
+STEP = "training step"
+
+
+def evaluated(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows after the first step that have a value of ``name``."""
+    return frame[frame[name].notna() & (frame.step > 0)]
+
+
+def curve_datasets(frame: pd.DataFrame, labels: Labels, missing: Mapping[Run, str]) -> list[str]:
+    """Data sets that have curves, or ought to."""
+    expected = set(frame.dataset) | {run.dataset for run in missing}
+    return [name for name in labels if name in expected]
+
+
+def draw_curves(
+    axes: Axes, curves: pd.DataFrame, quantities: tuple[str, str], styles: Styles
+) -> None:
+    """A line and a band for each method, of a clock and a quantity.
+
+    Seeds share their evaluations but not their seconds (or steps, where the budget is seconds), so
+    these are means over seeds too.
+    """
+    clock, name = quantities
+    for method in in_order(styles, curves.method):
+        own = curves[curves.method == method].sort_values("step", kind="stable")
+        evaluations = own.groupby(own.groupby("seed").cumcount())
+        x, y = evaluations[clock].mean(), evaluations[name]
+        colour = styles[method].colour
+        axes.plot(x, y.mean(), color=colour, linewidth=1.6)
+        axes.fill_between(x, y.min(), y.max(), color=colour, alpha=0.2, linewidth=0)
+
+
+def add_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference: bool) -> None:
+    handles = []
+    for method in in_order(styles, frame.method):
+        counts = frame[frame.method == method].groupby("dataset").seed.nunique()
+        low, high = counts.min(), counts.max()
+        seeds = f"{low}" if low == high else f"{low}–{high}"
+        label = f"{styles[method].label} (n={seeds})"
+        handles.append(Line2D([], [], color=styles[method].colour, label=label))
+    if reference:
+        handles.append(Line2D([], [], color="black", linestyle="--", label="true density"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5) or 1)
+
+
+def histories(suite: Suite, learned: list[Run]) -> tuple[pd.DataFrame, dict[Run, str]]:
+    """The training curves of ``learned``, one under the other, and which are missing and why."""
+    missing = gaps.gaps(suite, learned)
+    frames = [_history(run) for run in learned if run not in missing]
+    frame = pd.concat([pd.DataFrame(columns=list(HISTORY)), *frames])
+    return frame.astype(HISTORY), missing
+
+
+def _history(run: Run) -> pd.DataFrame:
+    unit = dataset.describe(run.data).unit
+    frame = pd.read_csv(run.history)
+    return frame.assign(dataset=run.dataset, method=run.method, seed=run.seed, unit=unit)

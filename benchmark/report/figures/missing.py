@@ -1,0 +1,63 @@
+"""Missing results in figures: drawn as missing, each with its reason."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmark.records.run import Run
+from benchmark.report.figures.panels import add_title, hide_axes
+from benchmark.report.figures.theme import GREY, PALE
+from benchmark.report.labels import Labels, Styles
+
+
+def mark_missing(axes: Axes, reason: str, width: int = 22, x: float = 0.5) -> None:
+    """The reason in an empty panel, in lines of ``width`` characters."""
+    text = axes.text(
+        *(x, 0.5, f"missing:\n{textwrap.fill(reason, width)}"),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=GREY,
+        fontsize="small",
+    )
+    text.set_in_layout(False)  # it may be wider than its panel
+    axes.set_facecolor(PALE)
+
+
+def present_panels(
+    names: Sequence[str],
+    panels: Sequence[Axes],
+    styles: Styles,
+    gaps: Mapping[str, str],
+    width: int = 22,
+) -> Iterator[tuple[str, Axes]]:
+    """Each name with its panel, which has its title; one with a gap says why and is left out."""
+    for name, axes in zip(names, panels, strict=False):
+        add_title(axes, name, styles)
+        if name in gaps:
+            hide_axes(axes)
+            mark_missing(axes, gaps[name], width)
+        else:
+            yield name, axes
+
+
+def list_gaps(figure: Figure, gaps: Mapping[Run, str], styles: Styles, labels: Labels) -> None:
+    """Missing runs and why, below the panels."""
+    seeds: dict[tuple[str, str, str], list[str]] = {}
+    for run, reason in gaps.items():
+        if run.method in styles and run.dataset in labels:
+            seeds.setdefault((run.dataset, run.method, reason), []).append(str(run.seed))
+    handles = []
+    for (dataset, method, reason), missing in seeds.items():
+        where = f"{styles[method].label} on {labels[dataset]}"
+        noun = "seeds" if len(missing) > 1 else "seed"
+        label = textwrap.fill(f"missing: {where}, {noun} {', '.join(missing)}: {reason}", 90)
+        colour = styles[method].colour
+        handles.append(Line2D([], [], marker="x", linestyle="", color=colour, label=label))
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside lower center", fontsize="small", labelcolor=GREY
+        )

@@ -1,0 +1,133 @@
+"""Gaps: runs and measurements that are not whole, or not made with what is here now, and why."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmark.data import dataset
+from benchmark.files import read_json
+from benchmark.records import records
+from benchmark.records.run import Run, features_folder
+from benchmark.report.asked import Suite
+
+FAILURE = ".failure.json"
+"""Suffix, in place of the log's, of the file with the reason for which a job failed."""
+
+DRAWN = {"density.npz": "density", "path.npz": "path", "samples_base.npy": "backward"}
+"""File of a run that only figures need -> the job that makes it: a run is whole without it."""
+
+NLL = "nll"
+COST = "cost"
+DISTANCES = "distances"
+ELSEWHERE = "is measured on methods of this library"
+
+
+def gap(suite: Suite, run: Run) -> str | None:
+    """Why a run is not in the tables; ``None`` if it is whole and made with what is here now."""
+    return (
+        _failed(run)
+        or _unprepared(run)
+        or _incomplete(suite, run)
+        or (_stale(suite, run) if suite.is_ours(run.method) else None)
+        or measurement_gap(suite, run, NLL)
+    )
+
+
+def gaps(suite: Suite, runs: Iterable[Run] | None = None) -> dict[Run, str]:
+    """Those of ``runs``, or of all, that are gaps, and why."""
+    reasons = {run: gap(suite, run) for run in (suite.runs if runs is None else runs)}
+    return {run: reason for run, reason in reasons.items() if reason is not None}
+
+
+def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
+    """Why a run has no records of a measurement; ``None`` if it has."""
+    if name not in suite.measurements_of(run):
+        return "not measured" if suite.is_ours(run.method) else f"{name}: {ELSEWHERE}"
+    made = run.measurement(name)
+    shared = features_folder(run.suite, run.dataset) if name == DISTANCES else made.parent
+    failures = [made.with_suffix(FAILURE), *(_failures(shared) if name == DISTANCES else [])]
+    if reason := _reason(failures):
+        return reason
+    if not made.exists():
+        log = run.measurement(name, "log")
+        return f"stopped before its end, see {log}" if log.exists() else "was not run"
+    return _stale_measurement(suite, run, name) if suite.is_ours(run.method) else None
+
+
+def undrawn(file: Path) -> str | None:
+    """Why a file of a run that only figures need is missing; ``None`` if it is there."""
+    if file.exists():
+        return None
+    job = DRAWN[file.name]
+    return _reason([file.with_name(f"{job}{FAILURE}")]) or f"its {job} was not evaluated"
+
+
+# Failures and files
+
+
+def _failed(run: Run) -> str | None:
+    """The reason of a job of the run, of its search, or of the measurement of its NLL."""
+    own = [path for path in _failures(run.folder) if _job(path) not in DRAWN.values()]
+    return _reason([*own, run.search.with_suffix(FAILURE), run.measurement(NLL, FAILURE[1:])])
+
+
+def _failures(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{FAILURE}"))
+
+
+def _job(failure: Path) -> str:
+    return failure.name.removesuffix(FAILURE)
+
+
+def _reason(failures: Iterable[Path]) -> str | None:
+    """The reason in the first of these files that exists."""
+    return next((str(read_json(path)["reason"]) for path in failures if path.exists()), None)
+
+
+def _unprepared(run: Run) -> str | None:
+    if (run.data / "data.json").exists():
+        return None
+    return f"its data set was not prepared, see {run.data.parent}/prepare.log"
+
+
+def _incomplete(suite: Suite, run: Run) -> str | None:
+    fit = (run.model, run.weights, run.history) if suite.is_ours(run.method) else ()
+    needed = (*fit, run.log_prob, run.likelihood, run.samples, run.cost, run.measurement(NLL))
+    if all(path.exists() for path in needed):
+        return None
+    places = (run.folder.glob("*.log"), run.measurement(NLL).parent.glob(f"{NLL}.log"))
+    logs = sorted((log for place in places for log in place), key=lambda log: log.stat().st_mtime)
+    return f"stopped before its end, see {logs[-1]}" if logs else "was not run"
+
+
+# What results were made with
+
+
+def _stale(suite: Suite, run: Run) -> str | None:
+    """What of a fit or its evaluation has changed since."""
+    expected, likelihood = suite.expected(run), records.read(run.measurement(NLL))[0]
+    fit, evaluation = read_json(run.model)["provenance"], likelihood["provenance"]
+    if fit["config"] != expected.train_config:
+        return "its model was trained with another config"
+    if fit["source"] != expected.train_source:
+        return "its model was trained with other code"
+    if evaluation["config"] != expected.evaluate_config:
+        return "its records were made with another config"
+    if evaluation["source"] != expected.evaluate_source:
+        return "its records were made with other code"
+    if likelihood["protocol"]["data"] != dataset.describe(run.data).hash:
+        return "its records were made with other data"
+    return None
+
+
+def _stale_measurement(suite: Suite, run: Run, name: str) -> str | None:
+    """What of a measurement has changed since.
+
+    Records that derive from files of the run have the config of these, and say the source of the
+    measurement apart.
+    """
+    config, source = suite.expected_measurement(run, name)
+    made = records.read(run.measurement(name))[0]["provenance"]
+    if "measurement" not in made and made["config"] != config:
+        return f"its {name} was measured with another config"
+    changed = made.get("measurement", made["source"]) != source
+    return f"its {name} was measured with other code" if changed else None

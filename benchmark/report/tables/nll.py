@@ -1,0 +1,102 @@
+"""The table of the NLL, and of the KL divergence where the true density is known."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.report import collected
+from benchmark.report.asked import Suite
+from benchmark.report.frame import NLL, selected, suite_name, summary
+from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.numbers import upper
+from benchmark.report.significance import LEVEL, Comparison
+from benchmark.report.table import Table
+from benchmark.report.tables import notes
+from benchmark.report.tables.cells import Comparisons, mean_cells
+from benchmark.report.tables.columns import columns, method_rows, methods_of
+from benchmark.report.tables.footnotes import Footnotes
+from benchmark.report.tables.written import write_table
+
+
+def write(suite: Suite) -> None:
+    """The files of the table."""
+    frame = collected.read(suite)
+    compared = collected.comparisons(suite, frame)
+    made = table(frame, styles_of(suite), labels_of(suite), compared)
+    write_table(suite, "nll", made, frame[frame.measurement == NLL])
+
+
+def table(frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comparisons) -> Table:
+    """Negative log-likelihood, and KL divergence where known: methods against data sets.
+
+    ``frame`` is that of ``metrics``, of one suite. ``styles`` and ``labels`` choose and order rows
+    and columns.
+    """
+    frame, footnotes = selected(frame, styles, labels), Footnotes()
+    shown = columns(frame, NLL, "NLL", labels)
+    entries = [mean_cells(c.means, styles, c.label, footnotes, comparisons) for c in shown]
+    return Table(
+        caption=f"Negative log-likelihood on test data, suite {suite_name(frame)}.",
+        columns=("Method\n", *(column.heading for column in shown)),
+        rows=method_rows(methods_of(frame, styles), entries),
+        notes=(*nll_notes(frame, styles, labels, comparisons), *footnotes.notes()),
+    )
+
+
+def nll_notes(
+    frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comparisons
+) -> list[str]:
+    """What means, marks and ranks are, and how the NLL of each data set was measured."""
+    cells = summary(frame)
+    lines = [
+        "Mean ± standard deviation over n refits (seeds); a single run has no standard deviation. "
+        "A dash without a mark: not applicable to this data set.",
+        "Bold: lowest mean among the methods measured under one protocol. Underlined: not "
+        f"significantly different from the best (paired tests: p > {LEVEL}; the larger p-value of "
+        "two paired t tests of the NLL, over test rows and over refits, with Holm's correction for "
+        "the comparisons on the data set). Controls, which are not trained, are references and are "
+        "not ranked.",
+    ]
+    for dataset, label in labels.items():
+        column = cells[(cells.dataset == dataset) & (cells.metric == NLL)]
+        lines += _measurement(frame[frame.dataset == dataset], label)
+        lines += notes.disagreement(column, styles, label)
+        lines += _too_few(comparisons.get(dataset, ()), styles, label)
+    return lines + notes.origins(frame[frame.measurement == NLL], styles, labels)
+
+
+def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
+    """Test rows, their standard error and the solver's, in words."""
+    nll = runs[(runs.metric == NLL) & runs.value.notna()]
+    if nll.empty:
+        return []
+    unit = nll.unit.iloc[0]
+    words = [f"{_span(nll.n)} test rows"]
+    if nll.standard_error.notna().any():
+        typical = nll.standard_error.median()
+        words.append(f"standard error over test rows typically {typical:.2g} {unit}")
+    for metric, what in (
+        ("solver_error", "solver error"),
+        ("probe_error", "standard error over probes and passes"),
+    ):
+        values = runs.value[runs.metric == metric]
+        if values.notna().any():
+            words.append(f"{what} at most {upper(values.max()):.1g} {unit}")
+    return [f"{label}: {'; '.join(words)}."]
+
+
+def _span(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _too_few(comparisons: Sequence[Comparison], styles: Styles, label: str) -> list[str]:
+    """Methods whose refits are too few for a test against the best."""
+    untold = [c for c in comparisons if c.verdict == "n too small to tell"]
+    if not untold:
+        return []
+    others = ", ".join(styles[c.other].label for c in untold)
+    return [
+        f"{label}: fewer than two refits, too few to tell whether {others} and "
+        f"{styles[untold[0].best].label} differ."
+    ]
