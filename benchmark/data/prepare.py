@@ -31,7 +31,8 @@ def splits(entry: dict[str, Any], downloads: Path) -> Splits:
         for file in fetch.source(entry["source"]).files:
             fetch.verify(file, downloads / file.path)
             given["source"] = (downloads / file.path).parent
-    rows: Splits = names.load(entry["class"]).prepare(**entry["numbers"], **given)
+    arguments = entry.get("arguments", {})
+    rows: Splits = names.load(entry["class"]).prepare(**arguments, **given)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""A job that computes on a device: in this process, or a training in several, by torch's launcher."""
+"""A job that computes on a device: in this process, or in several, by torch's launcher."""
 
 import contextlib
 import ctypes

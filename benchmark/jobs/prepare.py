@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data.prepare import prepare as prepare_rows
-from benchmark.files import atomic, write_json
-from benchmark.files import read_json
+from benchmark.files import atomic, read_json, write_json
 
 STAGED = ".prepared"
 """Folder, beside that of the rows, in which they are prepared."""

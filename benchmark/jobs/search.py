@@ -7,8 +7,8 @@ import torch
 
 from benchmark.files import write_json
 from benchmark.jobs.fit import Fit, fitted
-from benchmark.records import provenance
 from benchmark.runtime.checkpoint import Checkpoint, Part
+from benchmark.runtime.device import device_name
 from benchmark.runtime.log import CHECKPOINT
 from benchmark.suite.models import Search
 from benchmark.training.loop import Row
@@ -24,7 +24,7 @@ def search(fit: Fit, search: Search, device: torch.device) -> None:
     run = fit.run
     path = run.search.with_suffix(CHECKPOINT)
     with Checkpoint(path, fit.key(device)) as checkpoint:
-        devices = checkpoint.visit(provenance.device_name(device))
+        devices = checkpoint.visit(device_name(device))
         tried = [
             _tried(fit, trial(fit.hyperparameters.train, factor, search.share), device, part)
             for factor in search.factors

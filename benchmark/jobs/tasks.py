@@ -1,15 +1,17 @@
 """The jobs of a suite: what each runs, and on what of config and source its result depends."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmark.jobs.task import Machine, Task
 from benchmark.records.records import FLOOR, config_hash
-from benchmark.records.run import Run, data_folder, features_folder
-from benchmark.suite.suite import Suite, plain
+from benchmark.records.run import Run, data_folder, features_folder, suite_folder
+from benchmark.report.outputs import Output
+from benchmark.suite.hyperparameters import plain
+from benchmark.suite.suite import Suite
 
 DOWNLOADS = "results/downloads"
+EMPTY: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Tasks:
-    """All jobs of ``suite``, on the ``device`` of the config."""
+    """All jobs of ``suite``, which ``config`` names."""
 
     suite: Suite
-    device: str
+    config: dict[str, Any]
 
     def text(self, job: Job, machine: Machine | None = None) -> str:
         """The command-line argument of ``python -m benchmark.jobs``."""
@@ -41,7 +43,7 @@ class Tasks:
     def machine(self, threads: int, resources: Any) -> Machine:
         """The machine of a job with Snakemake's ``threads`` and ``resources``."""
         return Machine(
-            *(threads, self.device),
+            *(threads, self.config["device"]),
             gpus=resources.get("gpu"),
             processes=resources.get("processes"),
             nodes=resources.get("nodes", 1),
@@ -73,24 +75,32 @@ class Tasks:
 
     def classifier(self, dataset: str) -> Job:
         """The classifier whose features of the images of a data set are compared."""
-        features = _chosen(self.suite.features(dataset), "classifier", "name")
-        return self._of_features("classifier", dataset, {"features": features})
+        keys = ("classifier", "name", "samples", "chunk")
+        features = _chosen(self.suite.features(dataset), *keys)
+        return self._of_features("classifier", dataset, features)
 
     def reference(self, dataset: str) -> Job:
         """The features of the training images of a data set, and the floor."""
         keys = ("classifier", "inception", "name", "samples", "chunk")
         features = _chosen(self.suite.features(dataset), *keys)
-        entry = self.suite.prepared(dataset)
-        arguments = {"features": features, "entry": entry, "downloads": DOWNLOADS}
-        return self._of_features("reference", dataset, arguments)
+        return self._of_features(
+            "reference", dataset, features, {"entry": self.suite.prepared(dataset)}
+        )
 
-    def _of_features(self, name: str, dataset: str, arguments: dict[str, Any]) -> Job:
-        run = asdict(Run(self.suite.name, dataset, FLOOR, 0))
+    def _of_features(
+        self, name: str, dataset: str, features: dict[str, Any], more: dict[str, Any] = EMPTY
+    ) -> Job:
         source = self.suite.sources.of("benchmark.jobs.reference")
+        compared = {
+            "run": asdict(Run(self.suite.name, dataset, FLOOR, 0)),
+            "features": features,
+            "config": config_hash({"features": features, **more}),
+            "source": source,
+            "downloads": DOWNLOADS,
+        }
+        arguments = {"compared": compared, **more}
         log = features_folder(self.suite.name, dataset) / f"{name}.log"
-        depends = config_hash({**arguments, "source": source})
-        told = {"run": run, "source": source, "config": config_hash(arguments)}
-        return Job(f"reference.{name}", str(log), arguments | told, depends)
+        return Job(f"reference.{name}", str(log), arguments, _of(arguments))
 
     # Runs
 
@@ -118,13 +128,14 @@ class Tasks:
 
     def evaluate(self, run: Run) -> Job:
         """The log-densities, the samples and the cost of a run."""
-        arguments = {
+        given = {
             "run": asdict(run),
             "kind": self.suite.hyperparameters(run).kind,
             "settings": self.suite.evaluation(),
             "config": self.suite.evaluate_hash(run),
             "source": self.suite.source(run, "evaluate"),
         }
+        arguments = {"given": given}
         return Job("evaluate.evaluate", _log(run, "evaluate"), arguments, _of(arguments))
 
     def draw(self, name: str, run: Run) -> Job:
@@ -163,6 +174,16 @@ class Tasks:
         depends = config_hash({"arguments": measuring["arguments"], "source": source})
         return Job(f"measure.{way}", str(run.measurement(name, "log")), arguments, depends)
 
+    # The report
+
+    def report(self, output: Output) -> Job:
+        """A table or a figure."""
+        arguments = {"config": self.config, "name": output.name}
+        source = self.suite.sources.now(output.module)
+        depends = config_hash({"shows": output.shows, "source": source})
+        log = suite_folder(self.suite.name) / f"{output.name}.log"
+        return Job("report.write", str(log), arguments, depends)
+
 
 def _log(run: Run, job: str) -> str:
     return str(run.folder / f"{job}.log")
@@ -174,8 +195,3 @@ def _of(arguments: dict[str, Any]) -> str:
 
 def _chosen(section: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: section[key] for key in keys if key in section}
-
-
-def output_log(path: Path) -> str:
-    """The log of a table or a figure."""
-    return str(path.with_suffix(".log"))

@@ -1,7 +1,6 @@
 """The job that fits one method: its model and its training curve."""
 
 import csv
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -10,10 +9,10 @@ from benchmark import model
 from benchmark.files import atomic, read_json
 from benchmark.jobs.fit import Fit, fitted
 from benchmark.measure import evaluation
-from benchmark.model import ModelFile
-from benchmark.records import provenance
+from benchmark.model import ModelFile, Trained
 from benchmark.runtime import parallel
 from benchmark.runtime.checkpoint import Checkpoint
+from benchmark.runtime.device import device_name
 from benchmark.runtime.log import CHECKPOINT
 from benchmark.training.loop import Row
 
@@ -29,27 +28,27 @@ def train(fit: Fit, searched: bool, device: torch.device) -> None:
         settings = settings.model_copy(update={"lr": read_json(run.search)["lr"]})
     key = {**fit.key(device), "lr": str(settings.lr)}
     with Checkpoint(run.folder / f"train{CHECKPOINT}", key) as checkpoint:
-        devices = checkpoint.visit(provenance.device_name(device))
+        devices = checkpoint.visit(device_name(device))
         trained, history = fitted(fit, settings, device, checkpoint.part("training"))
         if not parallel.is_first():
             return
         _write_history(run.history, history)
         stored = ModelFile(
-            kind=fit.hyperparameters.kind,
+            **{"class": fit.hyperparameters.kind},
             arguments=fit.arguments,
             event=fit.description.event,
             coordinates=settings.coordinates,
-            validation=asdict(fit.validation),
+            validation=fit.validation,
             weights=settings.weights,
-            training={
-                "steps": history[-1].step if history else 0,
-                "seconds": history[-1].seconds if history else None,
-                "lr": settings.lr,
-                "precision": settings.precision,
-                "processes": parallel.processes(),
-                "peak_memory": evaluation.peak_memory(device),
-                "interruptions": checkpoint.interruptions,
-            },
+            training=Trained(
+                steps=history[-1].step if history else 0,
+                seconds=history[-1].seconds if history else None,
+                lr=settings.lr,
+                precision=settings.precision,
+                processes=parallel.world_size(),
+                peak_memory=evaluation.peak_memory(device),
+                interruptions=checkpoint.interruptions,
+            ),
             provenance=fit.provenance(devices),
         )
         model.save(run.folder, trained, stored)

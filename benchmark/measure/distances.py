@@ -41,7 +41,7 @@ class Distances(Measurement):
     """
 
     needs = ("weights", "model", "reference", "reference_rows")
-    requires = ("images",)
+    requires = ("picture",)
     compared = COMPARED
     writes = ("csv",)
 

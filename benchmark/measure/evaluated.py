@@ -46,7 +46,7 @@ class Trained:
 
     steps: int
     seconds: float | None
-    peak_memory: float
+    peak_memory: float | None
     interruptions: int
     provenance: Mapping[str, Any]
 

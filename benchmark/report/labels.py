@@ -23,9 +23,9 @@ Labels = Mapping[str, str]
 
 def styles_of(suite: Suite) -> Styles:
     """Of every method of a suite."""
-    return {name: Style(entry["label"], entry["colour"]) for name, entry in suite.methods.items()}
+    return {name: Style(entry.label, entry.colour) for name, entry in suite.methods.items()}
 
 
 def labels_of(suite: Suite) -> Labels:
     """Of every data set of a suite."""
-    return {name: entry["label"] for name, entry in suite.datasets.items()}
+    return {name: entry.label for name, entry in suite.datasets.items()}

@@ -184,7 +184,7 @@ def _path(suite: Suite) -> list[Output]:
     for name in dict.fromkeys(run.dataset for run in runs.with_path(suite)):
         flows = [run for run in runs.with_path(suite) if run.dataset == name]
         drawn = [run for run in runs.with_density(suite) if run.dataset == name]
-        truth = [run for run in drawn if runs.is_oracle(suite, run)]
+        truth = [run for run in drawn if suite.is_oracle(run.method)]
         files = [*(run.path for run in flows), *(run.density for run in truth)]
         figure = _of_dataset(suite, "path", name, [*files, *_nll_records([*flows, *truth])])
         film = suite_folder(suite.name) / "figures" / f"path_{name}.gif"
@@ -291,7 +291,7 @@ def _words(suite: Suite) -> dict[str, Any]:
     against = {name: asdict(other) for name, other in against_of(suite).items()}
     numbers = published.FILE.read_text() if against else ""
     kept = {commit: list(paths) for commit, paths in suite.kept.items()}
-    return {"terms": suite.terms, "against": against, "published": numbers, "kept": kept}
+    return {"terms": suite.comparison_terms, "against": against, "published": numbers, "kept": kept}
 
 
 def _frame(suite: Suite) -> Path:

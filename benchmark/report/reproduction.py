@@ -32,7 +32,7 @@ class Against:
 def against_of(suite: Suite) -> Mapping[str, Against]:
     """Of every data set of a suite that stands beside published results."""
     return {
-        name: Against(entry["as"], entry["tolerance"], entry.get("remark"))
+        name: Against(entry.as_, entry.tolerance, entry.remark)
         for name, entry in suite.published.items()
     }
 

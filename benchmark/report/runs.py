@@ -3,22 +3,10 @@
 from benchmark.records.run import Run
 from benchmark.report.asked import Suite
 
-ORACLE = "benchmark.baselines.oracle.Oracle"
-
-
-def first_runs(suite: Suite) -> list[Run]:
-    """The first seed of every method on every data set: what figures of single fits show."""
-    return list({(run.dataset, run.method): run for run in reversed(suite.runs)}.values())[::-1]
-
 
 def first_runs_on(suite: Suite, dataset: str) -> list[Run]:
     """The first seed of every method on one data set."""
-    return [run for run in first_runs(suite) if run.dataset == dataset]
-
-
-def is_oracle(suite: Suite, run: Run) -> bool:
-    """Whether a run is the true density of its data set."""
-    return bool(suite.methods[run.method].get("class") == ORACLE)
+    return [run for run in suite.first_runs if run.dataset == dataset]
 
 
 def planes(suite: Suite) -> list[str]:
@@ -30,18 +18,18 @@ def planes(suite: Suite) -> list[str]:
 def with_density(suite: Suite) -> list[Run]:
     """Runs whose density is evaluated on a grid."""
     drawn = planes(suite)
-    return [r for r in first_runs(suite) if r.dataset in drawn and suite.is_ours(r.method)]
+    return [r for r in suite.first_runs if r.dataset in drawn and suite.is_ours(r.method)]
 
 
 def with_path(suite: Suite) -> list[Run]:
     """Flows whose way from base to data is evaluated: in the plane, and of images."""
     drawn = [*planes(suite), *suite.images]
-    return [run for run in first_runs(suite) if run.dataset in drawn and suite.is_flow(run.method)]
+    return [run for run in suite.first_runs if run.dataset in drawn and suite.is_flow(run.method)]
 
 
 def with_backward(suite: Suite) -> list[Run]:
     """Flows between two data sets, which carry test rows back."""
-    flows = (run for run in first_runs(suite) if suite.is_flow(run.method))
+    flows = (run for run in suite.first_runs if suite.is_flow(run.method))
     return [run for run in flows if suite.has_base(run.dataset)]
 
 

@@ -9,7 +9,7 @@ from benchmark.runtime import parallel
 
 def device_name(device: torch.device) -> str:
     """The name of a GPU, or that of the processor; of several processes, those of all ranks."""
-    names = parallel.of_each(_name(device))
+    names = parallel.gather(_name(device))
     counts = {name: names.count(name) for name in names}
     if len(names) == 1:
         return names[0]

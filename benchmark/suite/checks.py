@@ -124,24 +124,25 @@ class Checked:
                 )
 
     def _references(self) -> Iterator[str]:
+        """Names of data sets that there are not, and files."""
         known = self.given["datasets"]
+        for where, dataset in self._named_datasets():
+            if dataset not in known:
+                yield unknown(f"{self.key}{where}:", dataset, known)
+        for where, path in self._named_files():
+            if path is not None and not Path(path).is_file():
+                yield _no_file(f"{self.key}{where}", path)
+
+    def _named_datasets(self) -> Iterator[tuple[str, str]]:
         for name, method in self.section.methods.items():
-            for part, names in (
-                ("datasets", method.datasets or ()),
-                ("per_dataset", _differing(method)),
-            ):
-                for dataset in names:
-                    if dataset not in known:
-                        yield unknown(f"{self.key}methods.{name}.{part}:", dataset, known)
-            if method.rules is not None and not Path(method.rules).is_file():
-                yield _no_file(f"{self.key}methods.{name}.rules", method.rules)
+            yield from ((f"methods.{name}.datasets", known) for known in method.datasets or ())
+            yield from ((f"methods.{name}.per_dataset", known) for known in _differing(method))
         for name, entry in self.section.measurements.items():
-            for dataset in entry.datasets or ():
-                if dataset not in known:
-                    yield unknown(f"{self.key}measurements.{name}.datasets:", dataset, known)
-        for where, rows in rows_of(self.section):
-            if rows.file is not None and not Path(rows.file).is_file():
-                yield _no_file(f"{self.key}{where}.file", rows.file)
+            yield from ((f"measurements.{name}.datasets", known) for known in entry.datasets or ())
+
+    def _named_files(self) -> Iterator[tuple[str, str | None]]:
+        yield from ((f"methods.{n}.rules", m.rules) for n, m in self.section.methods.items())
+        yield from ((f"{where}.file", rows.file) for where, rows in rows_of(self.section))
 
     def _trainings(self) -> Iterator[str]:
         """Settings of each training by themselves; those of a data set only where they differ."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from benchmark.suite.classes import parts_of
 from benchmark.suite.grid import merged
-from benchmark.suite.models import Budget, Difference, MethodEntry
+from benchmark.suite.models import Budget, MethodEntry
 from benchmark.training.settings import Training
 
 
@@ -47,5 +47,6 @@ def hyperparameters(
 def sections(method: MethodEntry, dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """``model`` and ``train`` of a method, with what differs on a data set."""
     differences = method.per_dataset if isinstance(method.per_dataset, Mapping) else {}
-    differs = differences.get(dataset, Difference())
-    return merged(method.model or {}, differs.model), merged(method.train or {}, differs.train)
+    differs = differences.get(dataset)
+    model, train = (differs.model, differs.train) if differs is not None else ({}, {})
+    return merged(method.model or {}, model), merged(method.train or {}, train)

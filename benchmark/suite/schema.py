@@ -60,8 +60,9 @@ def _suite() -> dict[str, Any]:
 
 def _grid(schema: dict[str, Any]) -> dict[str, Any]:
     """A value, or a list of values: a grid."""
-    value = {key: part for key, part in schema.items() if key not in ("description", "default")}
-    described = {key: schema[key] for key in ("description", "default") if key in schema}
+    about = ("description", "default")
+    value = {key: part for key, part in schema.items() if key not in about}
+    described = {str(key): schema[key] for key in about if key in schema}
     return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}], **described}
 
 

@@ -15,6 +15,7 @@ from benchmark.suite.models import (
     DatasetEntry,
     MeasurementEntry,
     MethodEntry,
+    Published,
     Rows,
     SuiteSection,
 )
@@ -127,10 +128,10 @@ class Suite:
         return [name for name, entry in self.datasets.items() if entry.features is not None]
 
     @property
-    def published(self) -> dict[str, dict[str, Any]]:
+    def published(self) -> dict[str, Published]:
         """What is said of published results, of the data sets that stand beside some."""
         known = ((name, entry.published) for name, entry in self.datasets.items())
-        return {name: plain(said) for name, said in known if said is not None}
+        return {name: said for name, said in known if said is not None}
 
     @property
     def first_runs(self) -> list[Run]:
@@ -143,12 +144,19 @@ class Suite:
     @cached_property
     def measurements(self) -> dict[str, MeasurementEntry]:
         """All measurements by name: those of every suite, then its own."""
-        usual = {name: MeasurementEntry(kind=kind) for name, kind in MEASUREMENTS.items()}
+        usual = {
+            name: MeasurementEntry.model_validate({"class": kind})
+            for name, kind in MEASUREMENTS.items()
+        }
         return {**usual, **self.section.measurements}
 
-    def measured(self, run: Run) -> list[str]:
+    def measurements_of(self, run: Run) -> list[str]:
         """The measurements that are made on a run."""
         return [name for name in self.measurements if self.is_measured(run, name)]
+
+    def measurement_label(self, name: str) -> str:
+        """What a measurement is called in the caption of its table."""
+        return self.measurements[name].label or name.replace("_", " ")
 
     def is_measured(self, run: Run, name: str) -> bool:
         """Whether a measurement is made on a run."""

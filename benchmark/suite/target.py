@@ -7,8 +7,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from benchmark.suite.published import has_published
 from benchmark.suite.load import datasets
+from benchmark.suite.published import has_published
 from benchmark.suite.suite import Suite
 from benchmark.suite.words import ConfigError, unknown
 
@@ -89,7 +89,7 @@ def _suites(target: str, content: dict[str, Any]) -> list[str]:
 
 def _compares(suite: Suite, target: Target) -> bool:
     return any(
-        has_published(run.method, suite.published[run.dataset]["as"])
+        has_published(run.method, suite.published[run.dataset].as_)
         for run in suite.runs
         if run.dataset in target.datasets
     )

@@ -90,8 +90,8 @@ def _in_words(
             yield _about_key(problem, prefix, steps, fields)
         else:
             places.setdefault(tuple(steps), []).append((problem, fields))
-    for steps, found in places.items():
-        yield _about_value(prefix + ".".join(steps), found)
+    for place, found in places.items():
+        yield _about_value(prefix + ".".join(place), found)
 
 
 def _about_key(problem: Problem, prefix: str, steps: list[str], fields: list) -> str:
@@ -161,8 +161,7 @@ def _steps(
     section: Any = model
     for step in problem.where:
         known = _fields(section)
-        tag = isinstance(step, str) and _is_tag(step, known, problem)
-        if tag:
+        if isinstance(step, str) and _is_tag(step, known, problem):
             section = _member(section, step)
             continue
         steps.append(str(step))

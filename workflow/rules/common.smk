@@ -8,10 +8,10 @@ from snakemake.logging import logger
 
 from benchmark.data import fetch
 from benchmark.files import write_json
-from benchmark.jobs.task import Task
 from benchmark.jobs.tasks import DOWNLOADS, Tasks
 from benchmark.records.run import Run, data_folder, features_folder, suite_folder
-from benchmark.report import report
+from benchmark.report import outputs as report_outputs
+from benchmark.report import reproduction
 from benchmark.runtime import locks
 from benchmark.runtime.progress import Remaining
 from benchmark.suite import target
@@ -28,16 +28,19 @@ if ASKED:
     ]
 SUITE = load(config)
 target.check(SUITE, ASKED)
-TASKS = Tasks(SUITE, config["device"])
+TASKS = Tasks(SUITE, config)
 REPRODUCE = target.targets(SUITE)
 # Whether to report what is there, with gaps (see onerror in the Snakefile).
 GAPS = "BENCHMARK_GAPS" in os.environ
-OUTPUTS = report.outputs(SUITE)
+OUTPUTS = (report_outputs.outputs_with_gaps if GAPS else report_outputs.outputs)(SUITE)
 
-# The one way from a rule to a function. Jobs run in the environment of this process, unless
+# The one way from a rule to a function. What a rule passes as `depends` makes its result out of date;
+# a `task`, which asks for output, threads or resources, does not. Jobs run in the environment of this process, unless
 # Snakemake was asked to make one for them.
 PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
 JOB = "exec {PYTHON:q} -m benchmark.jobs {params.task:q}"
+
+ENVIRONMENT = str(Path(workflow.basedir).parent / "environment.yml")
 
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
@@ -85,13 +88,13 @@ def trains(method: str) -> bool:
 def inherited(method: str) -> str:
     """A file with the rule that trains a method: `use rule` takes a name, and no expression."""
     path = Path(".snakemake/benchmark/rules", f"{method}.smk").absolute()
-    rule = f"""use rule train as train_{method} with:
+    text = f"""use rule train as train_{method} with:
     wildcard_constraints:
         method=variants("{method}"),
 """
-    if not path.exists() or path.read_text() != rule:
+    if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rule)
+        path.write_text(text)
     return str(path)
 
 
@@ -131,10 +134,16 @@ def measured(name: str):
 
 def measuring(name: str):
     if is_light(name):
-        return lambda wildcards: TASKS.text(TASKS.measure(name, run_of(wildcards)))
+        return lambda wildcards, output: TASKS.text(
+            TASKS.measure(name, run_of(wildcards))
+        )
     return lambda wildcards, threads, resources: TASKS.text(
         TASKS.measure(name, run_of(wildcards)), TASKS.machine(threads, resources)
     )
+
+
+def reporting(made):
+    return lambda wildcards, output: TASKS.text(TASKS.report(made))
 
 
 def shares_gpu(workflow) -> bool:
@@ -192,5 +201,5 @@ def conclude() -> None:
     """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
     names = {job.rule.name for job in workflow.dag.jobs}
     tables = [found.table for name, found in REPRODUCE.items() if name in names]
-    if not report.print_reproduction(SUITE, tables):
+    if not reproduction.print_reproduction(SUITE, tables):
         sys.exit(NOT_REPRODUCED)

@@ -13,7 +13,7 @@ rule evaluate:
     wildcard_constraints:
         method=OURS,
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.evaluate(run_of(wildcards)).depends,
@@ -45,7 +45,7 @@ for name, output in (
         wildcard_constraints:
             method=OURS,
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         threads: 1
         params:
             depends=drawn(name),

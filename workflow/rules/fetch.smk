@@ -7,7 +7,7 @@ rule fetch:
         path=paths(folders=False),
     localrule: True
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         # Mirrors do not make fetched files out of date, nor does anything else.
         task=lambda wildcards, output: TASKS.text(TASKS.fetch(wildcards.path, output.file, config["mirrors"])),

@@ -14,7 +14,7 @@ for name in SUITE.measurements:
             f"{RUN}/measurements/{name}.log",
         localrule: is_light(name)
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         threads: 1 if is_light(name) else SUITE.threads
         params:
             depends=measured(name),
@@ -33,7 +33,7 @@ rule classifier:
     log:
         f"{FEATURES}/classifier.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.classifier(wildcards.dataset).depends,
@@ -57,7 +57,7 @@ rule reference:
     log:
         f"{FEATURES}/reference.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.reference(wildcards.dataset).depends,

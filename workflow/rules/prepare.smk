@@ -10,7 +10,7 @@ rule prepare:
         f"{FOLDER}/{{dataset}}/prepare.log",
     localrule: True
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         depends=lambda wildcards: TASKS.prepare(wildcards.dataset, "").depends,
         task=lambda wildcards, output: TASKS.text(
@@ -29,8 +29,8 @@ rule publish:
         f"{FOLDER}/{{dataset}}/publish.log",
     localrule: True
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
-        task=lambda wildcards: TASKS.text(TASKS.publish(wildcards.dataset)),
+        task=lambda wildcards, output: TASKS.text(TASKS.publish(wildcards.dataset)),
     shell:
         JOB

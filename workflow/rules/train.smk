@@ -8,7 +8,7 @@ rule search:
     wildcard_constraints:
         method=OURS,
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.search(first_run_of(wildcards)).depends,
@@ -34,7 +34,7 @@ rule train:
     wildcard_constraints:
         method="_template",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.train(run_of(wildcards)).depends,

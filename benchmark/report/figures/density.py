@@ -87,7 +87,7 @@ def write(suite: Suite) -> None:
     captions: dict[tuple[str, str], str] = {}
     missing: dict[tuple[str, str], str] = {}
     for run in (run for name in names for run in runs.first_runs_on(suite, name)):
-        key = TARGET if runs.is_oracle(suite, run) else run.method
+        key = TARGET if suite.is_oracle(run.method) else run.method
         if reason := gaps.gap(suite, run) or gaps.undrawn(run.density):
             missing[run.dataset, key] = reason
             continue

@@ -138,7 +138,7 @@ def write(suite: Suite, name: str) -> None:
     of_images = name in suite.images
     for run in runs.first_runs_on(suite, name):
         reason = gaps.gap(suite, run)
-        if runs.is_oracle(suite, run) and reason is None and run.density.exists():
+        if suite.is_oracle(run.method) and reason is None and run.density.exists():
             truth = arrays(run.density)
             paths[TARGET] = Frames(truth["log_density"][None], np.ones(1), truth["extent"])
         elif not suite.is_flow(run.method):

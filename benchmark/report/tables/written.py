@@ -16,7 +16,7 @@ def write_table(suite: Suite, name: str, table: Table, shown: pd.DataFrame) -> N
     Its caption is followed by the terms on which the methods are compared, its notes by the
     commits of results that were kept.
     """
-    caption = f"{table.caption} {suite.terms}".strip()
+    caption = f"{table.caption} {suite.comparison_terms}".strip()
     lines = (*table.notes, *notes.kept(suite.kept, shown))
     stem = suite_folder(suite.name) / "tables" / name
     write(replace(table, caption=caption, notes=lines), stem)
