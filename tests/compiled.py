@@ -11,18 +11,20 @@ import torch
 from plan import plan, unvalidated
 from torch import nn
 
-from benchmark.baselines.interpolant import ImageInterpolant
+from benchmark.baselines.interpolant import InterpolantFlow, PathSettings
+from benchmark.networks.unet import UNet
 from benchmark.rows import Rows
 from benchmark.training.loop import fit
 
-UNET = {"channels": 8, "multipliers": [1, 2], "residual_blocks": 1, "attention": [2], "heads": 2}
+SIZE = {"channels": 8, "multipliers": [1, 2], "residual_blocks": 1, "attention": [2], "heads": 2}
 IMAGES = Rows(np.arange(320, dtype=np.uint16).reshape(20, 1, 4, 4), 320, torch.device("cpu"))
 
 
 def trained(**changes):
     """The method that was trained, in parts of unequal size, and the fitted weights."""
     torch.manual_seed(0)
-    method = ImageInterpolant.build((1, 4, 4), path="linear", time_alpha=1.0, time_beta=1.0, **UNET)
+    event = (1, 4, 4)
+    method = InterpolantFlow.build(event, UNet(event, **SIZE), PathSettings("linear"))
     numbers = plan(4, 5, 1e-2, accumulate=2, **changes)
     found, _ = fit(method, IMAGES, numbers, unvalidated)
     return method, found.state_dict()

@@ -3,6 +3,7 @@
 In the paper's times each block runs from data at ``s = 0`` to its end time, ``dx/ds = f(s, x)``.
 """
 
+import functools
 import math
 
 import pytest
@@ -11,8 +12,9 @@ import yaml
 from plan import plan, unvalidated
 from runge_kutta import runge_kutta
 
+from benchmark import model
 from benchmark.baselines.ffjord import FFJORD
-from benchmark.model import parameters
+from benchmark.networks.concatsquash import ConcatSquashMLP
 from benchmark.ode import Tolerance, transport
 from benchmark.rows import Rows
 from benchmark.source import ROOT
@@ -21,8 +23,12 @@ from benchmark.training.loop import fit
 TIGHT = Tolerance(1e-9, 1e-9)
 
 
+def maker(dim, width=4, depth=1):
+    return functools.partial(ConcatSquashMLP, (dim,), width, depth)
+
+
 def flow(dim=2, blocks=3, atol=1e-6, rtol=1e-6):
-    method = FFJORD.build((dim,), width=8, depth=2, atol=atol, rtol=rtol, blocks=blocks)
+    method = FFJORD.build((dim,), maker(dim, 8, 2), atol, rtol, blocks)
     with torch.no_grad():
         for weights in method.parameters():
             weights.add_(0.5 * torch.randn_like(weights))
@@ -95,8 +101,14 @@ def test_velocity_jumps_from_block_to_block_at_the_breaks():
 
 def test_end_times_are_one_at_first():
     # Released code: time_length 1.
-    method = FFJORD.build((2,), width=4, depth=1, atol=1e-3, rtol=1e-3, blocks=2)
+    method = FFJORD.build((2,), maker(2), 1e-3, 1e-3, blocks=2)
     assert method.end_times.tolist() == [1.0, 1.0]
+
+
+def test_each_block_has_a_network_of_its_own():
+    weights = [block.network.layers[0].linear.weight for block in flow().blocks]
+    assert len(weights) == 3 and not torch.equal(weights[0], weights[1])
+    assert len({weight.data_ptr() for weight in weights}) == 3
 
 
 def test_each_row_may_have_its_own_time():
@@ -163,7 +175,7 @@ def test_every_loss_draws_its_own_probe():
 
 
 def test_weights_that_are_not_finite_are_a_divergence_in_words():
-    flow = FFJORD.build((2,), width=4, depth=1, atol=1e-3, rtol=1e-3)
+    flow = FFJORD.build((2,), maker(2), 1e-3, 1e-3)
     with torch.no_grad():
         for weights in flow.parameters():
             weights.fill_(torch.nan)
@@ -187,7 +199,9 @@ SIZES = {
 @pytest.mark.parametrize("dataset", SIZES)
 def test_published_settings_have_the_published_number_of_parameters(dataset):
     dim, published = SIZES[dataset]
-    assert parameters(FFJORD.build((dim,), **PUBLISHED[dataset]["model"])) == published
+    kind = "benchmark.baselines.ffjord.FFJORD"
+    found = model.build(kind, (dim,), PUBLISHED[dataset]["model"])
+    assert model.parameters(found) == published
 
 
 def test_published_settings_are_of_the_five_data_sets():

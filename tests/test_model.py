@@ -2,21 +2,22 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from benchmark import load, model
-from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.baselines.interpolant import Draws
 from benchmark.coordinates import Affine
-from benchmark.files import write_json
-from benchmark.model import Model
+from benchmark.files import read_json, write_json
+from benchmark.model import Model, ModelFile
 from benchmark.ode import Tolerance
 
-NUMBERS = {
-    **{"path": "linear", "width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0},
-    **{"time_alpha": 1.0, "time_beta": 1.0},
-}
+SIZE = {"width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0}
+NETWORK = {"class": "benchmark.networks.mlp.MLP", **SIZE}
+ARGUMENTS = {"network": NETWORK, "path": "linear"}
+INTERPOLANT = "benchmark.baselines.interpolant.InterpolantFlow"
 DESCRIPTION = {
-    "class": "benchmark.baselines.interpolant.InterpolantFlow",
-    "numbers": NUMBERS,
+    "class": INTERPOLANT,
+    "arguments": ARGUMENTS,
     "event": (1, 2, 2),
     "coordinates": "standardised",
     "validation": {"atol": 1e-4, "rtol": 1e-3},
@@ -25,10 +26,10 @@ DESCRIPTION = {
 
 @pytest.fixture
 def saved(tmp_path):
-    method = InterpolantFlow.build((1, 2, 2), **NUMBERS)
+    method = model.build(INTERPOLANT, (1, 2, 2), ARGUMENTS)
     coordinates = Affine(torch.randn(1, 2, 2), torch.rand(1, 2, 2) + 0.5)
     fitted = Model(method, coordinates, Tolerance(1e-4, 1e-3))
-    model.save(tmp_path, fitted, DESCRIPTION)
+    model.save(tmp_path, fitted, ModelFile(**DESCRIPTION))
     return tmp_path, fitted
 
 
@@ -52,7 +53,7 @@ def test_images_in_other_coordinates(saved):
 
 def test_samples_are_in_the_coordinates_of_the_data():
     # An untrained network without hidden units: the velocity is its last bias, c.
-    method = InterpolantFlow.build((2,), **NUMBERS)
+    method = model.build(INTERPOLANT, (2,), ARGUMENTS)
     with torch.no_grad():
         for weights in method.parameters():
             weights.zero_()
@@ -69,9 +70,53 @@ def test_samples_are_in_the_coordinates_of_the_data():
 
 def test_weights_of_another_method_are_refused(saved):
     folder, _ = saved
-    write_json(folder / "model.json", {**DESCRIPTION, "numbers": {**NUMBERS, "width": 9}})
+    wider = {**ARGUMENTS, "network": {**NETWORK, "width": 9}}
+    ModelFile(**{**DESCRIPTION, "arguments": wider}).write(folder)
     with pytest.raises(RuntimeError, match="size mismatch"):
         load(folder)
+
+
+TRAINING = {
+    **{"steps": 7, "seconds": None, "lr": 0.1, "precision": "float32", "processes": 2},
+    **{"peak_memory": 12.5, "interruptions": 1},
+}
+
+
+def test_model_json_holds_all_that_it_is_given_and_its_schema(saved):
+    folder, _ = saved
+    given = {**DESCRIPTION, "weights": "last", "training": TRAINING, "provenance": {"a": ["b"]}}
+    ModelFile(**given).write(folder)
+    stored = read_json(folder / "model.json")
+    validation = {**DESCRIPTION["validation"], "probes": 0}
+    assert stored == {**given, "schema": 1, "event": [1, 2, 2], "validation": validation}
+    assert ModelFile.read(folder) == ModelFile(**given)
+
+
+@pytest.mark.parametrize("version", [2, None])
+def test_a_model_of_another_schema_is_refused_in_words(saved, version):
+    folder, _ = saved
+    content = read_json(folder / "model.json") | {"schema": version}
+    write_json(folder / "model.json", content)
+    message = rf"model.json is of schema {version}; this version reads 1: train the run again"
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [{"numbers": {}}, {"event": ["a"]}, {"validation": {"atol": 1.0}}, {"training": {}}]
+)
+def test_what_model_json_does_not_hold_is_refused(change):
+    (key,) = change
+    with pytest.raises(ValidationError) as caught:
+        ModelFile(**{**DESCRIPTION, **change})
+    assert all(problem["loc"][0] == key for problem in caught.value.errors())
+
+
+def test_arguments_of_a_method_are_converted_by_their_annotations():
+    method = model.build(INTERPOLANT, (2,), {**ARGUMENTS, "draws": {"beta": 1, "times": 3}})
+    assert method.draws == Draws(1.0, 1.0, 3, None)
+    with pytest.raises(ValidationError, match="beta\n.*greater than 0"):
+        model.build(INTERPOLANT, (2,), {**ARGUMENTS, "draws": {"beta": 0}})
 
 
 def test_parameters_are_counted(saved):
@@ -80,11 +125,11 @@ def test_parameters_are_counted(saved):
 
 
 def test_many_rows_are_solved_some_at_a_time(monkeypatch):
-    method = InterpolantFlow.build((2,), **NUMBERS)
+    method = model.build(INTERPOLANT, (2,), ARGUMENTS)
     fitted = Model(method, Affine.identity((2,)), Tolerance(1e-8, 1e-8))
     x, sizes = torch.randn(70, 2), []
     whole = fitted.log_prob(x)
-    monkeypatch.setattr(model, "NUMBERS", 61)  # of two columns
+    monkeypatch.setattr(model, "MAX_ELEMENTS_PER_SOLVE", 61)  # of two columns
     velocity = method.velocity
     monkeypatch.setattr(method, "velocity", lambda t, x: sizes.append(len(x)) or velocity(t, x))
     # Each solve chooses its own steps, within the tolerance.

@@ -70,14 +70,14 @@ def test_concatsquash_is_that_of_the_ffjord_code():
     ("activation", "function"), [("tanh", torch.tanh), ("softplus", functional.softplus)]
 )
 def test_concatsquash_layers_are_joined_by_the_activation(activation, function):
-    network = ConcatSquashMLP(2, width=3, depth=1, activation=activation)
+    network = ConcatSquashMLP((2,), width=3, depth=1, activation=activation)
     t, x = torch.tensor(0.3), torch.randn(4, 2)
     first, second = network.layers
     torch.testing.assert_close(network(t, x), second(t, function(first(t, x))))
 
 
 def test_mlp_sees_waves_of_time_and_space():
-    network = MLP(2, width=3, depth=1, time_frequencies=2, space_frequencies=1)
+    network = MLP((2,), width=3, depth=1, time_frequencies=2, space_frequencies=1)
     t, x = torch.rand(1), torch.randn(1, 2)
     waves = [x[0], torch.cos(x[0]), torch.sin(x[0]), t]
     waves += [torch.cos(math.pi * k * t) for k in (1, 2)]
@@ -88,7 +88,7 @@ def test_mlp_sees_waves_of_time_and_space():
 
 
 def test_gated_mlp_adds_a_factor_of_each_coordinate():
-    network = MLP(2, width=3, depth=1, time_frequencies=0, space_frequencies=0, gated=True)
+    network = MLP((2,), width=3, depth=1, time_frequencies=0, space_frequencies=0, gated=True)
     t, x = torch.rand(1), torch.randn(1, 2)
     opening, _, closing = network.layers
     r = (1 + x[0].square().mean()).sqrt()
@@ -99,34 +99,34 @@ def test_gated_mlp_adds_a_factor_of_each_coordinate():
 
 
 def test_gated_mlp_grows_like_pi_times_its_input_at_most():
-    network, t = MLP(3, 8, 2, time_frequencies=2, space_frequencies=0, gated=True), torch.rand(1)
+    network, t = MLP((3,), 8, 2, time_frequencies=2, space_frequencies=0, gated=True), torch.rand(1)
     with torch.no_grad():
         for weights in network.parameters():
             weights.mul_(30)
         x = 1e9 * torch.randn(100, 3)
         assert (network(t, x).abs() <= math.pi * x.abs() + 1e-4 * x.norm(dim=1, keepdim=True)).all()
         # Without the gate such weights stretch hundreds of times as much.
-        plain = MLP(3, 8, 2, time_frequencies=2, space_frequencies=0)
+        plain = MLP((3,), 8, 2, time_frequencies=2, space_frequencies=0)
         for weights in plain.parameters():
             weights.mul_(30)
         assert plain(t, x).norm() > 100 * math.pi * x.norm()
 
 
 NETWORKS = {
-    "mlp": lambda dim: MLP(dim, 8, 2, time_frequencies=2, space_frequencies=2),
-    "mlp without waves": lambda dim: MLP(dim, 8, 2, time_frequencies=0, space_frequencies=0),
-    "gated mlp": lambda dim: MLP(dim, 8, 2, 2, space_frequencies=2, gated=True),
-    "concatsquash": lambda dim: ConcatSquashMLP(dim, 8, 2),
-    "concatsquash of one layer": lambda dim: ConcatSquashMLP(dim, 8, 1, "softplus"),
-    "concatsquash of two layers": lambda dim: ConcatSquashMLP(dim, 8, 2, "softplus"),
-    "concatsquash of three layers": lambda dim: ConcatSquashMLP(dim, 8, 3, "softplus"),
-    "concatsquash of three layers, tanh": lambda dim: ConcatSquashMLP(dim, 8, 3, "tanh"),
+    "mlp": lambda event: MLP(event, 8, 2, time_frequencies=2, space_frequencies=2),
+    "mlp without waves": lambda event: MLP(event, 8, 2, time_frequencies=0, space_frequencies=0),
+    "gated mlp": lambda event: MLP(event, 8, 2, 2, space_frequencies=2, gated=True),
+    "concatsquash": lambda event: ConcatSquashMLP(event, 8, 2),
+    "concatsquash of one layer": lambda event: ConcatSquashMLP(event, 8, 1, "softplus"),
+    "concatsquash of two layers": lambda event: ConcatSquashMLP(event, 8, 2, "softplus"),
+    "concatsquash of three layers": lambda event: ConcatSquashMLP(event, 8, 3, "softplus"),
+    "concatsquash of three layers, tanh": lambda event: ConcatSquashMLP(event, 8, 3, "tanh"),
 }
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
 def test_images_are_flattened_and_every_sample_has_its_own_time(make):
-    network, t, x = randomised(make(12)), torch.rand(5), torch.randn(5, 3, 2, 2)
+    network, t, x = randomised(make((3, 2, 2))), torch.rand(5), torch.randn(5, 3, 2, 2)
     found = network(t, x)
     torch.testing.assert_close(found.flatten(1), network(t, x.flatten(1)))
     for i in range(5):
@@ -137,7 +137,7 @@ def test_images_are_flattened_and_every_sample_has_its_own_time(make):
 @pytest.mark.parametrize("t", [torch.tensor(0.3, dtype=torch.float64), "each its own"])
 def test_divergence_is_that_of_autograd(make, t, monkeypatch):
     monkeypatch.setattr(networks, "TANGENTS", 3 * 12 * 8)  # 3 rows of tangents: blocks of 3, 3, 1
-    network, x = randomised(make(12)), torch.randn(7, 3, 2, 2)
+    network, x = randomised(make((3, 2, 2))), torch.randn(7, 3, 2, 2)
     t = torch.rand(7) if isinstance(t, str) else t
     exact = exact_divergence(lambda _, x: network(t, x), torch.tensor(0.0), x)
     assert exact.abs().min() > 1e-3

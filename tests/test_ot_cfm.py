@@ -9,6 +9,7 @@ from plan import plan, unvalidated
 from scipy.optimize import linear_sum_assignment
 
 from benchmark.baselines.ot_cfm import OTCFM, partners
+from benchmark.networks.mlp import MLP
 from benchmark.ode import Tolerance
 from benchmark.rows import Rows
 from benchmark.training.loop import fit
@@ -52,7 +53,7 @@ def test_single_precision_far_from_the_origin_does_not_blur_the_costs():
 
 
 def perturbed(event):
-    method = OTCFM.build(event, 8, 2, 2, 2)
+    method = OTCFM.build(event, MLP(event, 8, 2, 2, 2))
     with torch.no_grad():
         for weights in method.parameters():
             weights.add_(0.2 * torch.randn_like(weights))
@@ -94,7 +95,7 @@ def fitted():
     torch.set_default_dtype(torch.float32)
     rows = Rows((MEAN + SPREAD * torch.randn(20_000, 1)).numpy(), None, torch.device("cpu"))
     numbers = plan(400, 256, 5e-3, ema=0.98)
-    method = OTCFM.build((1,), 32, 2, 2, 0)
+    method = OTCFM.build((1,), MLP((1,), 32, 2, 2, 0))
     return fit(method, rows, numbers, unvalidated)[0]
 
 

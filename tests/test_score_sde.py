@@ -5,11 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from runge_kutta import runge_kutta
 from torch import nn
 
-from benchmark.baselines.score_sde import Sampler, ScoreSDE, VarianceExploding
+from benchmark import parts
+from benchmark.baselines.score_sde import (
+    Sampler,
+    ScoreSDE,
+    SubVariancePreserving,
+    VarianceExploding,
+    VariancePreserving,
+)
 from benchmark.densities import Density, GaussianMixture, Normal
+from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
 from benchmark.ode import Tolerance, transport
 from benchmark.sde import euler_maruyama
@@ -18,6 +27,7 @@ TIGHT = Tolerance(1e-10, 1e-10)
 BETA_MIN, BETA_MAX, SIGMA_MIN, SIGMA_MAX, S_MIN = 0.1, 20.0, 0.05, 8.0, 0.05
 MEAN, SPREAD = torch.tensor([[1.0, -0.5], [0.4, 1.7]], dtype=torch.float64)
 
+ODE = Sampler()
 SDES = ("vp", "subvp", "ve")
 WEIGHTINGS = ("variance", "likelihood")
 every_sde = pytest.mark.parametrize("sde", SDES)
@@ -45,6 +55,12 @@ COEFFICIENTS = {
     "ve": lambda s: (0 * s, sigma(s) ** 2 * 2 * math.log(SIGMA_MAX / SIGMA_MIN)),
 }
 """``f`` and ``g^2`` of ``dx = f x ds + g dW``: equations 11, 12 and 9 with appendix C."""
+
+DIFFUSIONS = {
+    "vp": VariancePreserving(BETA_MIN, BETA_MAX),
+    "subvp": SubVariancePreserving(BETA_MIN, BETA_MAX),
+    "ve": VarianceExploding(SIGMA_MIN, SIGMA_MAX),
+}
 
 MOMENTS = {
     "vp": lambda s: (math.e ** (-integral(s) / 2), 1 - math.e ** -integral(s)),
@@ -79,10 +95,9 @@ class ExactNoise(Network):
         return z if self.change is None else z + self.size * self.change(s, x)
 
 
-def built(sde, event=(2,), weighting="variance", **sampling):
-    numbers = {"beta_min": BETA_MIN, "beta_max": BETA_MAX}
-    numbers |= {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "s_min": S_MIN}
-    return ScoreSDE.build(event, 8, 2, 2, 2, sde, weighting, **numbers, **sampling)
+def built(sde, event=(2,), weighting="variance", sampler=ODE):
+    network = MLP(event, 8, 2, 2, 2)
+    return ScoreSDE.build(event, network, DIFFUSIONS[sde], weighting, S_MIN, sampler)
 
 
 def exact_flow(sde, change=None, weighting="variance"):
@@ -155,7 +170,43 @@ def test_numbers_out_of_range_are_refused():
     with pytest.raises(ValueError, match="sigma_max is 0.5; allowed is more than sigma_min = 0.5"):
         VarianceExploding(0.5, 0.5)
     with pytest.raises(ValueError, match="s_min is 1.0; allowed is between 0 and 1"):
-        ScoreSDE.build((2,), 8, 2, 2, 2, "vp", "variance", 1.0)
+        network = MLP((2,), 8, 2, 2, 2)
+        ScoreSDE.build((2,), network, VariancePreserving(), "variance", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("vp", VariancePreserving(0.1, 20.0)),  # the paper's limits
+        ("subvp", SubVariancePreserving(0.1, 20.0)),
+        ("ve", VarianceExploding(0.01, 50.0)),
+        ({"kind": "subvp", "beta_max": 7}, SubVariancePreserving(0.1, 7.0)),
+        ({"kind": "ve", "sigma_min": 0.1}, VarianceExploding(0.1, 50.0)),
+    ],
+)
+def test_an_sde_is_written_as_its_kind_or_with_its_numbers(written, meant):
+    found = parts.convert(ScoreSDE.build, {"sde": written})["sde"]
+    assert found == meant and type(found) is type(meant)
+
+
+MISTAKES = {
+    "unknown kind": ({"sde": "vq"}, "sde", "'vp', 'subvp', 've'"),
+    "number of another SDE": ({"sde": {"kind": "vp", "sigma_min": 0.1}}, "sde.vp.sigma_min", ""),
+    "wrong order": ({"sde": {"kind": "ve", "sigma_min": 90}}, "sde.ve", "allowed is more than"),
+    "not positive": ({"sde": {"kind": "vp", "beta_min": 0}}, "sde.vp.beta_min", "greater than 0"),
+    "unknown sampler": ({"sampler": "oed"}, "sampler.kind", "'ode', 'sde' or 'predictor_corr"),
+    "steps of a sampler": ({"sampler": {"kind": "sde", "steps": 0}}, "sampler.steps", "equal to 1"),
+}
+
+
+@pytest.mark.parametrize(("change", "where", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_what_is_no_sde_or_sampler_is_told_where_it_is(change, where, message):
+    given = {"sde": "vp", "weighting": "variance", "s_min": 1e-3}
+    parts.check(ScoreSDE.build, given, ("event", "network"))
+    with pytest.raises(ValidationError) as caught:
+        parts.check(ScoreSDE.build, given | change, ("event", "network"))
+    (problem,) = caught.value.errors()
+    assert ".".join(map(str, problem["loc"])) == where and message in problem["msg"]
 
 
 # --- the probability flow -------------------------------------------------------------------------
@@ -360,7 +411,7 @@ def test_samplers_have_the_variance_of_their_recursion(sde, kind):
 
 @pytest.mark.parametrize(("kind", "calls"), [("sde", 7), ("predictor_corrector", 14)])
 def test_nfe_counts_every_evaluation_of_the_network(kind, calls):
-    flow = built("vp", sampler=kind, sampler_steps=7)
+    flow = built("vp", sampler=Sampler(kind, steps=7))
     flow.network = NoiseOf("vp", mixture)
     assert flow.sample(10, TIGHT).nfe == flow.network.calls == calls
 
@@ -369,9 +420,9 @@ def test_protocol_tells_the_sampler_where_it_is_not_the_ode():
     plain = built("vp").protocol(TIGHT)
     assert "sampler" not in plain
     stochastic = {**plain, "sampler": "sde", "sampler_steps": 7}
-    assert built("vp", sampler="sde", sampler_steps=7).protocol(TIGHT) == stochastic
+    assert built("vp", sampler=Sampler("sde", steps=7)).protocol(TIGHT) == stochastic
     corrected = {**plain, "sampler": "predictor_corrector", "sampler_steps": 500}
-    found = built("vp", sampler="predictor_corrector", snr=0.2).protocol(TIGHT)
+    found = built("vp", sampler=Sampler("predictor_corrector", snr=0.2)).protocol(TIGHT)
     assert found == {**corrected, "sampler_snr": 0.2}
 
 
@@ -391,7 +442,7 @@ class Rows(Density):
 
 @every_sde
 def test_single_precision_weights_are_sampled_in_double(sde):
-    flow = built(sde, sampler="predictor_corrector", sampler_steps=20)
+    flow = built(sde, sampler=Sampler("predictor_corrector", steps=20))
     flow.base = Rows(torch.randn(50, 2))
     torch.manual_seed(1)
     exact = flow.sample(50, TIGHT).values

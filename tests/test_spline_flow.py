@@ -8,7 +8,7 @@ import torch
 from benchmark import model
 from benchmark.baselines.spline_flow import SplineFlow
 from benchmark.coordinates import Affine
-from benchmark.model import Model
+from benchmark.model import Model, ModelFile
 from benchmark.ode import Tolerance
 
 ANY = Tolerance(1e-3, 1e-3)
@@ -121,14 +121,14 @@ def test_no_ode_is_solved_and_the_protocol_says_so():
 @pytest.mark.parametrize("dim", [1, 2])
 def test_saved_fits_are_restored_exactly(dim, tmp_path):
     fitted = Model(perturbed(dim), Affine(torch.full((dim,), 1.5), torch.full((dim,), 12.0)), ANY)
-    description = {
+    described = {
         "class": "benchmark.baselines.spline_flow.SplineFlow",
-        "numbers": SIZE,
+        "arguments": SIZE,
         "event": (dim,),
         "coordinates": "identity",
         "validation": {"atol": 1e-3, "rtol": 1e-3},
     }
-    model.save(tmp_path, fitted, description)
+    model.save(tmp_path, fitted, ModelFile(**described))
     restored, x = model.load(tmp_path), 10 * torch.randn(20, dim)
     assert torch.equal(restored.log_prob(x), fitted.log_prob(x))
     torch.manual_seed(3)

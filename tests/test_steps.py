@@ -10,7 +10,6 @@ from torch import nn
 
 from benchmark import model
 from benchmark.baselines.gaussian import Gaussian
-from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
@@ -19,16 +18,15 @@ from benchmark.files import read_json, write_json
 from benchmark.flow import Flow
 from benchmark.jobs import steps
 from benchmark.measure.metrics import write_nll
-from benchmark.model import Model
+from benchmark.model import Model, ModelFile
 from benchmark.ode import Tolerance
 from benchmark.records.run import Run
 
 CPU = torch.device("cpu")
 
-NUMBERS = {
-    **{"path": "linear", "width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0},
-    **{"time_alpha": 1.0, "time_beta": 1.0},
-}
+SIZE = {"width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0}
+INTERPOLANT = "benchmark.baselines.interpolant.InterpolantFlow"
+ARGUMENTS = {"path": "linear", "network": {"class": "benchmark.networks.mlp.MLP", **SIZE}}
 SHIFT, SCALE = torch.tensor([5.0, -1.0]), torch.tensor([0.5, 2.0])
 VELOCITY = torch.tensor([1.5, -1.0])
 """In the coordinates of the method, everywhere and always: ``p_t = N(t VELOCITY, I)``."""
@@ -44,13 +42,14 @@ class Points(Dataset):
         raise NotImplementedError
 
 
-def save(folder, method, name, numbers):
+def save(folder, method, kind, arguments):
     stored = {
-        **{"class": f"benchmark.baselines.{name}", "numbers": numbers, "event": (2,)},
+        **{"class": kind, "arguments": arguments, "event": (2,)},
         **{"coordinates": "standardised", "weights": "last"},
         "validation": {"atol": 1e-3, "rtol": 1e-3},
     }
-    model.save(folder, Model(method, Affine(SHIFT, SCALE), Tolerance(1e-3, 1e-3)), stored)
+    fitted = Model(method, Affine(SHIFT, SCALE), Tolerance(1e-3, 1e-3))
+    model.save(folder, fitted, ModelFile(**stored))
 
 
 @pytest.fixture
@@ -58,12 +57,12 @@ def run(tmp_path):
     """Folders of the data and of a flow of constant velocity."""
     rows = (SHIFT + SCALE * (VELOCITY + torch.randn(300, 2))).numpy()
     dataset.write(tmp_path / "data", Points, Splits(rows, rows, rows), {})
-    method = InterpolantFlow.build((2,), **NUMBERS)
+    method = model.build(INTERPOLANT, (2,), ARGUMENTS)
     with torch.no_grad():
         for weights in method.parameters():
             weights.zero_()
         method.network.layers[-1].bias.copy_(VELOCITY)
-    save(tmp_path, method, "interpolant.InterpolantFlow", NUMBERS)
+    save(tmp_path, method, INTERPOLANT, ARGUMENTS)
     return tmp_path / "data", tmp_path
 
 
@@ -107,7 +106,7 @@ def test_a_path_is_the_same_at_every_call(run):
 
 def test_a_closed_form_has_no_path(run):
     data, folder = run
-    save(folder, Gaussian.build((2,)), "gaussian.Gaussian", {})
+    save(folder, Gaussian.build((2,)), "benchmark.baselines.gaussian.Gaussian", {})
     with pytest.raises(TypeError, match="Gaussian is no flow: it has no path"):
         steps.path(data, folder, SETTINGS, CPU)
     assert not (folder / "path.npz").exists()
@@ -214,10 +213,10 @@ def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
 def test_diagnostics_of_the_fit_are_recorded_with_its_costs(run):
     data, folder = run
     stored = read_json(folder / "model.json")
-    training = {"steps": 1, "seconds": 1.0, "precision": "float32", "peak_memory": 1.0}
-    training["interruptions"] = 3
+    training = {"steps": 1, "seconds": 1.0, "lr": 0.1, "precision": "float32", "processes": 1}
+    training |= {"peak_memory": 1.0, "interruptions": 3}
     write_json(folder / "model.json", {**stored, "training": training, "provenance": {}})
-    numbers = {"class": "benchmark.baselines.interpolant.InterpolantFlow"}
+    numbers = {"class": INTERPOLANT}
     measured = {**SETTINGS, "tight_rows": 1, "samples": 5, "config": "hash", "chunk": 40}
     steps.evaluate(RUN, numbers, measured, data, folder, CPU)
     costs = {record["metric"]: record for record in read_json(folder / "cost.json")}

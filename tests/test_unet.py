@@ -10,7 +10,7 @@ from torch.nn import functional
 from benchmark import model
 from benchmark.coordinates import Affine
 from benchmark.divergence import hutchinson_estimates, rademacher
-from benchmark.model import Model
+from benchmark.model import Model, ModelFile
 from benchmark.networks.unet import FASTEST, UNet, _Attention, _Block, _Level
 from benchmark.ode import Tolerance
 
@@ -174,11 +174,11 @@ MISTAKES = {
     "no resolution": ({"multipliers": []}, "multipliers has 0 resolutions.* allowed are 1 to 4"),
     "side of no resolution": (
         {"attention": [4, 3]},
-        r"model.attention has sides \[3\], which no resolution has; allowed are \[8, 4\]",
+        r"attention has sides \[3\], which no resolution has; allowed are \[8, 4\]",
     ),
     "heads that do not divide": (
         {"heads": 3},
-        "model.heads is 3, where a resolution with attention has 8 channels; allowed are divisors",
+        "heads is 3, where a resolution with attention has 8 channels; allowed are divisors",
     ),
 }
 
@@ -192,26 +192,28 @@ def test_what_does_not_fit_the_images_is_named(change, message):
         UNet(**{**numbers, **change})
 
 
-NUMBERS = {"channels": 4, "multipliers": [1, 2], "residual_blocks": 1, "attention": [3]}
-NUMBERS |= {"heads": 2}
+SIZE = {"channels": 4, "multipliers": [1, 2], "residual_blocks": 1, "attention": [3], "heads": 2}
+NETWORK = {"class": "benchmark.networks.unet.UNet", **SIZE}
 METHODS = {
-    "interpolant.ImageInterpolant": {"path": "linear", "time_alpha": 1.0, "time_beta": 0.75},
-    "ffjord.ImageFFJORD": {"atol": 1e-3, "rtol": 1e-3, "blocks": 2},
-    "score_sde.ImageScoreSDE": {"sde": "vp", "weighting": "variance", "s_min": 0.1},
+    "interpolant.InterpolantFlow": {"path": "linear", "draws": {"beta": 0.75}},
+    "ffjord.FFJORD": {"atol": 1e-3, "rtol": 1e-3, "blocks": 2},
+    "score_sde.ScoreSDE": {"sde": "vp", "weighting": "variance", "s_min": 0.1},
+    "ot_cfm.OTCFM": {},
 }
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_of_images_are_restored_bit_by_bit(name, tmp_path, single_precision):
     kind, event, tolerance = f"benchmark.baselines.{name}", (1, 5, 5), Tolerance(1e-2, 1e-2, 2)
-    numbers = {**NUMBERS, **METHODS[name]}
-    method = model.build(kind, event, numbers)
+    arguments = {"network": NETWORK, **METHODS[name]}
+    method = model.build(kind, event, arguments)
     with torch.no_grad():
         for weights in method.parameters():
             weights.add_(0.1 * torch.randn_like(weights))
     fitted = Model(method, Affine.identity(event), tolerance)
-    described = {"class": kind, "numbers": numbers, "event": event, "coordinates": "identity"}
-    model.save(tmp_path, fitted, {**described, "validation": {"atol": 1e-2, "rtol": 1e-2}})
+    described = {"class": kind, "arguments": arguments, "event": event, "coordinates": "identity"}
+    described |= {"validation": {"atol": 1e-2, "rtol": 1e-2}}
+    model.save(tmp_path, fitted, ModelFile(**described))
     restored, x = model.load(tmp_path, tolerance), torch.randn(3, *event)
 
     def found(of):
@@ -224,6 +226,7 @@ def test_methods_of_images_are_restored_bit_by_bit(name, tmp_path, single_precis
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_methods_of_images_refuse_vectors(name):
-    with pytest.raises(ValueError, match=r"images as events, .* found \(25,\)"):
-        model.build(f"benchmark.baselines.{name}", (25,), {**NUMBERS, **METHODS[name]})
+def test_methods_with_this_network_refuse_vectors(name):
+    with pytest.raises(ValueError, match=r"UNet takes images; rows of shape \(25,\) are vectors"):
+        arguments = {"network": NETWORK, **METHODS[name]}
+        model.build(f"benchmark.baselines.{name}", (25,), arguments)
