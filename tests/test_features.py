@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from benchmark.data.fetch import RemoteFile
 from benchmark.measure import features as module
+from benchmark.measure.feature_settings import ClassifierFit
 from benchmark.measure.features import (
     RESIZES,
     Classifier,
-    Fit,
     Inception,
     accuracy,
     features,
@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 CPU = torch.device("cpu")
-FIT = Fit(width=64, epochs=8, seed=0)
+FIT = ClassifierFit(width=64, epochs=8, seed=0)
 
 
 def images(*shape):
@@ -127,7 +127,7 @@ def test_without_clean_fid_the_message_says_so(weights, monkeypatch):
 
 def test_inception_needs_no_torchvision():
     program = (
-        "import sys; from benchmark.features import _of_clean_fid as load;"
+        "import sys; from benchmark.measure.features import _of_clean_fid as load;"
         "load('inception_torchscript.InceptionV3W', 'resize.build_resizer');"
         "sys.exit('torchvision' in sys.modules)"
     )
@@ -169,11 +169,11 @@ def test_accuracy_counts_what_the_network_says(digits, classifier):
 def test_same_seed_same_classifier_and_no_other_draws(digits, classifier):
     x, y = digits
     before = torch.get_rng_state()
-    short = FIT._replace(epochs=1)
+    short = FIT.model_copy(update={"epochs": 1})
     first, again = (train_classifier("digits", x, y, short, CPU) for _ in range(2))
     assert first.identity == again.identity
     assert torch.equal(torch.get_rng_state(), before)
-    other = train_classifier("digits", x, y, short._replace(seed=1), CPU)
+    other = train_classifier("digits", x, y, short.model_copy(update={"seed": 1}), CPU)
     assert len({first.identity, other.identity, classifier.identity}) == 3
 
 
@@ -203,7 +203,7 @@ def test_features_do_not_depend_on_the_other_images_of_a_chunk(digits, classifie
 @pytest.mark.parametrize("event", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 9, 20)])
 def test_classifiers_take_images_of_many_shapes(event):
     x, y = images(20, *event), np.arange(20) % 4
-    found = train_classifier("any", x, y, Fit(width=32, epochs=1, seed=0), CPU)
+    found = train_classifier("any", x, y, ClassifierFit(width=32, epochs=1, seed=0), CPU)
     assert next(features(found, x, chunk=20)).shape == (20, 32)
     assert found.head.out_features == 4
 
@@ -211,7 +211,8 @@ def test_classifiers_take_images_of_many_shapes(event):
 def test_brightness_is_that_of_the_training_images():
     x, y = images(40, 1, 8, 8) // 16, np.arange(40) % 4
     found, bright = (
-        train_classifier("any", z, y, Fit(width=32, epochs=1, seed=0), CPU) for z in (x, 2 * x)
+        train_classifier("any", z, y, ClassifierFit(width=32, epochs=1, seed=0), CPU)
+        for z in (x, 2 * x)
     )
     a, b = next(features(found, x, chunk=40)), next(features(bright, 2 * x, chunk=40))
     np.testing.assert_array_equal(a, b)

@@ -7,7 +7,14 @@ from benchmark.source import ROOT, imports_of
 
 WITHOUT_TORCH = [
     *("suite.config", "suite.target", "suite.published", "report.report", "report.reproduction"),
-    *("measure.metrics", "measure.frechet", "records.records", "runtime.progress", "source"),
+    *(
+        "measure.nll",
+        "measure.cost",
+        "measure.frechet",
+        "records.records",
+        "runtime.progress",
+        "source",
+    ),
 ]
 """What the workflow imports at its start, and what foreign programs' results need."""
 

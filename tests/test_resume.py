@@ -354,7 +354,7 @@ def test_a_measurement_that_died_has_the_values_and_seconds_of_one_that_did_not(
     assert (calls, more) == (8, 8 - (fails - 2))
     if fails > 2:
         assert caplog.messages == [
-            f"values: going on after {fails - 2} of 7 chunks; interruptions so far: 1."
+            f"values: resuming after {fails - 2} of 7 chunks; interruptions so far: 1."
         ]
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from benchmark import model
 from benchmark.baselines.gaussian import Gaussian
+from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
@@ -17,21 +18,34 @@ from benchmark.densities import Density
 from benchmark.files import read_json, write_json
 from benchmark.flow import Flow
 from benchmark.jobs import steps
-from benchmark.measure.metrics import write_nll
-from benchmark.model import Model, ModelFile
+from benchmark.measure.cost import Cost
+from benchmark.measure.measurement import Subject, measure
+from benchmark.measure.nll import NLL
+from benchmark.model import Model
 from benchmark.ode import Tolerance
+from benchmark.records import records
 from benchmark.records.run import Run
 
 CPU = torch.device("cpu")
 
-SIZE = {"width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0}
-INTERPOLANT = "benchmark.baselines.interpolant.InterpolantFlow"
-ARGUMENTS = {"path": "linear", "network": {"class": "benchmark.networks.mlp.MLP", **SIZE}}
+NUMBERS = {
+    **{"path": "linear", "width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0},
+    **{"time_alpha": 1.0, "time_beta": 1.0},
+}
 SHIFT, SCALE = torch.tensor([5.0, -1.0]), torch.tensor([0.5, 2.0])
 VELOCITY = torch.tensor([1.5, -1.0])
 """In the coordinates of the method, everywhere and always: ``p_t = N(t VELOCITY, I)``."""
 
 SETTINGS = {"atol": 1e-9, "rtol": 1e-9, "chunk": 500, "frames": 3, "frame_grid": 40}
+
+
+RUN = Run("toy", "points", "any", 0)
+
+
+def recorded(measurement):
+    """The records of a measurement of ``RUN``, by their metric."""
+    measure(measurement, Subject("any", RUN, "digest", "hash"))
+    return {record["metric"]: record for record in records.read(RUN.measurement("any"))}
 
 
 class Points(Dataset):
@@ -42,28 +56,29 @@ class Points(Dataset):
         raise NotImplementedError
 
 
-def save(folder, method, kind, arguments):
+def save(folder, method, name, numbers):
     stored = {
-        **{"class": kind, "arguments": arguments, "event": (2,)},
+        **{"class": f"benchmark.baselines.{name}", "numbers": numbers, "event": (2,)},
         **{"coordinates": "standardised", "weights": "last"},
         "validation": {"atol": 1e-3, "rtol": 1e-3},
     }
-    fitted = Model(method, Affine(SHIFT, SCALE), Tolerance(1e-3, 1e-3))
-    model.save(folder, fitted, ModelFile(**stored))
+    model.save(folder, Model(method, Affine(SHIFT, SCALE), Tolerance(1e-3, 1e-3)), stored)
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
     """Folders of the data and of a flow of constant velocity."""
     rows = (SHIFT + SCALE * (VELOCITY + torch.randn(300, 2))).numpy()
-    dataset.write(tmp_path / "data", Points, Splits(rows, rows, rows), {})
-    method = model.build(INTERPOLANT, (2,), ARGUMENTS)
+    monkeypatch.chdir(tmp_path)
+    RUN.folder.mkdir(parents=True)
+    dataset.write(RUN.data, Points, Splits(rows, rows, rows), {})
+    method = InterpolantFlow.build((2,), **NUMBERS)
     with torch.no_grad():
         for weights in method.parameters():
             weights.zero_()
         method.network.layers[-1].bias.copy_(VELOCITY)
-    save(tmp_path, method, INTERPOLANT, ARGUMENTS)
-    return tmp_path / "data", tmp_path
+    save(RUN.folder, method, "interpolant.InterpolantFlow", NUMBERS)
+    return RUN.data, RUN.folder
 
 
 def test_a_path_has_the_densities_of_its_times_in_the_coordinates_of_the_data(run):
@@ -106,7 +121,7 @@ def test_a_path_is_the_same_at_every_call(run):
 
 def test_a_closed_form_has_no_path(run):
     data, folder = run
-    save(folder, Gaussian.build((2,)), "benchmark.baselines.gaussian.Gaussian", {})
+    save(folder, Gaussian.build((2,)), "gaussian.Gaussian", {})
     with pytest.raises(TypeError, match="Gaussian is no flow: it has no path"):
         steps.path(data, folder, SETTINGS, CPU)
     assert not (folder / "path.npz").exists()
@@ -159,24 +174,26 @@ class Between(Flow):
 TRAINING = asdict(
     plan(2, 4, 1.0, schedule="constant", clip=None, ema=0.0, coordinates="standardised")
 )
-RUN = Run("toy", "points", "between", 0)
 
 
 @pytest.fixture
-def between(tmp_path):
+def between(tmp_path, monkeypatch):
     """Folders of the data (base around (9, 9), target around (0, 3)) and of a fit between them."""
     target, base = torch.tensor([2.0, 0.5]) * torch.randn(400, 2) + torch.tensor([0.0, 3.0]), 9
     base = 0.1 * torch.randn(60, 2) + 9
     rows = Splits(target[:300].numpy(), target[300:350].numpy(), target[350:].numpy())
     ends = Splits(base[:40].numpy(), base[40:50].numpy(), base[50:].numpy())
-    dataset.write(tmp_path / "data", Points, rows, {"test": np.zeros(50)}, ends)
+    monkeypatch.chdir(tmp_path)
+    RUN.folder.mkdir(parents=True)
+    data, folder = RUN.data, RUN.folder
+    dataset.write(data, Points, rows, {"test": np.zeros(50)}, ends)
     numbers = {"class": f"{__name__}.Between", "model": {}, "train": TRAINING}
-    settings = {"atol": 1e-6, "rtol": 1e-6, "config": "hash"}
-    steps.train(RUN, numbers, settings, tmp_path / "data", tmp_path, CPU)
+    settings = {"atol": 1e-6, "rtol": 1e-6, "config": "hash", "source": "digest"}
+    steps.train(RUN, numbers, settings, data, folder, CPU)
     measured = {**settings, "chunk": 30, "tight_rows": 5, "samples": 70}
-    steps.evaluate(RUN, numbers, measured, tmp_path / "data", tmp_path, CPU)
-    steps.backward(tmp_path / "data", tmp_path, measured, CPU)
-    return tmp_path / "data", tmp_path
+    steps.evaluate(RUN, numbers, measured, data, folder, CPU)
+    steps.backward(data, folder, measured, CPU)
+    return data, folder
 
 
 def shift(data):
@@ -198,12 +215,11 @@ def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
     data, folder = between
     assert np.isnan(np.load(folder / "log_prob.npy")).all()
     assert len(np.load(folder / "log_prob.npy")) == 50
-    write_nll(RUN, data, folder)
     reason = "its base is known by samples only"
-    found = {record["metric"]: record for record in read_json(folder / "nll.json")}
-    assert set(found) == {"nll", "kl", "solver_error", "nfe_likelihood", "nodes_likelihood"}
+    found, costs = recorded(NLL()), recorded(Cost())
+    assert set(found) == {"nll", "kl", "solver_error"}
+    found |= {name: costs[name] for name in ("nfe_likelihood", "nodes_likelihood")}
     assert all(r["value"] is None and r["reason"] == reason for r in found.values())
-    costs = {record["metric"]: record for record in read_json(folder / "cost.json")}
     assert costs["likelihood_seconds"]["reason"] == reason
     assert costs["sampling_seconds"]["value"] > 0 and costs["nfe_sampling"]["value"] > 0
     curve = (folder / "training.csv").read_text().splitlines()
@@ -213,13 +229,14 @@ def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
 def test_diagnostics_of_the_fit_are_recorded_with_its_costs(run):
     data, folder = run
     stored = read_json(folder / "model.json")
-    training = {"steps": 1, "seconds": 1.0, "lr": 0.1, "precision": "float32", "processes": 1}
-    training |= {"peak_memory": 1.0, "interruptions": 3}
+    training = {"steps": 1, "seconds": 1.0, "precision": "float32", "peak_memory": 1.0}
+    training["interruptions"] = 3
     write_json(folder / "model.json", {**stored, "training": training, "provenance": {}})
-    numbers = {"class": INTERPOLANT}
-    measured = {**SETTINGS, "tight_rows": 1, "samples": 5, "config": "hash", "chunk": 40}
+    numbers = {"class": "benchmark.baselines.interpolant.InterpolantFlow"}
+    measured = {**SETTINGS, "tight_rows": 1, "samples": 5, "config": "hash", "source": "digest"}
+    measured["chunk"] = 40
     steps.evaluate(RUN, numbers, measured, data, folder, CPU)
-    costs = {record["metric"]: record for record in read_json(folder / "cost.json")}
+    costs = recorded(Cost())
     # The velocity is the same everywhere.
     length = costs["path_length"]
     assert length["value"] == pytest.approx(VELOCITY.square().sum().item())

@@ -14,16 +14,22 @@ from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset, prepare
 from benchmark.files import read_json, write_json
 from benchmark.jobs import steps
-from benchmark.measure import metrics
+from benchmark.measure.cost import Cost
+from benchmark.measure.measurement import Subject, measure
+from benchmark.measure.nll import NLL
 from benchmark.records import records
+from benchmark.records.run import data_folder
 from benchmark.report import report
 from benchmark.runtime.checkpoint import Interrupted, Part
+from benchmark.runtime.log import failure_of
 from benchmark.source import ROOT
 from benchmark.suite import config
 from benchmark.training import loop
 from benchmark.training.loop import Row
 
 CPU = torch.device("cpu")
+
+STATED = {"config": "hash", "source": "digest"}
 
 TOY = (ROOT / "tests/toy.yaml").read_text()
 
@@ -39,7 +45,7 @@ def suite(tmp_path, monkeypatch, single_precision):
     found = config.load(toy, ROOT / "workflow/schemas/config.schema.yaml")
     monkeypatch.chdir(tmp_path)
     for name, entry in found.datasets.items():
-        folder = records.data_folder("toy", name)
+        folder = data_folder("toy", name)
         folder.parent.mkdir(parents=True)
         prepare.prepare(entry, tmp_path, folder)
     return found
@@ -51,12 +57,20 @@ def train(suite, run, numbers=None, probes=None, **changes):
         **suite.validation,
         **({"probes": probes} if probes else {}),
         "config": "hash" if changes else suite.train_hash(run),
+        "source": "digest",
     }
     run.folder.mkdir(parents=True)
     changed = {**numbers, "train": {**numbers["train"], **changes}}
-    steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder, CPU)
+    steps.train(run, changed, settings, run.data, run.folder, CPU)
     with (run.folder / "training.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def recorded(measurement, run):
+    """The records of a measurement of a run, by their metric."""
+    name = type(measurement).__name__.lower()
+    measure(measurement, Subject(name, run, "digest", "hash"))
+    return {record["metric"]: record for record in records.read(run.measurement(name))}
 
 
 def test_diagnostics_are_columns_on_the_held_out_rows_of_the_method(suite, monkeypatch):
@@ -69,7 +83,7 @@ def test_diagnostics_are_columns_on_the_held_out_rows_of_the_method(suite, monke
     monkeypatch.setattr(InterpolantFlow, "diagnostics", diagnostics)
     rows = train(suite, suite.runs[0])
     assert list(rows[0]) == ["step", "seconds", "loss", "validation_nll", "mean", "late"]
-    data = records.data_folder("toy", "eight_gaussians")
+    data = data_folder("toy", "eight_gaussians")
     known, held_out = dataset.rows(data, "train"), dataset.rows(data, "validation")
     expected = ((held_out - known.mean(axis=0)) / known.std(axis=0)).mean()
     validated = [row for row in rows if row["validation_nll"]]
@@ -125,14 +139,16 @@ def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypa
     assert stored["training"]["precision"] == "bfloat16"
     assert stored["weights"] == "EMA 0.9, best validation"
 
-    settings = {**suite.evaluation, "config": suite.run_hash(run)}
+    settings = {**suite.evaluation, "config": suite.run_hash(run), "source": "digest"}
     steps.evaluate(
         run, suite.numbers(run), settings, "results/toy/eight_gaussians/data", run.folder, CPU
     )
-    costs = {record["metric"]: record for record in records.read(run.folder / "cost.json")}
+    costs = recorded(Cost(), run)
     seconds = float(rows[-1]["seconds"])
-    assert costs["seconds_per_step"]["value"] == pytest.approx(seconds / 12)
-    assert {cost["protocol"]["training_precision"] for cost in costs.values()} == {"bfloat16"}
+    assert costs["step_time"]["value"] == pytest.approx(1000 * seconds / 12)
+    precisions = {name: cost["protocol"].get("training_precision") for name, cost in costs.items()}
+    of_likelihood = dict.fromkeys(["nfe_likelihood", "nodes_likelihood"])
+    assert precisions == {**dict.fromkeys(costs, "bfloat16"), **of_likelihood}
 
 
 # --- the search of a learning rate ----------------------------------------------------------------
@@ -142,9 +158,9 @@ def searched(suite, run, **changes):
     numbers = suite.numbers(run)
     numbers = {**numbers, "train": {**numbers["train"], **changes}}
     chosen = {"factors": [1e-4, 10.0, 1.0], "share": 0.5}
-    settings = {**suite.validation, "config": "hash", "search": chosen}
+    settings = {**suite.validation, "config": "hash", "source": "digest", "search": chosen}
     run.folder.mkdir(parents=True, exist_ok=True)
-    data = records.data_folder("toy", run.dataset)
+    data = run.data
     steps.search(run, numbers, settings, data, run.folder, CPU)
     return read_json(run.folder / "search.json"), numbers
 
@@ -216,7 +232,8 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_numbers(suite, monkeypatc
 def test_a_search_that_failed_is_why_none_of_its_runs_is_there(suite):
     run = suite.runs[0]
     run.folder.parent.mkdir(parents=True)
-    write_json(run.folder.parent / "failure.json", {"reason": "ValueError: no rate", "log": "x"})
+    failure = failure_of(run.method_folder / "search.log")
+    write_json(failure, {"reason": "ValueError: no rate", "log": "x"})
     assert [report.gap(suite, run) for run in suite.runs] == ["ValueError: no rate"] * 2
 
 
@@ -234,13 +251,12 @@ def test_the_best_validation_counts_where_its_weights_are_the_fitted_ones():
 def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):
     run = suite.runs[0]
     train(suite, run)
-    data = records.data_folder("toy", run.dataset)
+    data = run.data
 
     def evaluated(**more):
-        settings = {**suite.evaluation, "atol": 1e-5, "rtol": 1e-5, "config": "hash", **more}
+        settings = {**suite.evaluation, "atol": 1e-5, "rtol": 1e-5, **STATED, **more}
         steps.evaluate(run, suite.numbers(run), settings, data, run.folder, CPU)
-        metrics.write_nll(run, data, run.folder)
-        return {record["metric"]: record for record in records.read(run.folder / "nll.json")}
+        return recorded(NLL(), run)
 
     exact, found = evaluated(), evaluated(probes=16)
     assert "probe_error" not in exact and exact["nll"]["protocol"]["divergence"] == "exact"
@@ -255,17 +271,18 @@ def test_a_run_is_whole_only_if_all_of_it_was_made_with_this_config(suite):
     run = suite.runs[0]
     assert report.gap(suite, run) == "was not run"
     train(suite, run)
-    data = records.data_folder("toy", run.dataset)
-    settings = {**suite.measured(), "config": suite.run_hash(run)}
+    data = run.data
+    settings = {**suite.measured(), "config": suite.run_hash(run), "source": "digest"}
     steps.evaluate(run, suite.numbers(run), settings, data, run.folder, CPU)
-    metrics.write_nll(run, data, run.folder)
+    for measurement in (NLL(), Cost()):
+        recorded(measurement, run)
     assert report.gap(suite, run) is None
-    for name, reason in (
-        ("model.json", "its model was trained with another config"),
-        ("nll.json", "its records were made with another config"),
+    for path, reason in (
+        (run.model, "its model was trained with another config"),
+        (run.measurement("nll"), "its records were made with another config"),
     ):
-        whole = (run.folder / name).read_text()
+        whole = path.read_text()
         hashes = suite.train_hash(run), suite.run_hash(run)
-        (run.folder / name).write_text(whole.replace(hashes[0], "x").replace(hashes[1], "x"))
+        path.write_text(whole.replace(hashes[0], "x").replace(hashes[1], "x"))
         assert report.gap(suite, run) == reason
-        (run.folder / name).write_text(whole)
+        path.write_text(whole)

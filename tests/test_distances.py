@@ -1,41 +1,42 @@
-"""How like the data samples are, on fits whose samples are known."""
+"""Distances of samples from the training images, on fits whose samples are known."""
 
 import contextlib
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from benchmark import model
+from benchmark import model, parts
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.prepare import prepare
-from benchmark.files import read_json, write_json
+from benchmark.files import read_json
 from benchmark.jobs import steps
-from benchmark.measure import evaluation, quality, reference
+from benchmark.measure import evaluation, reference
+from benchmark.measure.distances import Distances, quantised
+from benchmark.measure.feature_settings import FeatureSettings
 from benchmark.measure.frechet import Moments, Statistics
+from benchmark.measure.measurement import Subject, measure
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import records
 from benchmark.records.records import FLOOR
 from benchmark.records.run import Run
-from benchmark.report import report
 from benchmark.rows import Rows
 from benchmark.runtime.checkpoint import Checkpoint
-from benchmark.source import ROOT
-from benchmark.suite import config
 
 CPU = torch.device("cpu")
 DIGITS = {"class": "benchmark.data.digits.Digits", "numbers": {"validation": 100, "test": 500}}
-SETTINGS = {
-    **{"classifier": {"width": 16, "epochs": 3, "seed": 0}, "name": "digits_cnn", "chunk": 30},
-    **{"samples": 100, "tolerances": [1e-2, 1.0]},
-}
+SETTINGS = FeatureSettings(
+    classifier={"width": 16, "epochs": 3, "seed": 0},
+    **{"name": "digits_cnn", "chunk": 30, "samples": 100, "tolerances": (1e-2, 1.0)},
+)
+ENTRY = {**DIGITS, "held_out": {"test": 20}}
 FIT = {"class": "benchmark.baselines.gaussian.Gaussian", "model": {}, "train": {}}
 
 
@@ -43,15 +44,20 @@ FIT = {"class": "benchmark.baselines.gaussian.Gaussian", "model": {}, "train": {
 def digits(tmp_path_factory):
     """The results of a suite: digits, their classifier, the reference and the floor."""
     place = tmp_path_factory.mktemp("images")
-    data, folder = place / "results/toy/digits/data", place / "results/toy/digits/features"
-    data.parent.mkdir(parents=True)
-    folder.mkdir()
-    entry = {**DIGITS, "held_out": {"test": 20}}
-    prepare(entry, place, data)
-    run = Run("toy", "digits", FLOOR, 0)
-    reference.write_classifier(run, SETTINGS, data, folder, CPU)
-    reference.write_reference(run, SETTINGS, data, folder, CPU, entry, place)
+    with contextlib.chdir(place):
+        data = Path("results/toy/digits/data")
+        data.parent.mkdir(parents=True)
+        (data.parent / "features").mkdir()
+        prepare(ENTRY, place, data)
+        reference.write_classifier(subject(), SETTINGS)
+        reference.write_reference(subject(), SETTINGS, ENTRY)
     return place
+
+
+def subject(run=None):
+    """A run, or the data set alone."""
+    run = run or Run("toy", "digits", FLOOR, 0)
+    return Subject("distances", run, "d16e57", "0123", Path("downloads"), CPU)
 
 
 @pytest.fixture
@@ -79,14 +85,12 @@ def fitted(x, seed=0):
     return run
 
 
-def measure(run, **settings):
-    folder = run.folder / "quality"
-    folder.mkdir(exist_ok=True)
-    data = "results/toy/digits/data"
-    given = {**SETTINGS, "config": "0123", **settings}
-    quality.write_quality(run, given, data, folder, CPU, FIT, "downloads")
-    found = {record["metric"]: record for record in records.read(folder / "quality.json")}
-    return found, (folder / "quality.csv").read_text().splitlines()
+def measured(run):
+    """The records of the distances by their metric, and the lines of ``distances.csv``."""
+    run.measurement("distances").parent.mkdir(exist_ok=True)
+    measure(Distances(SETTINGS), subject(run))
+    found = {record["metric"]: record for record in records.read(run.measurement("distances"))}
+    return found, run.measurement("distances", "csv").read_text().splitlines()
 
 
 def train():
@@ -96,7 +100,7 @@ def train():
 
 def test_floor_is_of_as_many_test_images_as_samples_however_few_are_measured(here):
     floor = {r["metric"]: r for r in records.read("results/toy/digits/features/floor.json")}
-    assert floor["fd_digits_cnn"]["n"] == floor["kd_digits_cnn"]["n"] == SETTINGS["samples"] == 100
+    assert floor["fd_digits_cnn"]["n"] == floor["kd_digits_cnn"]["n"] == SETTINGS.samples == 100
     assert floor["fd_digits_cnn"]["protocol"]["samples"] == 100
     assert floor["classifier_accuracy"]["n"] == 500
     assert floor["classifier_accuracy"]["value"] > 0.8  # a tenth by chance
@@ -113,13 +117,13 @@ def test_reference_is_of_all_training_images(here):
 def test_nearer_samples_have_a_smaller_distance(here):
     near, far = fitted(train(), 0), fitted(torch.rand(1000, 64), 1)
     floor = records.read("results/toy/digits/features/floor.json")[0]["value"]
-    found = [measure(run)[0]["fd_digits_cnn"] for run in (near, far)]
+    found = [measured(run)[0]["fd_digits_cnn"] for run in (near, far)]
     assert floor < found[0]["value"] < 0.5 * found[1]["value"]
     assert found[0]["n"] == found[0]["protocol"]["samples"] == 100
 
 
 def test_records_say_how_the_images_were_drawn_and_compared(here):
-    found, curve = measure(fitted(train()))
+    found, curve = measured(fitted(train()))
     protocol = found["fd_digits_cnn"]["protocol"]
     assert protocol["extractor"].startswith("digits_cnn ") and protocol["resize"] == "none"
     assert protocol["reference"].startswith("1197 training images, ")
@@ -137,14 +141,14 @@ def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
     description = dataset.describe("results/toy/digits/data")
     rows = dataset.rows("results/toy/digits/data", "train")[:50]
     x = torch.tensor(dataset.dequantise(rows, 17, seed=3))
-    found = quality.quantised(x, description)
+    found = quantised(x, description)
     assert found.shape == (50, 1, 8, 8) and found.dtype == torch.uint8
     np.testing.assert_array_equal(found.flatten(1), rows)
-    beyond = quality.quantised(torch.tensor([[-0.5, 1.5] * 32]), description)
+    beyond = quantised(torch.tensor([[-0.5, 1.5] * 32]), description)
     assert beyond.flatten().tolist() == [0, 16] * 32
     x[3, 7], x[3, 8], x[40, 0] = math.nan, math.inf, math.nan
     with pytest.raises(FloatingPointError, match="2 of 50 samples are not finite"):
-        quality.quantised(x, description)
+        quantised(x, description)
 
 
 def test_all_methods_start_from_the_same_noise_chunk_by_chunk(here):
@@ -166,9 +170,9 @@ def test_all_methods_start_from_the_same_noise_chunk_by_chunk(here):
 
 
 @pytest.mark.parametrize("fails", [1, 3, 6])
-def test_work_that_died_goes_on_to_the_same_distances(here, monkeypatch, caplog, fails):
+def test_work_that_died_resumes_to_the_same_distances(here, monkeypatch, caplog, fails):
     run = fitted(train())
-    expected = measure(run)
+    expected = measured(run)
     monkeypatch.setattr(Checkpoint, "due", lambda self: True)
     draw, calls = evaluation.draw, []
 
@@ -180,19 +184,20 @@ def test_work_that_died_goes_on_to_the_same_distances(here, monkeypatch, caplog,
 
     monkeypatch.setattr(evaluation, "draw", dying)
     with pytest.raises(RuntimeError, match="died"):
-        measure(run)
-    assert measure(run)[1] == expected[1]
+        measured(run)
+    assert measured(run)[1] == expected[1]
     # 100 images in chunks of 30, for two tolerances: none but the one that failed is drawn again.
     assert len(calls) == 2 * 4 + 1
-    assert not (run.folder / "quality/quality.checkpoint").exists()
+    assert not run.measurement("distances", "checkpoint").exists()
 
 
-def test_a_reference_that_died_goes_on_to_the_same_files(here, monkeypatch, tmp_path):
+def test_a_reference_that_died_resumes_to_the_same_files(here, monkeypatch):
     made = here / "results/toy/digits/features"
+    again = Run("again", "digits", FLOOR, 0)
+    again.features.mkdir(parents=True)
+    shutil.copytree(made.parent / "data", again.data)
     for name in ("classifier.safetensors", "classifier.json"):
-        shutil.copy(made / name, tmp_path / name)
-    entry = {**DIGITS, "held_out": {"test": 20}}
-    arguments = [Run("toy", "digits", FLOOR, 0), SETTINGS, "results/toy/digits/data", tmp_path, CPU]
+        shutil.copy(made / name, again.features / name)
     monkeypatch.setattr(Checkpoint, "due", lambda self: True)
     add, calls = Moments.add, []
 
@@ -205,15 +210,16 @@ def test_a_reference_that_died_goes_on_to_the_same_files(here, monkeypatch, tmp_
     monkeypatch.setattr(Moments, "add", dying)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="died"):
-            reference.write_reference(*arguments, entry, here)
-    reference.write_reference(*arguments, entry, here)
+            reference.write_reference(subject(again), SETTINGS, ENTRY)
+    reference.write_reference(subject(again), SETTINGS, ENTRY)
     assert len(calls) == 40 + 4 + 2  # none but those that failed again
     assert sum(calls) == 1197 + 100 + calls[4] + calls[42]
     names = {path.name for path in made.iterdir()}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    assert {path.name for path in again.features.iterdir()} == names
     for name in ("reference.npy", "reference.npz"):
-        np.testing.assert_equal(dict(_arrays(tmp_path / name)), dict(_arrays(made / name)))
-    values = [[r["value"] for r in records.read(f / "floor.json")] for f in (made, tmp_path)]
+        np.testing.assert_equal(dict(_arrays(again.features / name)), dict(_arrays(made / name)))
+    files = (made / "floor.json", again.floor)
+    values = [[record["value"] for record in records.read(file)] for file in files]
     assert values[0] == values[1]
 
 
@@ -223,13 +229,13 @@ def _arrays(path):
 
 
 def test_another_model_does_not_go_on_from_the_checkpoint(here, monkeypatch, caplog):
-    expected = measure(fitted(train()))
+    expected = measured(fitted(train()))
     run = fitted(torch.rand(1000, 64))
     monkeypatch.setattr(Checkpoint, "due", lambda self: True)
     monkeypatch.setattr(evaluation, "draw", _failing(evaluation.draw, at=3))
     with pytest.raises(RuntimeError, match="died"):
-        measure(run)
-    assert measure(fitted(train()))[1] == expected[1]
+        measured(run)
+    assert measured(fitted(train()))[1] == expected[1]
     assert "differs in model" in caplog.text
 
 
@@ -254,8 +260,8 @@ def test_one_chunk_of_images_is_held_at_a_time(here, monkeypatch):
         return draw(fitted, number, size, seed)
 
     monkeypatch.setattr(evaluation, "draw", watched)
-    monkeypatch.setattr(quality, "KERNEL_ROWS", 50)
-    found, _ = measure(fitted(train()))
+    monkeypatch.setattr(reference, "KERNEL_ROWS", 50)
+    found, _ = measured(fitted(train()))
     assert sizes == [30, 30, 30, 10] * 2
     assert found["kd_digits_cnn"]["n"] == 50 and found["fd_digits_cnn"]["n"] == 100
 
@@ -264,7 +270,7 @@ def test_one_chunk_of_images_is_held_at_a_time(here, monkeypatch):
 def test_likelihood_is_the_mean_over_passes_with_other_noise_each(here, passes):
     run = fitted(train())
     settings = {"atol": 1.0, "rtol": 1.0, "chunk": 7, "tight_rows": 5, "samples": 8}
-    settings |= {"config": "0123", "passes": passes}
+    settings |= {"config": "0123", "source": "d16e57", "passes": passes}
     data = "results/toy/digits/data"
     steps.evaluate(run, FIT, settings, data, run.folder, CPU)
     density = model.load(run.folder).method.density
@@ -305,32 +311,29 @@ def test_a_likelihood_reads_one_chunk_at_a_time(here, monkeypatch):
     assert read == [1, 8, 8, 4]  # the first to warm up
 
 
-def test_rows_without_labels_are_refused_in_words(here, tmp_path):
-    data = tmp_path / "data"
-    prepare(DIGITS, tmp_path, data)
-    (data / "labels_train.npy").unlink()
+def test_rows_without_labels_are_refused_in_words(here):
+    run = Run("unlabelled", "digits", FLOOR, 0)
+    run.data.parent.mkdir(parents=True)
+    prepare(DIGITS, here, run.data)
+    (run.data / "labels_train.npy").unlink()
     with pytest.raises(ValueError, match="datasets.digits.features.classifier: the rows have no"):
-        reference.write_classifier(Run("toy", "digits", FLOOR, 0), SETTINGS, data, tmp_path, CPU)
+        reference.write_classifier(subject(run), SETTINGS)
 
 
-def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):
-    draw = np.random.default_rng(0)
-    rows = draw.integers(0, 256, (500, 3, 4, 4), dtype=np.uint8)
-    x = np.concatenate([rows[[7, 499]], draw.uniform(0, 255, (50, 3, 4, 4))])
-    distances = ((x[:, None] - rows[None].astype(float)) ** 2).sum(axis=(2, 3, 4))
-    for at_once in (500, 64):
-        monkeypatch.setattr(report, "NEAREST_ROWS", at_once)
-        found = report._nearest(x, rows)
-        assert found[:2].tolist() == [7, 499]
-        np.testing.assert_array_equal(found, distances.argmin(axis=1))
+def test_settings_of_features_name_one_network_and_some_tolerance():
+    given = SETTINGS.model_dump()
+    assert parts.convert(Distances, {"features": given}) == {"features": SETTINGS}
+    for wrong in ({"classifier": None}, {"inception": "clean"}, {"inception": "bicubic"}):
+        with pytest.raises(ValueError, match="classifier|inception"):
+            FeatureSettings(**{**given, **wrong})
+    with pytest.raises(ValueError, match="features.tolerances: none is given"):
+        Distances(SETTINGS.model_copy(update={"tolerances": ()}))
 
 
-def test_a_failure_of_the_reference_is_why_no_run_has_distances(here):
-    toy = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
-    suite = config.load(toy, ROOT / "workflow/schemas/config.schema.yaml")
-    run = Run("toy", "digits", "gaussian", 9)
-    assert report._quality_gap(suite, run) == "was not run"
-    failure = here / "results/toy/digits/features/failure.json"
-    write_json(failure, {"reason": "OSError: no space", "log": "x"})
-    assert report._quality_gap(suite, run) == "OSError: no space"
-    failure.unlink()
+def test_distances_are_columns_called_as_they_are(here):
+    found, _ = measured(fitted(train()))
+    headings = [(record["heading"], record["unit"]) for record in found.values()]
+    assert headings == [("FD_DIGITS_CNN", ""), ("KD_DIGITS_CNN", ""), ("NFE", "")]
+    compared = found["fd_digits_cnn"]["compared"]
+    floor = records.read("results/toy/digits/features/floor.json")[0]
+    assert floor["compared"] == compared and {"extractor", "samples", "reference"} <= set(compared)
