@@ -2,16 +2,17 @@
 
 import math
 
-from test_tables import DATASETS, STYLES, record, seeds
+from reporting import DATASETS, STYLES, record, seeds
 
-from benchmark.report import comparisons, tables
+from benchmark.report import frame as frames
 from benchmark.report.significance import Comparison, Paired
+from benchmark.report.tables import significance
 
 __all__ = ["record"]  # the fixture
 
 
 def test_every_comparison_is_a_row_in_words(record):
-    frame = tables.metrics(seeds(record, "ffjord", [1.0]), {})
+    frame = frames.metrics(seeds(record, "ffjord", [1.0]), {})
     found = {
         "moons": [
             Comparison("ffjord", "ot_flow", 3, 0.1234, Paired(0.00001, 0.021), 0.042),
@@ -19,7 +20,7 @@ def test_every_comparison_is_a_row_in_words(record):
             Comparison("ffjord", "score_sde", 0, math.nan, Paired(math.nan, None), None),
         ]
     }
-    table = comparisons.table(frame, STYLES, DATASETS, found)
+    table = significance.table(frame, STYLES, DATASETS, found)
     heads = [column.replace("\n", " ").strip() for column in table.columns]
     assert heads == [
         *("Data set", "Best", "Other", "n", "Difference of the mean NLL"),
@@ -35,6 +36,6 @@ def test_every_comparison_is_a_row_in_words(record):
 
 
 def test_nothing_to_compare_is_said(record):
-    frame = tables.metrics(seeds(record, "ffjord", [1.0]), {})
-    table = comparisons.table(frame, STYLES, DATASETS, {})
+    frame = frames.metrics(seeds(record, "ffjord", [1.0]), {})
+    table = significance.table(frame, STYLES, DATASETS, {})
     assert table.rows == () and "No data set has two methods" in table.notes[-1]

@@ -2,16 +2,20 @@
 
 from dataclasses import asdict, replace
 
+import pandas as pd
 import pytest
-from test_tables import STYLES, gap, record, seeds
+from reporting import STYLES, gap, record, seeds
 
 from benchmark.files import read_json, write_json
-from benchmark.report import reproduction, tables
-from benchmark.report.reproduction import Row, has_published, passes, summary
+from benchmark.report import frame as frames
+from benchmark.report.labels import Style
+from benchmark.report.reproduction import Against, Row, passes, summary
+from benchmark.report.tables import reproduction
+from benchmark.suite.published import has_published
 
 __all__ = ["record"]  # the fixture
 
-AGAINST = {"power": {"as": "power", "tolerance": 0.25, "remark": "Fewer rows."}}
+AGAINST = {"power": Against("power", 0.25, "Fewer rows.")}
 LABELS = {"power": "POWER", "moons": "Moons"}
 WITHIN = Row("power", "ffjord", -0.46, "secondary", -0.5, 0.1, 2, -0.04, 0.25, "within", None)
 
@@ -23,7 +27,7 @@ def frame(record):
     files = seeds(record, "interpolant", [-0.40, -0.42], **power)
     files += seeds(record, "ffjord", [-0.70, -0.74], **power)
     files += seeds(record, "ot_flow", [0.0], **power) + seeds(record, "score_sde", [1.0], **power)
-    return tables.metrics(files, {gap("ot_flow", 1, "power"): "diverged"})
+    return frames.metrics(files, {gap("ot_flow", 1, "power"): "diverged"})
 
 
 def found(frame, styles=STYLES, against=AGAINST):
@@ -44,14 +48,14 @@ def test_differences_are_measured_less_published(frame):
 )
 def test_both_sides_of_the_tolerance_are_out_of_it(record, value, verdict):
     files = seeds(record, "ffjord", [value], dataset="power")
-    assert found(tables.metrics(files, {}))["ffjord"].verdict == verdict
+    assert found(frames.metrics(files, {}))["ffjord"].verdict == verdict
 
 
 def test_a_seed_that_is_missing_has_its_reason(frame, record):
     row = found(frame)["ot_flow"]
     assert (row.verdict, row.reason, row.n, row.sd) == ("missing", "diverged", 1, None)
     assert row.difference == pytest.approx(0.3)
-    every = tables.metrics([], {gap("ffjord", seed, "power"): "no data" for seed in range(2)})
+    every = frames.metrics([], {gap("ffjord", seed, "power"): "no data" for seed in range(2)})
     row = found(every)["ffjord"]
     assert (row.verdict, row.reason, row.measured, row.difference) == (
         *("missing", "no data"),
@@ -70,8 +74,8 @@ def test_what_is_not_compared_has_no_verdict(frame):
 
 
 def test_a_variant_stands_beside_its_method(record):
-    styles = {"ffjord-wide": {"label": "FFJORD, wide", "colour": "#000000"}}
-    frame = tables.metrics(seeds(record, "ffjord-wide", [-0.5], dataset="power"), {})
+    styles = {"ffjord-wide": Style("FFJORD, wide", "#000000")}
+    frame = frames.metrics(seeds(record, "ffjord-wide", [-0.5], dataset="power"), {})
     rows = found(frame, styles)
     assert rows["ffjord-wide"].published == -0.46 and rows["ffjord-wide"].verdict == "within"
     assert "ffjord" not in rows and "interpolant" in rows
@@ -148,9 +152,9 @@ def test_the_table_has_four_columns_per_data_set_and_the_published_for_context(f
 
 
 def test_a_data_set_that_lacks_a_method_has_dashes(frame, record):
-    more = tables.metrics(seeds(record, "ffjord", [2.0]), {})
-    whole = tables.pd.concat([frame, more])
-    against = {**AGAINST, "moons": {"as": "gas", "tolerance": 1.0}}
+    more = frames.metrics(seeds(record, "ffjord", [2.0]), {})
+    whole = pd.concat([frame, more])
+    against = {**AGAINST, "moons": Against("gas", 1.0)}
     rows = {(row.dataset, row.method): row for row in reproduction.rows(whole, STYLES, against)}
     assert rows["moons", "interpolant"].reason == "not run in this suite"
     assert ("moons", "score_sde") not in rows
@@ -162,7 +166,7 @@ def test_a_data_set_that_lacks_a_method_has_dashes(frame, record):
 
 def test_a_gap_that_nothing_is_published_of_is_shown(record):
     files = seeds(record, "ffjord", [-0.5], dataset="power")
-    frame = tables.metrics(files, {gap("gaussian", 0, "power"): "diverged"})
+    frame = frames.metrics(files, {gap("gaussian", 0, "power"): "diverged"})
     table = reproduction.table(frame, STYLES, LABELS, AGAINST, {})
     cells = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
     assert cells["Gaussian"] == ["—", "— [a]", "—", "not published"]
@@ -170,8 +174,8 @@ def test_a_gap_that_nothing_is_published_of_is_shown(record):
 
 
 def test_bounds_and_primary_numbers_are_said():
-    frame = tables.metrics([], {gap("score_sde", 0): "no data"})
-    against = {"moons": {"as": "cifar10", "tolerance": 0.1}}
+    frame = frames.metrics([], {gap("score_sde", 0): "no data"})
+    against = {"moons": Against("cifar10", 0.1)}
     table = reproduction.table(frame, STYLES, LABELS, against, {})
     cells = {row[0].text: row[1].text for row in table.rows}
     assert cells["Score SDE"] == "2.99" and cells["VDM"] == "2.65*"

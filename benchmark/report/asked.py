@@ -1,11 +1,12 @@
 """The suite as the report sees it: all that tables and figures ask of it, and nothing else."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from benchmark.records.run import Run
 
 
+@runtime_checkable
 class Expected(Protocol):
     """Hashes of config and source with which a run would be made now."""
 
@@ -19,6 +20,7 @@ class Expected(Protocol):
     def evaluate_source(self) -> str: ...
 
 
+@runtime_checkable
 class Suite(Protocol):
     """A checked suite: its runs in order, its entries by name, and what holds of them.
 
@@ -52,9 +54,6 @@ class Suite(Protocol):
     def has_diagnostics(self, method: str) -> bool: ...
     def has_base(self, dataset: str) -> bool: ...
     def event(self, dataset: str) -> tuple[int, ...] | None: ...
-    def distances(self, dataset: str) -> tuple[str, str]:
-        """The metrics Fréchet and kernel distance of a data set of images."""
-
     def expected(self, run: Run) -> Expected: ...
     def expected_measurement(self, run: Run, name: str) -> tuple[str, str]:
         """Hashes of config and source."""

@@ -12,8 +12,15 @@ from benchmark.report.asked import Suite
 FAILURE = ".failure.json"
 """Suffix, in place of the log's, of the file with the reason for which a job failed."""
 
-DRAWN = {"density.npz": "density", "path.npz": "path", "samples_base.npy": "backward"}
-"""File of a run that only figures need -> the job that makes it: a run is whole without it."""
+DRAWN = {
+    "density.npz": ("density", "its density was not evaluated"),
+    "path.npz": ("path", "its path was not evaluated"),
+    "samples_base.npy": ("backward", "its backward samples were not drawn"),
+}
+"""File of a run that only figures need -> the job that makes it, and in words that it is missing.
+
+A run is whole without it.
+"""
 
 NLL = "nll"
 COST = "cost"
@@ -27,7 +34,8 @@ def gap(suite: Suite, run: Run) -> str | None:
         _failed(run)
         or _unprepared(run)
         or _incomplete(suite, run)
-        or (_stale(suite, run) if suite.is_ours(run.method) else None)
+        or _unreadable(run.measurement(NLL))
+        or _stale(suite, run)
         or measurement_gap(suite, run, NLL)
     )
 
@@ -50,15 +58,15 @@ def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
     if not made.exists():
         log = run.measurement(name, "log")
         return f"stopped before its end, see {log}" if log.exists() else "was not run"
-    return _stale_measurement(suite, run, name) if suite.is_ours(run.method) else None
+    return _unreadable(made) or _stale_measurement(suite, run, name)
 
 
 def undrawn(file: Path) -> str | None:
     """Why a file of a run that only figures need is missing; ``None`` if it is there."""
     if file.exists():
         return None
-    job = DRAWN[file.name]
-    return _reason([file.with_name(f"{job}{FAILURE}")]) or f"its {job} was not evaluated"
+    job, missing = DRAWN[file.name]
+    return _reason([file.with_name(f"{job}{FAILURE}")]) or missing
 
 
 # Failures and files
@@ -66,16 +74,13 @@ def undrawn(file: Path) -> str | None:
 
 def _failed(run: Run) -> str | None:
     """The reason of a job of the run, of its search, or of the measurement of its NLL."""
-    own = [path for path in _failures(run.folder) if _job(path) not in DRAWN.values()]
+    drawing = [f"{job}{FAILURE}" for job, _ in DRAWN.values()]
+    own = [path for path in _failures(run.folder) if path.name not in drawing]
     return _reason([*own, run.search.with_suffix(FAILURE), run.measurement(NLL, FAILURE[1:])])
 
 
 def _failures(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{FAILURE}"))
-
-
-def _job(failure: Path) -> str:
-    return failure.name.removesuffix(FAILURE)
 
 
 def _reason(failures: Iterable[Path]) -> str | None:
@@ -99,11 +104,22 @@ def _incomplete(suite: Suite, run: Run) -> str | None:
     return f"stopped before its end, see {logs[-1]}" if logs else "was not run"
 
 
+def _unreadable(path: Path) -> str | None:
+    """What is wrong with a record file, in words."""
+    try:
+        records.read(path)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 # What results were made with
 
 
 def _stale(suite: Suite, run: Run) -> str | None:
-    """What of a fit or its evaluation has changed since."""
+    """What of a fit or its evaluation has changed since; see ``_stale_measurement``."""
+    if not suite.is_ours(run.method):
+        return None
     expected, likelihood = suite.expected(run), records.read(run.measurement(NLL))[0]
     fit, evaluation = read_json(run.model)["provenance"], likelihood["provenance"]
     if fit["config"] != expected.train_config:
@@ -120,11 +136,13 @@ def _stale(suite: Suite, run: Run) -> str | None:
 
 
 def _stale_measurement(suite: Suite, run: Run, name: str) -> str | None:
-    """What of a measurement has changed since.
+    """What of a measurement has changed since; of another program's run nothing is known.
 
     Records that derive from files of the run have the config of these, and say the source of the
     measurement apart.
     """
+    if not suite.is_ours(run.method):
+        return None
     config, source = suite.expected_measurement(run, name)
     made = records.read(run.measurement(name))[0]["provenance"]
     if "measurement" not in made and made["config"] != config:

@@ -50,6 +50,7 @@ def table(
         notes=(
             *EXPLAINED,
             *(_protocol(own, column, styles) for column in shown),
+            *_beside(own, labels),
             *(n for c in shown for n in notes.disagreement(c.means, styles, c.heading_in_line)),
             *notes.origins(own, styles, labels),
             *footnotes.notes(),
@@ -71,3 +72,14 @@ def _protocol(own: pd.DataFrame, column: Column, styles: Styles) -> str:
     keys = dict.fromkeys(key for keys in runs.compared.dropna() for key in json.loads(keys))
     words = notes.all_stated(runs, [f"protocol.{key}" for key in keys], styles)
     return f"{column.heading_in_line}: {words or 'not measured'}."
+
+
+def _beside(own: pd.DataFrame, labels: Labels) -> list[str]:
+    """The range of each metric that is no column, over all runs."""
+    other = own[own.heading.isna() & own.value.notna()]
+    lines = []
+    for (dataset, metric), rows in other.groupby(["dataset", "metric"], sort=False):
+        ends = dict.fromkeys(f"{end:.3g}" for end in (rows.value.min(), rows.value.max()))
+        name = str(metric).replace("_", " ")
+        lines.append(f"{labels[str(dataset)]}: {name} {' to '.join(ends)}.")
+    return lines
