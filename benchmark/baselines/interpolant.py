@@ -13,7 +13,7 @@ from benchmark.ascent import ascend
 from benchmark.densities import Density, Empirical, LearnedNormal, StandardNormal
 from benchmark.diffusion import Diffusion
 from benchmark.flow import Flow
-from benchmark.interpolants import FIXED, Fourier, Interpolant
+from benchmark.interpolants import FIXED_PATHS, Fourier, Interpolant
 from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
 from benchmark.networks.unet import UNet
@@ -210,7 +210,7 @@ class ImageInterpolant(InterpolantFlow):
 
 def _path(kind: str, terms: int, pace: float) -> Interpolant:
     if kind != "fourier":
-        return FIXED[kind]()
+        return FIXED_PATHS[kind]()
     path = Fourier(terms)
     ascend(path, pace)
     return path
