@@ -15,13 +15,14 @@ from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
 from benchmark.shapes import Batch, PerSample
 
-NUMBERS = 600_000
-"""Of the rows of one solve: two hundred images of 3 x 32 x 32, ten thousand rows of 60 columns."""
+MAX_ELEMENTS_PER_SOLVE = 600_000
+"""Rows x dimensions solved at once, to bound memory: two hundred images of 3 x 32 x 32, or ten
+thousand rows of 60 columns."""
 
 
 def rows_at_once(x: Batch) -> int:
-    """How many rows like these a likelihood is to be solved for at a time, at the most."""
-    return max(1, NUMBERS // x[0].numel())
+    """The largest number of rows of the shape of ``x`` for one solve of the likelihood."""
+    return max(1, MAX_ELEMENTS_PER_SOLVE // x[0].numel())
 
 
 class Model(nn.Module):
@@ -34,8 +35,8 @@ class Model(nn.Module):
     def log_prob(self, x: Batch, t: float = 1.0) -> PerSample:
         """Log-density in nats of rows ``x`` of the prepared data, float64.
 
-        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1. So many rows
-        as have ``NUMBERS`` are solved at a time, which bounds the memory.
+        For a flow, at any time ``t``, from the base at 0 to the data at 1. At most
+        ``MAX_ELEMENTS_PER_SOLVE`` elements are solved at once, to bound memory.
         """
         parts = torch.split(x, rows_at_once(x))
         solved = [self.solve_log_prob(part, self.tolerance, t) for part in parts]

@@ -31,7 +31,7 @@ class Malicious:
 @pytest.mark.parametrize("protocol", [0, 2, 5])
 def test_nothing_that_a_pickle_names_is_called(tmp_path, protocol):
     (tmp_path / "bad.pickle").write_bytes(pickle.dumps(Malicious(tmp_path / "hit"), protocol))
-    with pytest.raises(ValueError, match=r"bad.pickle: is no DataFrame"):
+    with pytest.raises(ValueError, match=r"bad.pickle: is not a DataFrame"):
         read_frame(tmp_path / "bad.pickle")
     assert not (tmp_path / "hit").exists()
 
@@ -41,5 +41,5 @@ def test_nothing_that_a_pickle_names_is_called(tmp_path, protocol):
 )
 def test_what_is_no_frame_is_refused(tmp_path, content):
     (tmp_path / "bad.pickle").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad.pickle: is no DataFrame"):
+    with pytest.raises(ValueError, match=r"bad.pickle: is not a DataFrame"):
         read_frame(tmp_path / "bad.pickle")

@@ -84,7 +84,7 @@ def test_many_rows_are_solved_some_at_a_time(monkeypatch):
     fitted = Model(method, Affine.identity((2,)), Tolerance(1e-8, 1e-8))
     x, sizes = torch.randn(70, 2), []
     whole = fitted.log_prob(x)
-    monkeypatch.setattr(model, "NUMBERS", 61)  # of two columns
+    monkeypatch.setattr(model, "MAX_ELEMENTS_PER_SOLVE", 61)  # of two columns
     velocity = method.velocity
     monkeypatch.setattr(method, "velocity", lambda t, x: sizes.append(len(x)) or velocity(t, x))
     # Each solve chooses its own steps, within the tolerance.
