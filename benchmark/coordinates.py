@@ -1,4 +1,7 @@
-"""Coordinates in which a method works: an invertible map of the data, its Jacobian counted."""
+"""Preprocessing: invertible maps of the data to the coordinates in which a method works.
+
+Their Jacobian counts in the likelihood.
+"""
 
 import abc
 import math
@@ -12,29 +15,28 @@ from torch import Tensor, nn
 
 from benchmark.shapes import Batch, per_sample
 
-LEVELS = np.array([1e-3, *(np.arange(16) + 0.5) / 16, 1 - 1e-3])
-"""Quantiles of the norm of rows that ``Radial`` moves to those of a normal distribution."""
+NORM_QUANTILES = np.array([1e-3, *(np.arange(16) + 0.5) / 16, 1 - 1e-3])
+"""Quantiles of the norm of the rows that ``Radial`` maps to those of a normal distribution."""
 
 
 class Coordinates(nn.Module, abc.ABC):
-    """An invertible map ``x -> z`` of the data."""
+    """An invertible map ``x -> z`` of the data, ``[batch, *event]``."""
 
     @abc.abstractmethod
     def forward(self, x: Batch) -> Batch:
-        """``z`` of ``x``."""
+        """The coordinates ``z`` of the rows ``x``."""
 
     @abc.abstractmethod
     def inverse(self, z: Batch) -> Batch:
-        """``x`` of ``z``."""
+        """The rows ``x`` of the coordinates ``z``."""
 
     @abc.abstractmethod
     def log_det(self, x: Batch) -> Tensor:
-        """``log |dz / dx|`` of each row, what ``log p(x)`` adds to ``log p(z)``; a scalar of linear
-        maps."""
+        """``log |dz / dx| = log p(x) - log p(z)`` of each row; a scalar for linear maps."""
 
 
 class Affine(Coordinates):
-    """``z = (x - shift) / scale``, coordinate by coordinate."""
+    """The map ``z = (x - shift) / scale``, coordinate by coordinate."""
 
     shift: Tensor
     scale: Tensor
@@ -46,27 +48,27 @@ class Affine(Coordinates):
 
     @classmethod
     def identity(cls, event: tuple[int, ...]) -> "Affine":
-        """``z = x``."""
+        """The identity ``z = x``."""
         return cls(torch.zeros(event), torch.ones(event))
 
     @classmethod
     def standardising(cls, event: tuple[int, ...], parts: Iterable[Tensor]) -> "Affine":
-        """Zero mean and unit variance of every coordinate of vectors, of every channel of images.
+        """Map to zero mean and unit variance of every coordinate of vectors or channel of images.
 
-        One shift and one scale for all pixels of a channel: a pixel that is black in nearly all
-        training images would get a scale that throws any other far out. Raises ``ValueError`` for
-        what is constant.
+        All pixels of a channel share one shift and one scale: with a scale of its own, a pixel that
+        is black in nearly all training images would be extreme in any other. Raises ``ValueError``
+        for constant coordinates or channels.
         """
         mean, variance = _moments(parts)
         scale = variance.sqrt()
         if not scale.all():
             constant = (scale.flatten() == 0).nonzero().flatten().tolist()
-            of = "Coordinates" if len(event) == 1 else "Channels"
+            kind = "Coordinates" if len(event) == 1 else "Channels"
             raise ValueError(
-                f"{of} {constant} of the training rows are constant and cannot be standardised. "
+                f"{kind} {constant} of the training rows are constant and cannot be standardised. "
                 f"Drop them, dequantise them, or set train.coordinates to identity."
             )
-        mean, scale = (found.to(torch.get_default_dtype()) for found in (mean, scale))
+        mean, scale = (moment.to(torch.get_default_dtype()) for moment in (mean, scale))
         return cls(mean.expand(event).contiguous(), scale.expand(event).contiguous())
 
     def forward(self, x: Batch) -> Batch:
@@ -82,23 +84,23 @@ class Affine(Coordinates):
 def _moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and variance of all rows, each ``[channels, 1, ...]``, in float64.
 
-    Merged pairwise (Chan, Golub and LeVeque, 1983): what is constant has the variance 0.
+    Merged pairwise (Chan, Golub and LeVeque, 1983), so that constants have exactly the variance 0.
     """
     n, mean, squares = 0, torch.tensor(0.0).double(), torch.tensor(0.0).double()
     for rows in parts:
         over = (0, *range(2, rows.ndim))
         variance, centre = torch.var_mean(rows.double(), over, correction=0, keepdim=True)
-        shift, whole = centre[0] - mean, n + len(rows)
-        squares = squares + len(rows) * variance[0] + shift.square() * (n * len(rows) / whole)
-        n, mean = whole, mean + shift * (len(rows) / whole)
+        shift, total = centre[0] - mean, n + len(rows)
+        squares = squares + len(rows) * variance[0] + shift.square() * (n * len(rows) / total)
+        n, mean = total, mean + shift * (len(rows) / total)
     return mean, squares / n
 
 
 class Whitening(Coordinates):
-    """``z = matrix (x - shift)`` on flattened rows, of zero mean and covariance one.
+    """The map ``z = matrix (x - shift)`` of flattened rows to zero mean and unit covariance.
 
-    The principal coordinates of the rows it was fitted to, each over its standard deviation; held
-    in float64, and applied in the precision of what it is given.
+    ``z`` are the principal components of the rows it was fitted to, each divided by its standard
+    deviation. Stored in float64, applied in the precision of its argument.
     """
 
     shift: Tensor
@@ -111,25 +113,25 @@ class Whitening(Coordinates):
 
     @classmethod
     def unfitted(cls, event: tuple[int, ...]) -> "Whitening":
-        """``z = x``, to be filled from a state dict."""
+        """The identity, to be loaded from a state dict."""
         dim = math.prod(event)
         shift, matrix = torch.zeros(dim), torch.eye(dim)
         return cls(shift.double(), matrix.double())
 
     @classmethod
     def of(cls, x: Batch) -> "Whitening":
-        """Fitted to rows ``x``.
+        """The map fitted to rows ``x``.
 
-        Raises ``ValueError`` where they lie, up to rounding, in fewer dimensions than they have.
+        Raises ``ValueError`` if the rows lie, up to rounding, in a subspace.
         """
         flat = x.flatten(1).double()
         variance, directions = torch.linalg.eigh(torch.cov(flat.T, correction=0))
-        flattened = int((variance <= 1e-10 * variance[-1]).sum())
-        if flattened:
+        degenerate = int((variance <= 1e-10 * variance[-1]).sum())
+        if degenerate:
             raise ValueError(
-                f"The training rows vary in {len(variance) - flattened} of {len(variance)} "
-                f"directions only and cannot be whitened. Drop coordinates that follow from "
-                f"others, or set train.coordinates to standardised."
+                f"The training rows vary in only {len(variance) - degenerate} of {len(variance)} "
+                f"directions and cannot be whitened. Drop coordinates that follow from others, or "
+                f"set train.coordinates to standardised."
             )
         return cls(flat.mean(dim=0), (directions / variance.sqrt()).T)
 
@@ -146,12 +148,11 @@ class Whitening(Coordinates):
 
 
 class Radial(Coordinates):
-    """Whitened rows ``y``, their norms moved to those of a normal distribution.
+    """Radial Gaussianisation of whitened rows ``y`` (Lyu and Simoncelli, 2009).
 
-    ``z = y exp(g(s) - s)`` with ``s = log |y|``; ``g`` is a monotone piecewise cubic between
-    quantiles of ``s`` and those of the logarithm of a chi variable, and linear beyond. What is
-    elliptically symmetric, as natural images nearly are, comes out as ``N(0, I)``: radial
-    Gaussianisation (Lyu and Simoncelli, 2009).
+    ``z = y exp(g(s) - s)`` with ``s = log |y|``. ``g`` is a monotone piecewise cubic that maps
+    quantiles of ``s`` to those of the logarithm of a chi variable, and is linear beyond them. An
+    elliptically symmetric density, as that of natural images nearly is, becomes ``N(0, I)``.
     """
 
     knots: Tensor
@@ -161,28 +162,29 @@ class Radial(Coordinates):
     def __init__(self, whitening: Whitening, knots: Tensor, values: Tensor, slopes: Tensor) -> None:
         super().__init__()
         self.whitening = whitening
-        for name, numbers in (("knots", knots), ("values", values), ("slopes", slopes)):
-            self.register_buffer(name, numbers)
+        for name, buffer in (("knots", knots), ("values", values), ("slopes", slopes)):
+            self.register_buffer(name, buffer)
 
     @classmethod
     def unfitted(cls, event: tuple[int, ...]) -> "Radial":
-        """``z = x``, to be filled from a state dict."""
-        knots = torch.arange(float(len(LEVELS)), dtype=torch.float64)
+        """The identity, to be loaded from a state dict."""
+        knots = torch.arange(float(len(NORM_QUANTILES)), dtype=torch.float64)
         return cls(Whitening.unfitted(event), knots, knots.clone(), torch.ones_like(knots))
 
     @classmethod
     def of(cls, x: Batch) -> "Radial":
-        """Fitted to rows ``x``.
+        """The map fitted to rows ``x``.
 
-        Raises ``ValueError`` where they cannot be whitened, or too many have the same norm.
+        Raises ``ValueError`` if they cannot be whitened, or too many have the same norm.
         """
         whitening = Whitening.of(x)
         logs = whitening(x.double()).flatten(1).norm(dim=1).log().cpu().numpy()
-        knots, values = np.quantile(logs, LEVELS), np.log(chi.ppf(LEVELS, x[0].numel()))
+        knots = np.quantile(logs, NORM_QUANTILES)
+        values = np.log(chi.ppf(NORM_QUANTILES, x[0].numel()))
         if not (np.diff(knots) > 1e-6).all():
             raise ValueError(
-                "More than a thousandth of the whitened training rows have one and the same norm, "
-                "which cannot be spread out. Dequantise them, or set train.coordinates to whitened."
+                "More than a thousandth of the whitened training rows have the same norm, which "
+                "cannot be spread out. Dequantise them, or set train.coordinates to whitened."
             )
         slopes = PchipInterpolator(knots, values).derivative()(knots)
         return cls(
@@ -214,7 +216,7 @@ class Radial(Coordinates):
         rise = self.values[k + 1] - self.values[k]
         start, end = width * self.slopes[k], width * self.slopes[k + 1]
         u = (inside - self.knots[k]) / width
-        # Hermite's cubic in u: value and slope of both ends.
+        # Hermite cubic in u, from values and slopes at both ends.
         square, cube = 3 * rise - 2 * start - end, start + end - 2 * rise
         value = self.values[k] + u * (start + u * (square + u * cube))
         slope = (start + u * (2 * square + 3 * u * cube)) / width
@@ -238,8 +240,8 @@ def _log_norm(rows: Batch) -> Tensor:
 
 
 def fitted(kind: str, event: tuple[int, ...], parts: Iterable[Tensor]) -> Coordinates:
-    """The coordinates of a ``kind`` of config.yaml: ``identity``, or fitted to the rows of all
-    ``parts``, which are of shape ``event``."""
+    """Coordinates of a ``kind``, as named in config.yaml, fitted to the rows of all ``parts``, each
+    ``[n, *event]``."""
     match kind:
         case "standardised":
             return Affine.standardising(event, parts)
@@ -251,7 +253,7 @@ def fitted(kind: str, event: tuple[int, ...], parts: Iterable[Tensor]) -> Coordi
 
 
 def unfitted(kind: str, event: tuple[int, ...]) -> Coordinates:
-    """Coordinates of a ``kind``, to be filled from a state dict; the data's own as they are."""
+    """Coordinates of a ``kind``, to be loaded from a state dict; initially ``z = x``."""
     match kind:
         case "whitened":
             return Whitening.unfitted(event)

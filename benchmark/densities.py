@@ -127,10 +127,10 @@ def eight_gaussians() -> GaussianMixture:
 
 
 class LearnedNormal(Density):
-    """``N(m, L L^T)`` over vectors with learnable mean and factor, ``N(0, I)`` at first.
+    """``N(m, L L^T)`` over vectors with learnable mean and factor, initially ``N(0, I)``.
 
-    Samples ``m + L z`` can be differentiated in both. ``L`` is lower triangular with the
-    diagonal ``exp(log_scales)``.
+    Samples ``m + L z`` are differentiable in both. ``L`` is lower triangular with the diagonal
+    ``exp(log_scales)``.
     """
 
     def __init__(self, dim: int) -> None:
@@ -159,7 +159,7 @@ class LearnedNormal(Density):
 
 
 class Empirical(Density):
-    """Known by samples only: ``sample`` draws ``rows`` with replacement."""
+    """A density known only by samples: ``sample`` draws ``rows`` with replacement."""
 
     rows: Tensor
 
@@ -168,12 +168,12 @@ class Empirical(Density):
         self.register_buffer("rows", rows)
 
     def fill(self, rows: Batch | None) -> None:
-        """Other rows in the place of these, as many and of the same shape."""
+        """Replace the rows by others of the same shape; ``ValueError`` for any other shape."""
         if rows is None or rows.shape != self.rows.shape:
-            found = "none" if rows is None else f"rows of shape {tuple(rows.shape)}"
+            given = "no rows" if rows is None else f"rows of shape {tuple(rows.shape)}"
             raise ValueError(
-                f"The base is to be filled with {found}; allowed is {tuple(self.rows.shape)}, as "
-                f"model.base_rows says. Give the rows of the base to initialise(rows, base)."
+                f"The base was given {given}; allowed is {tuple(self.rows.shape)}, as base_rows "
+                f"says. Pass the rows of the base to initialise(rows, base)."
             )
         self.rows = rows.to(self.rows)
 
@@ -182,6 +182,6 @@ class Empirical(Density):
 
     def log_prob(self, x: Batch) -> PerSample:
         raise TypeError(
-            f"A density known by {len(self.rows)} samples only has no log_prob. Use a base or a "
+            f"A density known only by {len(self.rows)} samples has no log_prob. Use a base or a "
             f"target in closed form, e.g. benchmark.densities.StandardNormal."
         )

@@ -22,9 +22,9 @@ def score(velocity: Velocity, path: Interpolant, base: Density, t: Time, x: Batc
     """``grad log rho_t(x) = -Sigma^-1 (E[x0 | x_t = x] - mu) / alpha(t)``, finite on [0, 1].
 
     ``E[x0 | x] = (beta' x - beta v) / (alpha beta' - alpha' beta)`` solves ``x = alpha E[x0 | x] +
-    beta E[x1 | x]`` with ``v = alpha' E[x0 | x] + beta' E[x1 | x]``. Where ``alpha`` vanishes, as
-    at ``t = 1``, it is the limit: derivatives in time take the place of both sides of the fraction.
-    For ``N(0, I)`` and the trigonometric path, ``-x + (2 / pi) tan(pi t / 2) v``: the sign is plus.
+    beta E[x1 | x]`` with ``v = alpha' E[x0 | x] + beta' E[x1 | x]``. Where ``alpha`` vanishes, e.g.
+    at ``t = 1``, the limit is taken by de l'Hopital's rule, with derivatives in time. For
+    ``N(0, I)`` and the trigonometric path, ``-x + (2 / pi) tan(pi t / 2) v``: the sign is plus.
     """
     require_gaussian(base)
 
@@ -50,20 +50,20 @@ def score(velocity: Velocity, path: Interpolant, base: Density, t: Time, x: Batc
 
 
 def require_gaussian(base: Density) -> None:
-    """Raises ``ValueError`` where the velocity does not tell the score."""
+    """Check that the base is Gaussian; ``ValueError`` otherwise, where no score follows."""
     if not isinstance(base, StandardNormal | LearnedNormal):
         raise ValueError(
-            f"The base is {type(base).__name__}: a velocity tells the score of a Gaussian base "
-            f"only (StandardNormal, LearnedNormal). Sample by the ODE: leave out epsilon."
+            f"The base is {type(base).__name__}: the score follows from the velocity only for a "
+            f"Gaussian base (StandardNormal, LearnedNormal). Sample by the ODE: leave out epsilon."
         )
 
 
 @dataclass(frozen=True)
 class Diffusion:
-    """``dX = (v + epsilon s) dt + sqrt(2 epsilon) dW`` in equal Euler-Maruyama ``steps``.
+    """The SDE ``dX = (v + epsilon s) dt + sqrt(2 epsilon) dW``, in equal Euler-Maruyama ``steps``.
 
-    With the score ``s`` of the densities of the flow of ``v`` it has the same densities, whatever
-    ``epsilon >= 0``, a number or a function of time; at 0 it is the ODE itself.
+    If ``s`` is the score of the densities of the flow of ``v``, the SDE has the same densities for
+    any ``epsilon >= 0``, a number or a function of time; with ``epsilon = 0`` it is the ODE.
     """
 
     epsilon: float | Callable[[Tensor], Tensor] = 0.0
@@ -76,14 +76,14 @@ class Diffusion:
             _checked(torch.tensor(self.epsilon), "epsilon")
 
     def rate(self, t: Tensor) -> Tensor:
-        """``epsilon`` at a time."""
+        """``epsilon`` at time ``t``."""
         if not callable(self.epsilon):
             return torch.full_like(t, self.epsilon)
         return _checked(self.epsilon(t), f"epsilon at t = {t.item():g}")
 
     def solve(self, velocity: Velocity, score: Velocity, x: Batch) -> Solution:
-        """From ``x`` at ``t = 0`` to ``t = 1``; ``nfe`` counts evaluations of the velocity
-        (one per step, and one more in the score)."""
+        """Solution from ``x`` at ``t = 0`` to ``t = 1``; ``nfe`` counts evaluations of the velocity
+        (one per step, and another in the score)."""
 
         def drift(t: Tensor, x: Batch) -> Batch:
             return velocity(t, x) + self.rate(t) * score(t, x)

@@ -1,4 +1,4 @@
-"""Divergence of a velocity field: exact, or Hutchinson's estimate."""
+"""The divergence of a velocity field: exact, or Hutchinson's estimate."""
 
 import torch
 from jaxtyping import Float
@@ -28,16 +28,19 @@ def exact_divergence(velocity: Velocity, t: Float[Tensor, ""], x: Batch) -> PerS
 def hutchinson_divergence(v: Batch, x: Batch, probe: Batch) -> PerSample:
     """Unbiased estimate ``probe . J probe`` of the divergence of ``v = velocity(t, x)``.
 
-    ``v`` must have been computed from ``x`` with gradients enabled; the estimate can itself be
-    differentiated. ``probe`` has zero mean and identity covariance, and is held fixed along an
-    ODE solve so that the integrand stays smooth (Grathwohl et al., 2019, section 3.1).
+    ``v`` must have been computed from ``x`` with gradients enabled; the estimate is itself
+    differentiable. ``probe`` has zero mean and identity covariance, and stays fixed along an ODE
+    solve so that the integrand is smooth (Grathwohl et al., 2019, section 3.1).
     """
     (product,) = torch.autograd.grad(v, x, probe, create_graph=True)
     return (product * probe).flatten(1).sum(dim=1)
 
 
 def rademacher(x: Batch, count: int) -> Probes:
-    """``count`` probes for each row of ``x``, of independent signs; torch's global generator."""
+    """``count`` probes of independent random signs for each row of ``x``.
+
+    Draws from torch's global generator.
+    """
     signs = torch.randint(2, (len(x), count, *x.shape[1:]), device=x.device)
     return (2 * signs - 1).to(x)
 
@@ -45,7 +48,7 @@ def rademacher(x: Batch, count: int) -> Probes:
 def hutchinson_estimates(
     velocity: Velocity, t: Float[Tensor, ""], x: Batch, probes: Probes
 ) -> Float[Tensor, "batch probes"]:
-    """``hutchinson_divergence`` by each of several probes, not differentiable.
+    """``hutchinson_divergence`` for each of several probes, not differentiable.
 
     Costs one vector-Jacobian product per probe.
     """

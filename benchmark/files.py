@@ -1,4 +1,4 @@
-"""Files that are whole or absent: writing beside the target, then renaming over it."""
+"""Atomic writing of files: beside the target, then renamed over it, so that none is ever half."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from typing import Any
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path (file or folder) that takes the place of ``path`` when the block succeeds.
+    """A temporary path (file or folder) that replaces ``path`` when the block succeeds.
 
-    A block that fails or is killed leaves ``path`` as it was. (A folder is moved away before the
-    new one is moved in: killed between the two, it is absent, never half.)
+    A block that fails or is killed leaves ``path`` as it was. (An old folder is moved away before
+    the new one is moved in: after a kill between the two it is absent, never half.)
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """``content`` as indented JSON; refuses NaN, which JSON does not have."""
+    """Write ``content`` as indented JSON; ``ValueError`` for NaN, which JSON does not have."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 

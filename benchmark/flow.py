@@ -1,7 +1,7 @@
-"""The one interface of the benchmark: what a method must provide.
+"""The interface of a method, the only one of the benchmark.
 
 ``t = 0`` is the base, ``t = 1`` the target, arguments are ``(t, x)``; a method whose paper runs
-the other way flips its time inside its own file.
+time the other way flips it inside its own file.
 """
 
 import abc
@@ -24,47 +24,48 @@ class Method(nn.Module, abc.ABC):
     """A generative model that can be fitted, sampled and evaluated.
 
     The methods of this benchmark are flows (``Flow``) or densities in closed form
-    (``ClosedForm``); a class is one of the two, or final but for its variant with another network.
+    (``ClosedForm``). A class is one of the two, or has no subclasses except for variants with
+    another network.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
-    """What it needs of a data set: ``"vectors"`` (events of one axis), ``"images"`` (of three),
-    ``"plane"`` (events of shape (2,)), ``"density"`` (the known target; its dotted path is then
-    passed to ``build``)."""
+    """Requirements on a data set: ``"vectors"`` (events of one axis), ``"images"`` (of three axes),
+    ``"plane"`` (events of shape (2,)), ``"density"`` (a known target density, whose dotted path is
+    then passed to ``build``)."""
     accepts: ClassVar[tuple[str, ...]] = ()
-    """What else it can use: ``"base"`` (a data set with rows of the base; their number is then
+    """Optional inputs it supports: ``"base"`` (a data set with rows of the base; their number is
     passed to ``build`` as ``base_rows``, the rows to ``initialise``)."""
     trained: ClassVar[bool] = True
-    """Whether it is fitted by steps of an optimiser; a class that is not says so itself."""
+    """Whether it is fitted by optimiser steps; a class that is not overrides this."""
 
     @classmethod
     @abc.abstractmethod
-    def build(cls, event: tuple[int, ...], *args: Any, **numbers: Any) -> "Method":
-        """The method for events of this shape, from the numbers ``model`` of config.yaml."""
+    def build(cls, event: tuple[int, ...], *args: Any, **arguments: Any) -> "Method":
+        """The method for rows of shape ``event``, from the arguments ``model`` of config.yaml."""
 
     def initialise(  # noqa: B027 (most methods have nothing to do)
         self, rows: Rows, base: Rows | None = None
     ) -> None:
-        """The part of the fit in closed form, on all training rows, before the first step.
+        """Fit what has a closed form, on all training rows, before the first step.
 
-        ``base`` are the rows of the base, of a data set that has them.
+        ``base`` holds the rows of the base, for a data set that has them.
         """
 
     @abc.abstractmethod
     def loss(self, x1: Batch) -> Tensor:
-        """Training objective, a scalar, on a batch of data."""
+        """Training objective on a batch of data, a scalar."""
 
     def diagnostics(self, x1: Batch) -> dict[str, float]:
-        """Numbers recorded along the training beside the loss, computed on held-out rows."""
+        """Further values to record during the training, computed on held-out rows."""
         return {}
 
     def likelihood_gap(self) -> str | None:
-        """Why the method has no log-density; ``None`` if it has one."""
+        """The reason why the method has no log-density; ``None`` if it has one."""
         return None
 
     @abc.abstractmethod
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
-        """Log-density in nats of each row, float64; of a flow, at any time ``t`` of its path."""
+        """Log-density in nats of each row, float64; for a flow, at any time ``t``."""
 
     @abc.abstractmethod
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
@@ -72,14 +73,14 @@ class Method(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
-        """How ``log_prob`` and ``sample`` are computed, for the records."""
+        """Numerical settings of ``log_prob`` and ``sample``, for the records."""
 
 
 class Flow(Method, abc.ABC):
-    """A velocity field that carries ``base`` at ``t = 0`` to data at ``t = 1``.
+    """A velocity field that carries ``base`` at ``t = 0`` to the data at ``t = 1``.
 
-    A method writes ``velocity`` and ``loss``, and ``divergence`` only where a closed form exists.
-    Sampling and likelihood are the benchmark's, the same for every flow.
+    A method defines ``velocity`` and ``loss``, and ``divergence`` only where a closed form exists.
+    Sampling and likelihood are implemented here, the same for every flow.
     """
 
     base: Density
@@ -88,7 +89,7 @@ class Flow(Method, abc.ABC):
 
     @abc.abstractmethod
     def velocity(self, t: Tensor, x: Batch) -> Batch:
-        """Right-hand side of the probability flow ODE."""
+        """Right-hand side of the probability flow ODE, ``dx / dt``."""
 
     def divergence(self, t: Tensor, x: Batch) -> PerSample:
         """Divergence of ``velocity``; override where a closed form exists."""
@@ -107,7 +108,7 @@ class Flow(Method, abc.ABC):
     def transport(
         self, x: Batch, tolerance: Tolerance, start: float = 0.0, end: float = 1.0
     ) -> Solution:
-        """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward."""
+        """The points to which the flow carries ``x`` from time ``start`` to ``end``."""
         velocity = self._in_double(self.velocity)
         return ode.transport(velocity, x, tolerance, (start, end), self.breaks)
 
@@ -126,7 +127,7 @@ class Flow(Method, abc.ABC):
 
 
 class ClosedForm(Method, abc.ABC):
-    """A method that is a density in closed form: nothing is trained and no ODE is solved."""
+    """A density in closed form: nothing is trained and no ODE is solved."""
 
     trained = False
     density: Density
@@ -139,7 +140,7 @@ class ClosedForm(Method, abc.ABC):
 
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         if t != 1.0:
-            raise ValueError(f"{type(self).__name__} is no flow: it has no density at t = {t}.")
+            raise ValueError(f"{type(self).__name__} is not a flow: it has no density at t = {t}.")
         return Likelihood(self.density.log_prob(x.double()), 0, 0)
 
     def sample(self, n: int, tolerance: Tolerance) -> Solution:

@@ -16,8 +16,8 @@ from benchmark.shapes import Batch, PerSample, Time, per_sample
 class Interpolant(nn.Module, abc.ABC):
     """A path from ``x0 ~ base`` at ``t = 0`` to ``x1 ~ target`` at ``t = 1``.
 
-    A subclass writes ``coefficients`` only; the velocity is its derivative, taken
-    by forward-mode automatic differentiation, so that the two cannot disagree.
+    A subclass defines only ``coefficients``; the velocity is their derivative, taken by
+    forward-mode automatic differentiation, so that the two cannot disagree.
     """
 
     @abc.abstractmethod
@@ -41,7 +41,7 @@ class Interpolant(nn.Module, abc.ABC):
         return self.with_velocity(t, x0, x1)[1]
 
     def _moving(self, t: Time) -> Any:
-        """``coefficients`` and their derivatives."""
+        """``coefficients`` and their derivatives in time."""
         return torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))
 
 
@@ -64,16 +64,16 @@ class Trigonometric(Interpolant):
         return torch.cos(math.pi / 2 * t), torch.sin(math.pi / 2 * t)
 
 
-FIXED: dict[str, type[Interpolant]] = {"linear": Linear, "trigonometric": Trigonometric}
-"""Paths with nothing to learn, by the names of the configs."""
+FIXED_PATHS: dict[str, type[Interpolant]] = {"linear": Linear, "trigonometric": Trigonometric}
+"""Interpolants without learnable parameters, by their names in config.yaml."""
 
 
 class Fourier(Trigonometric):
-    """The trigonometric path plus ``terms`` sine waves of learnable amplitudes, zero at first.
+    """The trigonometric path plus ``terms`` sine waves of learnable, initially zero amplitudes.
 
     ``alpha = cos(pi t / 2) + sum_m A_m sin(m pi t)``, ``beta = sin(pi t / 2) + sum_m B_m
     sin(m pi t)``, ``m = 1 .. terms``; ``amplitudes`` holds A and B. The paper optimises such
-    a series with 7 terms (appendix H); that it has no further factor is our choice.
+    a series with 7 terms (appendix H); using no further factor is our choice.
     """
 
     def __init__(self, terms: int) -> None:

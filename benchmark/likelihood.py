@@ -1,14 +1,15 @@
-"""The likelihood engine of every flow.
+"""The likelihood of a flow: the change of log-density along its trajectories.
 
 ``log p_t(x) = log p0(x_0) - int_0^t div v(s, x_s) ds`` (Chen et al., 2018, theorem 1). The
-log-determinant does not feed back into the trajectory, so the trajectory is solved alone, which is
-cheap, and the divergence, which is not, is integrated along it by a quadrature of few nodes.
+log-determinant does not feed back into the trajectory, so the trajectory, which is cheap, is solved
+alone, and the divergence, which is expensive, is integrated along it by a quadrature of few nodes.
 
-Some rows of a batch, the pilots, tell which quadrature. Their divergence is resolved in time by a
-Chebyshev series, and the Gauss-Legendre rule is the smallest whose error against that series is
-within ``STEPS`` times the tolerance of a solver step, in root mean square over the pilots. The
-mean of the error is taken off every row. Rows whose divergence is rougher in time than the pilots'
-get a series of their own; a divergence that no series resolves is integrated inside the ODE.
+Some rows of a batch, the pilots, determine the quadrature. Their divergence is resolved in time by
+a Chebyshev series, and the quadrature is the smallest Gauss-Legendre rule whose error against that
+series is within ``QUADRATURE_TOLERANCE_FACTOR`` times the tolerance of a solver step, in root mean
+square over the pilots. The mean error is subtracted from every row. Rows whose divergence is
+rougher in time than that of the pilots get a series of their own; a divergence that no series
+resolves is integrated inside the ODE.
 """
 
 from collections import Counter
@@ -28,30 +29,33 @@ from benchmark.ode import Tolerance
 from benchmark.shapes import Batch, PerSample, Velocity
 
 PILOTS = 32
-"""Rows that choose the quadrature of their batch. A batch of up to twice as many is resolved."""
+"""Rows that determine the quadrature of their batch. In a batch of at most twice as many, every row
+gets a series."""
 
-TERMS = (48, 96, 192)
-"""Terms of a Chebyshev series in time, and nodes it takes, that are tried in this order."""
+SERIES_TERMS = (48, 96, 192)
+"""Numbers of terms of a Chebyshev series in time (and of its nodes), tried in this order."""
 
-LEAST = 8
-"""Nodes of the smallest rule: fewer would not see that a row is rougher than the pilots."""
+MIN_NODES = 8
+"""Nodes of the smallest rule: fewer could not detect a row that is rougher than the pilots."""
 
-STEPS = 4
-"""Solver steps whose tolerance the quadrature may spend: a third of those of a joint solve."""
+QUADRATURE_TOLERANCE_FACTOR = 4
+"""Error allowed to the quadrature, in tolerances of a solver step; a joint solve takes about three
+times as many steps."""
 
-PATH = 10.0
-"""How many times as tightly as asked the trajectory is solved, to leave the error to the nodes."""
+TRAJECTORY_TIGHTENING = 10.0
+"""Factor by which the tolerance of the trajectory is tightened, so that the nodes dominate the
+error."""
 
-ROUGH = 2.0
-"""How many times as rough as the roughest pilot a row is that gets a series of its own."""
+ROUGHNESS_FACTOR = 2.0
+"""Roughness, relative to the roughest pilot, above which a row gets a series of its own."""
 
 
 class Likelihood(NamedTuple):
-    """Log-densities in nats, float64, and what they took.
+    """Log-densities in nats, float64, and their cost.
 
-    ``nfe`` counts evaluations of the velocity, ``nodes`` those of the divergence, each the mean
-    over rows; ``standard_error`` is that of each value due to random probes of the divergence, in
-    nats, ``None`` where the divergence is exact or has one probe.
+    ``nfe`` and ``nodes`` are the numbers of evaluations of the velocity and of the divergence,
+    means over rows. ``standard_error`` is the error of each value due to random probes of the
+    divergence, in nats; ``None`` if the divergence is exact or has only one probe.
     """
 
     values: Tensor
@@ -63,7 +67,7 @@ class Likelihood(NamedTuple):
 class Field(NamedTuple):
     """A velocity, its exact divergence, and the times inside (0, 1) at which they jump.
 
-    With ``probes``, which stay with their row, the divergence is Hutchinson's estimate by each.
+    With ``probes``, which belong to the rows, the divergence is Hutchinson's estimate for each.
     """
 
     velocity: Velocity
@@ -72,18 +76,19 @@ class Field(NamedTuple):
     probes: Probes | None = None
 
     def estimates(self, t: Tensor, x: Batch) -> Float[Tensor, "batch probes"]:
-        """The divergence by each probe; in one column if it is exact."""
+        """The divergence for each probe; a single column if it is exact."""
         if self.probes is None:
             return self.divergence(t, x).unsqueeze(1)
         return hutchinson_estimates(self.velocity, t, x, self.probes)
 
     def rows(self, which: Tensor) -> "Field":
-        """The field on some rows of the batch."""
+        """The field for some rows of the batch."""
         return self if self.probes is None else self._replace(probes=self.probes[which])
 
 
 class _Series(NamedTuple):
-    """Ends of trajectories, and the divergence along them: [terms, batch, probes] on [-1, 1]."""
+    """Ends of trajectories, and Chebyshev coefficients ``[terms, batch, probes]``, on [-1, 1], of
+    the divergence along them."""
 
     x: Batch
     coefficients: Tensor
@@ -93,7 +98,7 @@ class _Series(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """Gauss-Legendre nodes and weights, their mean error, and the roughness they can take."""
+    """Gauss-Legendre nodes and weights, their mean error, and the largest roughness allowed."""
 
     nodes: np.ndarray
     weights: np.ndarray
@@ -102,7 +107,7 @@ class _Rule(NamedTuple):
 
 
 class _Integral(NamedTuple):
-    """Ends of trajectories, and minus the divergence integrated along them, [batch, probes]."""
+    """Ends of trajectories, and minus the integral of the divergence, ``[batch, probes]``."""
 
     x: Batch
     change: Tensor
@@ -128,7 +133,7 @@ def log_prob(
 
 @dataclass(frozen=True)
 class _Piece:
-    """A span of time in which the velocity does not jump; ``spent`` counts rows evaluated."""
+    """A span of time without a jump of the velocity; ``spent`` counts the rows evaluated."""
 
     field: Field
     span: tuple[float, float]
@@ -137,7 +142,7 @@ class _Piece:
 
     @property
     def half(self) -> float:
-        """Length of the span on [-1, 1]: negative, since it runs backward."""
+        """Half the length of the span: negative, since it runs backward."""
         return (self.span[1] - self.span[0]) / 2
 
     def of(self, which: Tensor) -> "_Piece":
@@ -160,14 +165,14 @@ class _Piece:
         return _Integral(end, change)
 
     def resolved(self, x: Batch) -> _Integral:
-        """By a series for every row, or where there is none by the joint solve."""
+        """The integral by a series for every row, or by the joint solve if there is none."""
         series = self.series(x)
         if series is None:
             return self.joint(x)
         return _Integral(series.x, self.half * series.integral())
 
     def joint(self, x: Batch) -> _Integral:
-        """With the divergence inside the state: evaluated at every stage of the solver."""
+        """The integral with the divergence in the state of the ODE, evaluated at every stage."""
         probes = self.field.probes
 
         def dynamics(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -178,8 +183,9 @@ class _Piece:
         return _Integral(path[0][-1], path[1][-1])
 
     def series(self, x: Batch) -> _Series | None:
-        """The divergence as a Chebyshev series in time whose last terms are within tolerance."""
-        for terms in TERMS:
+        """The divergence as a Chebyshev series in time; ``None`` if its last terms are above the
+        tolerance for every number of terms."""
+        for terms in SERIES_TERMS:
             nodes = chebyshev.chebpts1(terms)
             end, values = self.along(x, nodes)
             fit = 2 / terms * chebyshev.chebvander(nodes, terms - 1)
@@ -191,26 +197,30 @@ class _Piece:
         return None
 
     def rule(self, pilots: _Series) -> _Rule:
-        """The smallest whose error over the pilots deviates from its mean by what is allowed."""
+        """The smallest rule whose error, less its mean over the pilots, is within tolerance."""
         terms, allowed = len(pilots.coefficients), self.allowed(pilots)
-        for count in range(LEAST, terms + 1):
+        for count in range(MIN_NODES, terms + 1):
             nodes, weights = legendre.leggauss(count)
             basis = chebyshev.chebvander(nodes, terms - 1)
             error = _combine(_integrals(terms) - weights @ basis, pilots.coefficients)
             if error.std() <= allowed:
                 break
         roughest = _roughness(_combine(basis, pilots.coefficients)).max()
-        return _Rule(nodes, weights, error.mean(), torch.maximum(ROUGH * roughest, allowed))
+        return _Rule(
+            nodes, weights, error.mean(), torch.maximum(ROUGHNESS_FACTOR * roughest, allowed)
+        )
 
     def allowed(self, series: _Series) -> Tensor:
-        """Error that an integral over [-1, 1] may have."""
+        """Largest error allowed for an integral over [-1, 1]."""
         size = series.integral().square().mean().sqrt()
-        return STEPS * (self.tolerance.atol / abs(self.half) + self.tolerance.rtol * size)
+        return QUADRATURE_TOLERANCE_FACTOR * (
+            self.tolerance.atol / abs(self.half) + self.tolerance.rtol * size
+        )
 
     def along(self, x: Batch, nodes: np.ndarray) -> tuple[Batch, Tensor]:
         """Ends of the trajectories, and the divergence at ``nodes`` of [-1, 1]."""
         times = [self.span[0], *(self.span[0] + self.half * (1 + nodes)), self.span[1]]
-        tolerance = self.tolerance.tightened(PATH)
+        tolerance = self.tolerance.tightened(TRAJECTORY_TIGHTENING)
         path = ode.solve(self.velocity, x, times, tolerance, self.field.breaks)
         moments = zip(path.new_tensor(times)[1:-1], path[1:-1], strict=True)
         return path[-1], torch.stack([self.divergence(t, state) for t, state in moments])
@@ -225,7 +235,7 @@ class _Piece:
 
 
 def _roughness(values: Tensor) -> Tensor:
-    """Size of the last two Legendre coefficients of ``values`` at Gauss-Legendre nodes."""
+    """Norm of the last two Legendre coefficients of ``values`` at Gauss-Legendre nodes."""
     nodes, weights = legendre.leggauss(len(values))
     last = legendre.legvander(nodes, len(nodes) - 1)[:, -2:] * weights[:, None]
     return _combine((len(nodes) * last).T, values).square().sum(dim=0).sqrt()
@@ -238,5 +248,5 @@ def _integrals(terms: int) -> np.ndarray:
 
 
 def _combine(matrix: np.ndarray, values: Tensor) -> Tensor:
-    """Linear combinations along the first axis of ``values``, by rows of ``matrix``."""
+    """Linear combinations along the first axis of ``values``, with the rows of ``matrix``."""
     return torch.tensordot(torch.as_tensor(matrix).to(values), values, dims=1)

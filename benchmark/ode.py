@@ -1,7 +1,7 @@
-"""Solves of the probability flow ODE, by torchdiffeq's adaptive Dormand-Prince method.
+"""Solver of the probability flow ODE: torchdiffeq's adaptive Dormand-Prince method.
 
-The state is held in float64 whatever the precision of the velocity, so that the trajectory does
-not lose digits in the solver.
+The state is float64 whatever the precision of the velocity, so that the trajectory loses no digits
+in the solver.
 """
 
 import itertools
@@ -17,18 +17,18 @@ from benchmark.shapes import Batch, Velocity
 
 SOLVER = "dopri5"
 MAX_STEPS = 10_000
-STAGES = 6
-"""Evaluations that a step takes."""
-BESIDE = 1e-6
-"""How far beside a jump of the velocity its one-sided value is taken."""
+EVALUATIONS_PER_STEP = 6
+"""Evaluations of the velocity in a solver step."""
+BREAK_OFFSET = 1e-6
+"""Distance in time from a jump of the velocity at which its one-sided value is evaluated."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Error an adaptive solver may make per step, ``atol + rtol |x|``; how exact the divergence is.
+    """Error tolerance of an adaptive solver per step, ``atol + rtol |x|``, and the divergence.
 
-    ``probes = 0`` stands for the exact divergence, otherwise it is the number of random probes of
-    Hutchinson's estimate in the likelihood.
+    ``probes`` is the number of random probes of Hutchinson's estimate of the divergence in the
+    likelihood; 0 means the exact divergence.
     """
 
     atol: float
@@ -43,12 +43,12 @@ class Tolerance:
             )
 
     def tightened(self, factor: float) -> "Tolerance":
-        """The tolerance divided by ``factor``; the same probes."""
+        """The tolerance divided by ``factor``, with the same probes."""
         return replace(self, atol=self.atol / factor, rtol=self.rtol / factor)
 
 
 class Solution(NamedTuple):
-    """Values of an ODE solve, and the number of evaluations of the velocity it took (NFE)."""
+    """Values of an ODE solve, and its number of evaluations of the velocity (NFE)."""
 
     values: Tensor
     nfe: int
@@ -72,7 +72,7 @@ def transport(
     span: tuple[float, float] = (0.0, 1.0),
     breaks: Sequence[float] = (),
 ) -> Solution:
-    """Where the flow carries ``x`` from the first time of ``span`` to the second, back or forth.
+    """The points to which the flow carries ``x`` over ``span``, forward or backward in time.
 
     ``breaks`` are times at which the velocity jumps: no solver step crosses one.
     """
@@ -83,14 +83,14 @@ def transport(
 
 
 def pieces(span: tuple[float, float], breaks: Sequence[float]) -> list[tuple[float, float]]:
-    """``span`` cut at the ``breaks`` inside it, in its own direction; none if it is a moment."""
+    """Intervals between the ``breaks`` inside ``span``, in its direction; none if it is empty."""
     low, high = min(span), max(span)
     if low == high:
         return []
     inner = sorted(time for time in breaks if low < time < high)
     times = [low, *inner, high]
-    found = list(zip(times, times[1:], strict=False))
-    return found if span[0] <= span[1] else [(end, start) for start, end in reversed(found)]
+    intervals = list(zip(times, times[1:], strict=False))
+    return intervals if span[0] <= span[1] else [(end, start) for start, end in reversed(intervals)]
 
 
 def solve(
@@ -100,19 +100,19 @@ def solve(
     tolerance: Tolerance,
     breaks: Sequence[float] = (),
 ) -> Any:
-    """States at ``times``, monotone, from ``state`` at the first of them; float64, no gradients.
+    """States at the monotone ``times``, from ``state`` at the first; float64, without gradients.
 
-    ``state`` is a tensor or a tuple of tensors. At an end of ``times`` that is one of ``breaks``
-    the dynamics are those of the side inside. Raises ``FloatingPointError`` where there is no
-    solution within ``MAX_STEPS`` steps.
+    ``state`` is a tensor or a tuple of tensors. At an end of ``times`` that is one of ``breaks``,
+    the dynamics are those on the inner side. Raises ``FloatingPointError`` if no solution is found
+    within ``MAX_STEPS`` steps.
     """
     low, high = min(times[0], times[-1]), max(times[0], times[-1])
-    first, last = low + BESIDE * (low in breaks), high - BESIDE * (high in breaks)
+    first, last = low + BREAK_OFFSET * (low in breaks), high - BREAK_OFFSET * (high in breaks)
     evaluations = itertools.count(1)
 
     def inside(t: Tensor, state: Any) -> Any:
-        # Counted here: the solver's own count begins anew at each of the times.
-        if next(evaluations) > STAGES * MAX_STEPS:
+        # Counted here because the solver's own count restarts at each of the times.
+        if next(evaluations) > EVALUATIONS_PER_STEP * MAX_STEPS:
             raise _without_solution(times, tolerance, "")
         # Before its first step the solver probes 0.01 |x| / |v| ahead, which may lie beyond.
         return dynamics(t.clamp(first, last), state)
@@ -127,10 +127,10 @@ def solve(
                 atol=tolerance.atol,
                 rtol=tolerance.rtol,
                 method=SOLVER,
-                # A step that ends there: none goes beyond, outside of [0, 1].
+                # Forces a step to end here, so that none goes beyond, outside of [0, 1].
                 options={"step_t": grid[-1:]},
             )
-    except AssertionError as failure:  # torchdiffeq's way to say so
+    except AssertionError as failure:  # raised by torchdiffeq
         raise _without_solution(times, tolerance, f": {str(failure)[:200]}") from failure
 
 

@@ -1,4 +1,4 @@
-"""Velocities in closed form: between mixtures of Gaussians, along any interpolant."""
+"""Closed-form velocities between mixtures of Gaussians, along any interpolant."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from benchmark.shapes import Batch, PerSample, Time
 class MixtureVelocity(Network):
     """The velocity ``E[d/dt x_t | x_t = x]`` from one Gaussian mixture to another.
 
-    Given the components i of the base and j of the target, ``x_t`` is ``N(m, C)`` with
-    ``m = alpha m_i + beta m_j``, ``C = alpha^2 C_i + beta^2 C_j``, carried by
-    ``m' + C' C^-1 (x - m) / 2``; the velocity is the mean of these over the pairs (i, j), weighted
-    with their probability given ``x`` (Albergo and Vanden-Eijnden, 2023, appendix C).
+    Given the components i of the base and j of the target, ``x_t`` is distributed as ``N(m, C)``
+    with ``m = alpha m_i + beta m_j``, ``C = alpha^2 C_i + beta^2 C_j``, and its velocity is
+    ``m' + C' C^-1 (x - m) / 2``. The velocity is the mean of these over the pairs (i, j), weighted
+    by their probability given ``x`` (Albergo and Vanden-Eijnden, 2023, appendix C).
     """
 
     def __init__(self, base: GaussianMixture, target: GaussianMixture, path: Interpolant) -> None:

@@ -1,4 +1,4 @@
-"""Training rows on one device, from which a method draws."""
+"""Training rows on one device, from which batches are drawn."""
 
 import copy
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from torch import Tensor
 from benchmark.coordinates import Affine, Coordinates, fitted
 from benchmark.shapes import Batch
 
-PART = 10_000
-"""Rows that are real-valued at once where all are needed, one after the other."""
+ROWS_PER_PART = 10_000
+"""Rows dequantised at a time in a pass over all of them, to bound memory."""
 
 
 class Rows:
-    """Training rows on one device; integer rows are dequantised anew at every draw."""
+    """Training rows on one device; integer rows are dequantised with fresh noise at every draw."""
 
     def __init__(self, rows: np.ndarray, levels: int | None, device: torch.device) -> None:
         self.rows, self.levels = torch.tensor(rows, device=device), levels
@@ -23,21 +23,21 @@ class Rows:
 
     def within(self, coordinates: Coordinates) -> "Rows":
         """The same rows in other coordinates."""
-        found = copy.copy(self)
-        found.coordinates = coordinates
-        return found
+        rows = copy.copy(self)
+        rows.coordinates = coordinates
+        return rows
 
     def fitted(self, kind: str) -> Coordinates:
-        """The coordinates of a ``kind`` of config.yaml, fitted to these rows, on their device."""
+        """Coordinates of a ``kind``, as named in config.yaml, fitted to these rows."""
         return fitted(kind, self.rows.shape[1:], self.parts()).to(self.rows.device)
 
     def all(self) -> Batch:
-        """Every row once, real-valued."""
+        """All rows, real-valued."""
         return self._real(self.rows)
 
     def parts(self) -> Iterator[Batch]:
-        """Every row once, real-valued, in memory for few of them."""
-        return map(self._real, torch.split(self.rows, PART))
+        """All rows, real-valued, in parts of ``ROWS_PER_PART``."""
+        return map(self._real, torch.split(self.rows, ROWS_PER_PART))
 
     def draw(self, n: int) -> Batch:
         """``n`` rows drawn with replacement, real-valued."""

@@ -1,4 +1,4 @@
-"""Solves of stochastic differential equations, in steps of fixed size."""
+"""Solver of stochastic differential equations with steps of fixed size."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,10 @@ def euler_maruyama(
     times: Tensor,
     correct: Callable[[Tensor, Batch], Batch] = lambda t, x: x,
 ) -> Solution:
-    """``dX = drift(t, X) dt + noise(t) dW`` from the first of ``times`` to the last, float64.
+    """Solution of ``dX = drift(t, X) dt + noise(t) dW`` from the first of ``times`` to the last.
 
-    Weak order 1 in the step. ``correct`` is applied after each step, at its end. Draws from
-    torch's global generator; no gradients. ``nfe`` counts evaluations of ``drift``.
+    Float64, weak order 1 in the step size, without gradients. ``correct`` is applied at the end of
+    each step. Draws from torch's global generator. ``nfe`` counts evaluations of ``drift``.
     """
     x, times = x.double(), times.double()
     with torch.no_grad():

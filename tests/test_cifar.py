@@ -32,7 +32,7 @@ def content(number=0, **other):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "BATCH", 2)
+    monkeypatch.setattr(cifar, "IMAGES_PER_BATCH", 2)
     for number, name in enumerate(FILES):
         (tmp_path / name).write_bytes(content(number))
     return tmp_path
@@ -65,13 +65,13 @@ WHOLE = content()
 
 
 REFUSED = {
-    "empty": (b"", "no batch of CIFAR-10 .* Delete it"),
-    "page": (b"<html>not found</html>", "no batch of CIFAR-10"),
-    "gzip": (b"\x1f\x8b gzipped", "no batch of CIFAR-10"),
-    "half": (WHOLE[: len(WHOLE) // 2], "no batch of CIFAR-10"),
-    "cut": (WHOLE[:-1], "no batch of CIFAR-10"),
-    "list": (pickle.dumps([1, 2]), "no batch of CIFAR-10"),
-    "no labels": (pickle.dumps({"data": [0]}), "no batch of CIFAR-10 .*labels"),
+    "empty": (b"", "not a batch of CIFAR-10 .* Delete it"),
+    "page": (b"<html>not found</html>", "not a batch of CIFAR-10"),
+    "gzip": (b"\x1f\x8b gzipped", "not a batch of CIFAR-10"),
+    "half": (WHOLE[: len(WHOLE) // 2], "not a batch of CIFAR-10"),
+    "cut": (WHOLE[:-1], "not a batch of CIFAR-10"),
+    "list": (pickle.dumps([1, 2]), "not a batch of CIFAR-10"),
+    "no labels": (pickle.dumps({"data": [0]}), "not a batch of CIFAR-10 .*labels"),
     "class": (pickle.dumps(OrderedDict(a=1)), "names collections.OrderedDict, which a batch does"),
     "count": (content(data=np.zeros((3, 3072), np.uint8)), r"uint8 of shape \(3, 3072\); allowed"),
     "size": (content(data=np.zeros((2, 3, 28, 28), np.uint8)), r"\(2, 3, 28, 28\).* 3 x 32 x 32"),
@@ -109,7 +109,7 @@ def test_nothing_that_a_batch_names_is_called(folder, protocol, call):
     (folder / "test_batch").write_bytes(pickle.dumps(evil, protocol))
     with pytest.raises(
         ValueError,
-        match=r"test_batch: is no batch of CIFAR-10 \(it names (posix|pathlib|builtins|__b)",
+        match=r"test_batch: is not a batch of CIFAR-10 \(it names (posix|pathlib|builtins|__b)",
     ):
         read_batch(folder / "test_batch")
     assert not hit.exists()

@@ -171,7 +171,7 @@ def test_empirical_density_draws_every_row_alike():
 
 
 def test_empirical_density_has_no_log_prob():
-    with pytest.raises(TypeError, match="known by 5 samples only has no log_prob. Use a base"):
+    with pytest.raises(TypeError, match="known only by 5 samples has no log_prob. Use a base"):
         Empirical(torch.zeros(5, 2)).log_prob(torch.zeros(1, 2))
 
 
@@ -181,5 +181,5 @@ def test_empirical_density_is_filled_with_as_many_rows():
     assert torch.equal(density.rows, rows)
     with pytest.raises(ValueError, match=r"rows of shape \(1, 2\); allowed is \(5, 2\)"):
         density.fill(rows[:1])
-    with pytest.raises(ValueError, match=r"with none; .*Give the rows of the base"):
+    with pytest.raises(ValueError, match=r"no rows; .*Pass the rows of the base"):
         density.fill(None)

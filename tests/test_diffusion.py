@@ -82,7 +82,7 @@ def test_every_row_has_its_own_time(path):
 
 def test_score_needs_a_gaussian_base():
     _, velocity = problem("linear", "standard")
-    with pytest.raises(ValueError, match="The base is Empirical: .*Gaussian base only"):
+    with pytest.raises(ValueError, match="The base is Empirical: .*only for a Gaussian base"):
         base = Empirical(torch.randn(5, 2))
         diffusion.score(velocity, velocity.path, base, torch.tensor(0.5), torch.randn(3, 2))
 

@@ -76,7 +76,7 @@ def test_costs_of_likelihoods_are_sums_and_counts_are_per_row(counting):
 
 
 def test_large_rows_are_solved_fewer_at_a_time(counting, monkeypatch):
-    monkeypatch.setattr(model, "NUMBERS", 6)  # three rows of the plane
+    monkeypatch.setattr(model, "MAX_ELEMENTS_PER_SOLVE", 6)  # three rows of the plane
     evaluation.log_prob(counting, torch.zeros(8, 2), 5, Tolerance(1.0, 1.0))
     evaluation.log_prob(counting, torch.zeros(4, 2), 2, Tolerance(1.0, 1.0))
     assert counting.sizes == [1, 3, 3, 2] + [1, 2, 2]

@@ -387,9 +387,9 @@ def test_a_damaged_archive_without_a_size_is_refused(unknown, target, host):
     with pytest.raises(FetchError) as caught:
         fetch(file, target)
     message = str(caught.value)
-    assert "found undamaged nowhere. It is large." in message
+    assert "No intact copy of toy/table.txt was found. It is large." in message
     assert f"Download {file.address}\n  ({sha256(archive)}) and save it as" in message
-    assert f"{target} (no checksum is published of it by itself)" in message
+    assert f"{target} (no checksum of it by itself is published)" in message
     assert "has toy/all.tar.gz: under" in message
     assert names_in(target.parent) == []
 
@@ -469,7 +469,9 @@ def test_what_only_mirrors_have(file, target, host):
     with pytest.raises(FetchError) as caught:
         fetch(mine, target)
     message = str(caught.value)
-    assert "The whole is the source 'toy'. Tried, in this order:\n  no mirror is named" in message
+    assert (
+        "The whole is the source 'toy'. Tried, in this order:\n  no mirror is configured" in message
+    )
     assert f"no official address: save it as\n  {target} ({len(CONTENT)} bytes" in message
     host.answers["/base/toy/table.txt"] = [serves(CONTENT)]
     fetch(mine, target, [f"{host.address}/base"])

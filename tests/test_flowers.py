@@ -106,7 +106,9 @@ def test_a_photograph_that_is_cut_off_is_refused(folder, share):
     whole = path.read_bytes()
     assert read_image(path).shape == (3, SIDE, SIDE)
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ValueError, match=r"image_00007.jpg: is no whole image \(.*Delete the fold"):
+    with pytest.raises(
+        ValueError, match=r"image_00007.jpg: is not a complete image \(.*Delete the fold"
+    ):
         Flowers102.prepare(folder)
 
 

@@ -1,72 +1,45 @@
-"""The tidy frame of records and its summary, against numbers worked out by hand."""
+"""Pickles of an old pandas: their numbers, and that nothing they name is run."""
 
-import pandas as pd
+import pickle
+from pathlib import Path
+
+import numpy as np
 import pytest
-from reporting import gap, record, seeds
 
-from benchmark.report import frame as frames
-from benchmark.report.numbers import letters, mean_sd
+from benchmark.data.frame import read_frame
 
-__all__ = ["record"]  # the fixture
-
-
-def test_metrics_is_tidy_and_names_gaps(record):
-    path = record("ffjord", 0, {"nll": 3.5, "kl": 0.1})
-    frame = frames.metrics([path], {gap("ot_flow", 2): "out of time"})
-    assert list(frame.metric) == ["nll", "kl", "nll"]
-    assert list(frame.value[:2]) == [3.5, 0.1] and pd.isna(frame.value[2])
-    assert frame.reason[2] == "out of time" and frame.reason[:2].isna().all()
-    assert frame["provenance.commit"][0] == "abc123"
-    assert frame["provenance.versions.a"][0] == "1"
-    assert frame["protocol.atol"][0] == "1e-05" and pd.isna(frame["protocol.atol"][2])
+OLD = Path(__file__).parent / "data" / "ethylene_CO.pickle"
+"""Written by pandas 0.19.2 under Python 2.7 (``to_pickle``)."""
 
 
-def test_metrics_refuses_one_run_counted_twice(record):
-    path = record("ffjord", 0, {"nll": 3.5})
-    with pytest.raises(ValueError, match="ffjord"):
-        frames.metrics([path, path], {})
-    with pytest.raises(ValueError, match="ffjord"):
-        frames.metrics([path], {gap("ffjord", 0): "lost"})
+def test_numbers_and_names_of_a_python_2_pickle():
+    found = read_frame(OLD)
+    i, k = np.arange(40.0)[:, None], np.arange(1.0, 17.0)
+    written = np.hstack([i / 4, i % 5, i % 3, (i * (7 + 2 * k)) % 64 / 8])
+    assert list(found) == ["Time", "Meth", "Eth", *(f"R{j}" for j in range(1, 17))]
+    assert np.array_equal(found.to_numpy(), written)
 
 
-@pytest.mark.parametrize("gaps", [{}, {gap("ot_flow", 0): 'a, "quoted" reason'}])
-def test_metrics_survive_csv_and_parquet(record, tmp_path, gaps):
-    third = 1 / 3 + 1e-16
-    frame = frames.metrics([record("ffjord", 0, {"nll": third, "kl": 1e-300})], gaps)
-    frames.write_metrics(frame, tmp_path / "m.csv", tmp_path / "m.parquet")
-    typed = frames.read_metrics(tmp_path / "m.parquet")
-    pd.testing.assert_frame_equal(typed, frame, check_exact=True)
-    text = pd.read_csv(tmp_path / "m.csv", dtype=frame.dtypes.to_dict())
-    pd.testing.assert_frame_equal(text, frame, check_exact=True)
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
 
 
-def test_types_do_not_depend_on_the_runs(record):
-    full = frames.metrics([record("ffjord", 0, {"nll": 1.0})], {})
-    gaps_only = frames.metrics([], {gap("ffjord", 0): "not run"})
-    empty = frames.metrics([], {})
-    assert dict(gaps_only.dtypes) == dict(empty.dtypes)
-    assert dict(full.dtypes[list(frames.TYPES)]) == dict(empty.dtypes)
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_nothing_that_a_pickle_names_is_called(tmp_path, protocol):
+    (tmp_path / "bad.pickle").write_bytes(pickle.dumps(Malicious(tmp_path / "hit"), protocol))
+    with pytest.raises(ValueError, match=r"bad.pickle: is not a DataFrame"):
+        read_frame(tmp_path / "bad.pickle")
+    assert not (tmp_path / "hit").exists()
 
 
-def test_summary_has_mean_sample_sd_and_count(record):
-    frame = frames.metrics(seeds(record, "ffjord", [1.0, 2.0, 4.5]), {})
-    (found,) = frames.summary(frame).to_dict("records")
-    # deviations -1.5, -0.5, 2: sum of squares 6.5, over n - 1 = 2
-    assert found["mean"] == pytest.approx(2.5)
-    assert found["sd"] == pytest.approx(3.25**0.5)
-    assert (found["n"], found["runs"]) == (3, 3)
-    assert found["standard_error"] == pytest.approx(0.02)
-
-
-def test_summary_of_one_run_has_no_sd(record):
-    (found,) = frames.summary(frames.metrics(seeds(record, "ffjord", [1.0]), {})).to_dict("records")
-    assert pd.isna(found["sd"]) and found["n"] == 1
-
-
-def test_numbers_follow_their_deviation():
-    number = mean_sd
-    assert number(123456.0, 2345.0, None) == "123,500 ± 2,300"
-    assert number(3.14159, 0.0996, None) == "3.14 ± 0.10"
-    assert number(101.13600000000001, 1.7e-14, None) == "101"
-    assert number(-1e-9, float("nan"), 3) == "0.000"
-    assert letters(0) == "a" and letters(26) == "aa"
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps([1, 2]), OLD.read_bytes()[:-500]]
+)
+def test_what_is_no_frame_is_refused(tmp_path, content):
+    (tmp_path / "bad.pickle").write_bytes(content)
+    with pytest.raises(ValueError, match=r"bad.pickle: is not a DataFrame"):
+        read_frame(tmp_path / "bad.pickle")

@@ -410,7 +410,7 @@ def test_base_known_by_samples_has_no_likelihood():
     restored = InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0, base_rows=20)
     restored.load_state_dict(method.state_dict())
     assert torch.equal(restored.base.rows, method.base.rows)
-    with pytest.raises(ValueError, match="with none; allowed is"):
+    with pytest.raises(ValueError, match="no rows; allowed is"):
         method.initialise(rows_of(torch.randn(30, 2)))
 
 

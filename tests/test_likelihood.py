@@ -7,7 +7,7 @@ import torch
 
 from benchmark import likelihood
 from benchmark.divergence import exact_divergence, rademacher
-from benchmark.likelihood import LEAST, PILOTS, TERMS, Field, log_prob
+from benchmark.likelihood import MIN_NODES, PILOTS, SERIES_TERMS, Field, log_prob
 from benchmark.ode import Tolerance
 
 TIGHT = Tolerance(1e-9, 1e-9)
@@ -82,8 +82,8 @@ def test_error_is_within_the_tolerance(tolerance):
     found = log_prob(Counted(pendulum).field, standard_normal, x, Tolerance(tolerance, tolerance))
     size = (truth - standard_normal(x)).abs().mean() + 1
     error = (found.values - truth).square().mean().sqrt()
-    # STEPS of the quadrature, as many again of the trajectory.
-    assert error < 2 * likelihood.STEPS * tolerance * size
+    # QUADRATURE_TOLERANCE_FACTOR of the quadrature, as many again of the trajectory.
+    assert error < 2 * likelihood.QUADRATURE_TOLERANCE_FACTOR * tolerance * size
 
 
 def test_fewer_nodes_than_the_joint_solve_and_counted_as_they_are():
@@ -114,7 +114,7 @@ def test_mean_error_of_the_rule_is_taken_off():
     torch.testing.assert_close(
         found.values, standard_normal(x * math.exp(-total)) - 2 * total, atol=1e-7, rtol=0
     )
-    assert found.nodes <= LEAST + TERMS[0] * PILOTS / MANY
+    assert found.nodes <= MIN_NODES + SERIES_TERMS[0] * PILOTS / MANY
 
 
 def spiky(t, x):
@@ -154,7 +154,7 @@ def test_a_divergence_that_is_not_smooth_in_time_is_solved_jointly(n):
     # What the solver makes of a jump, in the norm of the batch; 128 nodes make 0.02 of it.
     torch.testing.assert_close(found.values, truth, atol=1e-3, rtol=0)
     # What the joint solve takes, and the series that were tried in vain.
-    assert found.nodes > 100 + sum(TERMS) * min(1, PILOTS / n)
+    assert found.nodes > 100 + sum(SERIES_TERMS) * min(1, PILOTS / n)
 
 
 def test_breaks_make_pieces_smooth():

@@ -46,7 +46,7 @@ def test_coordinates_lie_where_the_rows_lie():
 
 
 def test_parts_are_all_rows_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(module, "PART", 7)
+    monkeypatch.setattr(module, "ROWS_PER_PART", 7)
     rows = plain_rows().within(Affine(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])))
     parts = list(rows.parts())
     assert [len(part) for part in parts] == [7, 7, 6]

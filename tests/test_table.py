@@ -116,12 +116,24 @@ def test_a_table_is_prepared_with_the_shape_of_its_file(tmp_path):
 
 CSV = {
     "missing": ("a,b\n1,2\n3,\n5,6\n", "column 'b', row 2: the value is missing"),
-    "text": ("a,b\n1,2\n3,4\n5,six\n", "column 'b', row 3: found 'six', no finite number"),
-    "infinite": ("a,b\ninf,2\n3,4\n", "column 'a', row 1: found 'inf', no finite number"),
-    "date": ("a,b\n2020-01-01,2\n", "column 'a', row 1: found '2020-01-01', no finite number"),
-    "semicolons": ("a;b\n1;2\n", "column 'a;b', row 1: found '1;2', no finite number"),
-    "constant": ("a,b\n1,2\n3,2\n5,2\n7,2\n9,2\n", "column 'b', every row .* value is 2"),
-    "no names": ("1,2\n3,4\n", "its first line is 1, 2; write the names"),
+    "text": (
+        "a,b\n1,2\n3,4\n5,six\n",
+        "column 'b', row 3: found 'six', which is not a finite number",
+    ),
+    "infinite": (
+        "a,b\ninf,2\n3,4\n",
+        "column 'a', row 1: found 'inf', which is not a finite number",
+    ),
+    "date": (
+        "a,b\n2020-01-01,2\n",
+        "column 'a', row 1: found '2020-01-01', which is not a finite number",
+    ),
+    "semicolons": ("a;b\n1;2\n", "column 'a;b', row 1: found '1;2', which is not a finite number"),
+    "constant": (
+        "a,b\n1,2\n3,2\n5,2\n7,2\n9,2\n",
+        "column 'b', every training row: the value is 2",
+    ),
+    "no names": ("1,2\n3,4\n", "its first line is 1, 2; add a line with the names"),
 }
 
 
@@ -135,7 +147,7 @@ def test_what_is_no_number_is_named_with_column_and_row(tmp_path, content, said)
 def test_a_column_that_is_constant_where_it_is_trained_is_refused(tmp_path):
     rows = numbers(10)
     rows[:7, 1] = 4
-    with pytest.raises(ValueError, match="column 1, every row to train with: the value is 4"):
+    with pytest.raises(ValueError, match="column 1, every training row: the value is 4"):
         Table.prepare(saved(tmp_path, ".npy", rows), **PLAIN)
     Table.prepare(saved(tmp_path, ".npy", rows), **{**PLAIN, "columns": [0, 2]})
     Table.prepare(saved(tmp_path, ".npy", rows), **{**PLAIN, "noise": {1: 1.0}})

@@ -13,7 +13,7 @@ from benchmark.ascent import ascend
 from benchmark.densities import Density, Empirical, LearnedNormal, StandardNormal
 from benchmark.diffusion import Diffusion
 from benchmark.flow import Flow
-from benchmark.interpolants import FIXED, Fourier, Interpolant
+from benchmark.interpolants import FIXED_PATHS, Fourier, Interpolant
 from benchmark.networks.network import Network
 from benchmark.ode import Solution, Tolerance
 from benchmark.rows import Rows
@@ -47,7 +47,7 @@ class PathSettings:
     def interpolant(self) -> Interpolant:
         """The path."""
         if self.kind != "fourier":
-            return FIXED[self.kind]()
+            return FIXED_PATHS[self.kind]()
         path = Fourier(self.terms)
         ascend(path, self.pace)
         return path

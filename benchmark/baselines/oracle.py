@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmark.densities import Density, GaussianMixture, StandardNormal
 from benchmark.flow import ClosedForm, Flow
-from benchmark.interpolants import FIXED
+from benchmark.interpolants import FIXED_PATHS
 from benchmark.names import load
 from benchmark.oracles import MixtureVelocity
 from benchmark.shapes import Batch, Time
@@ -55,7 +55,7 @@ class OracleFlow(Flow):
                 f"{cls.__name__} runs on mixtures of Gaussians only; set its 'datasets' to those."
             )
         base = GaussianMixture(torch.ones(1), torch.zeros(1, dim), torch.eye(dim)[None])
-        return cls(MixtureVelocity(base, target, FIXED[path]()).double())
+        return cls(MixtureVelocity(base, target, FIXED_PATHS[path]()).double())
 
     def velocity(self, t: Time, x: Batch) -> Batch:
         return self.network(t, x)

@@ -1,1 +1,1 @@
-"""Data sets: how each is made or fetched, and prepared rows on disk."""
+"""Data sets: their download, their preparation, and the prepared rows on disk."""

@@ -9,16 +9,23 @@ import numpy as np
 from benchmark.data.dataset import Dataset, Labelled, Splits
 from benchmark.shapes import PositiveInt
 
-BATCH = 10_000
-"""Images in one file."""
-KNOWN = {
+IMAGES_PER_BATCH = 10_000
+"""Number of images in a file."""
+ALLOWED_NAMES = {
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
 }
-"""What a batch may name; plain numbers, strings, lists and dictionaries need no name."""
-DAMAGED = (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading a pickle that is no batch raises."""
+"""Classes and functions that the pickle of a batch may name; plain values need none."""
+PICKLE_ERRORS = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""Errors raised when reading a pickle that is not a batch."""
 
 
 class CIFAR10(Dataset):
@@ -42,33 +49,37 @@ class CIFAR10(Dataset):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = module.replace("numpy.core", "numpy._core")
-        if (module, name) not in KNOWN:
+        if (module, name) not in ALLOWED_NAMES:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which a batch does not need")
         return super().find_class(module, name)
 
 
 def read_batch(path: Path) -> Labelled:
-    """Images and labels of one file; ValueError if it holds anything else, none of which is run."""
+    """Images and labels of a file; ValueError if it contains anything else, which is never run."""
     with path.open("rb") as file:
         try:
             batch = _Unpickler(file, encoding="latin1").load()
             pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
-        except DAMAGED as error:
+        except PICKLE_ERRORS as error:
             raise ValueError(
-                f"{path}: is no batch of CIFAR-10 ({error}). Delete it to have it fetched anew."
+                f"{path}: is not a batch of CIFAR-10 ({error}). Delete it to download it again."
             ) from error
     _check(path, pixels, labels)
-    return pixels.reshape(BATCH, *CIFAR10.event), labels.astype(np.uint8)
+    return pixels.reshape(IMAGES_PER_BATCH, *CIFAR10.event), labels.astype(np.uint8)
 
 
 def _check(path: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
-    if pixels.dtype != np.uint8 or pixels.shape != (BATCH, 3072):
+    if pixels.dtype != np.uint8 or pixels.shape != (IMAGES_PER_BATCH, 3072):
         raise ValueError(
             f"{path}: holds {pixels.dtype} of shape {pixels.shape}; allowed are uint8 of shape "
-            f"{(BATCH, 3072)}, images of 3 x 32 x 32."
+            f"{(IMAGES_PER_BATCH, 3072)}, images of 3 x 32 x 32."
         )
-    if labels.shape != (BATCH,) or labels.dtype.kind != "i" or set(labels.tolist()) - {*range(10)}:
+    if (
+        labels.shape != (IMAGES_PER_BATCH,)
+        or labels.dtype.kind != "i"
+        or set(labels.tolist()) - {*range(10)}
+    ):
         raise ValueError(
-            f"{path}: holds labels {labels.dtype} of shape {labels.shape}; allowed are {BATCH} "
-            f"whole numbers 0 to 9."
+            f"{path}: holds labels {labels.dtype} of shape {labels.shape}; allowed are "
+            f"{IMAGES_PER_BATCH} whole numbers 0 to 9."
         )

@@ -1,10 +1,10 @@
-"""Prepared data: the contract of a data set, and its rows on disk.
+"""Data sets: the interface of their classes, and prepared rows on disk.
 
 A prepared folder holds ``train.npy``, ``validation.npy``, ``test.npy`` (rows of shape ``event``,
 float or unsigned integer) and ``data.json``, the ``Description``. Integer rows are dequantised
-when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``. A data set whose base is
-known by samples has them in ``base.npy`` (to fit) and ``base_test.npy`` (to look at). Where rows
-have labels, whole numbers from 0, ``labels_train.npy`` and its like hold them, row by row.
+when they are used: ``(k + u) / levels``, ``u`` uniform on ``[0, 1)``. If the base is known only by
+samples, they are in ``base.npy`` (to fit) and ``base_test.npy`` (for figures). Labels of the rows,
+whole numbers from 0, are in ``labels_train.npy``, ``labels_validation.npy``, ``labels_test.npy``.
 """
 
 import abc
@@ -25,9 +25,9 @@ Labelled = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Splits:
-    """Rows for fitting, for choosing and for reporting, each ``[n, *event]``.
+    """Rows for training, validation and test, each ``[n, *event]``.
 
-    ``labels`` has those of each split, ``[n]``, or nothing.
+    ``labels`` maps splits to the labels ``[n]`` of their rows; it is empty if there are none.
     """
 
     train: np.ndarray
@@ -37,18 +37,18 @@ class Splits:
 
     @classmethod
     def labelled(cls, train: Labelled, validation: Labelled, test: Labelled) -> "Splits":
-        """Splits of rows that have labels."""
+        """Splits of rows with labels."""
         labels = {"train": train[1], "validation": validation[1], "test": test[1]}
         return cls(train[0], validation[0], test[0], labels=labels)
 
     @classmethod
     def published(cls, train: Labelled, test: Labelled, validation: int) -> "Splits":
-        """A published split in two, the last ``validation`` rows to train with set aside."""
+        """A published split in two, with the last ``validation`` training rows set aside."""
         rows, labels = train
         if not 0 < validation < len(rows):
             raise ValueError(
                 f"validation is {validation}; allowed is 1 to {len(rows) - 1}, a part of the "
-                f"{len(rows)} rows to train with."
+                f"{len(rows)} training rows."
             )
         kept, aside = slice(None, -validation), slice(-validation, None)
         return cls.labelled((rows[kept], labels[kept]), (rows[aside], labels[aside]), test)
@@ -59,7 +59,7 @@ class Splits:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def some(self, held_out: Mapping[str, int]) -> "Splits":
-        """At most so many rows of ``validation`` and ``test``, drawn at random, the same always."""
+        """The splits with at most ``held_out[name]`` rows of each split: a fixed random subset."""
         kept = {name: _some(getattr(self, name), n) for name, n in held_out.items()}
         labels = {
             name: _some(known, held_out[name]) if name in held_out else known
@@ -69,34 +69,34 @@ class Splits:
 
 
 class Dataset(abc.ABC):
-    """A data set: what its rows are (class attributes), and how to make them (``prepare``)."""
+    """A data set: properties of its rows (class attributes) and their preparation."""
 
     event: ClassVar[tuple[int, ...] | None]
-    """Shape of one row; ``None`` if only its file tells."""
+    """Shape of one row; ``None`` if it depends on the file."""
     levels: ClassVar[int | None] = None
     """Number of grey levels of integer rows; ``None`` for real-valued rows."""
     picture: ClassVar[tuple[int, int, int] | None] = None
-    """Shape in which a row is looked at, ``(channels, height, width)``."""
+    """Shape of a row displayed as an image, ``(channels, height, width)``."""
     density: ClassVar[str | None] = None
-    """Dotted path of a callable that returns the true ``Density``, where it is known."""
+    """Dotted path of a callable that returns the true ``Density``, if it is known."""
 
     @staticmethod
     @abc.abstractmethod
     def prepare(*args: Any, **numbers: Any) -> Splits:
-        """The rows, from the numbers of config.yaml.
+        """The rows, from the arguments in config.yaml.
 
-        ``source`` is the folder of fetched files, ``file`` one of the user's own.
+        ``source`` is the folder of downloaded files, ``file`` a file of the user's own.
         """
 
 
 @dataclass(frozen=True)
 class Description:
-    """What the rows of a prepared folder are; ``hash`` identifies their content.
+    """Description of the rows of a prepared folder; ``hash`` identifies their content.
 
-    Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
-    number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
-    of the code that made them, where it was stated.
-    """
+            Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
+        number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
+        of the code that made them, where it was stated.
+        """
 
     event: tuple[int, ...]
     levels: int | None
@@ -113,7 +113,7 @@ class Description:
         return "nats" if self.levels is None else "bits/dim"
 
     def nll(self, log_prob: np.ndarray) -> np.ndarray:
-        """Negative log-likelihood in ``unit`` of rows with ``log_prob`` nats.
+        """Negative log-likelihoods in ``unit`` of rows whose log-densities are ``log_prob`` nats.
 
         Bits per dimension of integers ``0 .. L - 1`` dequantised to the unit cube:
         ``-log p / (D log 2) + log2 L`` (Theis et al., 2016, section 3.1).
@@ -131,11 +131,11 @@ def write(
     base: Splits | None = None,
     source: str | None = None,
 ) -> None:
-    """Write a prepared folder; refuses rows that are empty, misshapen or not finite, bad labels.
+    """Write a prepared folder.
 
-    ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
-    ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
-    """
+            ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
+        ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
+        """
     arrays = splits.rows
     if base is not None:
         arrays |= {"base": base.train, "base_test": base.test}
@@ -174,18 +174,18 @@ def describe(folder: str | Path) -> Description:
 
 
 def rows(folder: str | Path, split: str) -> np.ndarray:
-    """The rows of one split, read from disk as they are used."""
+    """The rows of one split, read from disk on use."""
     return np.load(Path(folder) / f"{split}.npy", mmap_mode="r")
 
 
 def labels(folder: str | Path, split: str) -> np.ndarray | None:
-    """The labels of the rows of a split, ``None`` where they have none."""
+    """The labels of the rows of a split, ``None`` if they have none."""
     path = Path(folder) / f"labels_{split}.npy"
     return np.load(path) if path.exists() else None
 
 
 def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
-    """True log-density in nats of the rows of a split, ``None`` where it is not known."""
+    """True log-density in nats of the rows of a split, ``None`` if it is not known."""
     path = Path(folder) / f"true_log_prob_{split}.npy"
     return np.load(path) if path.exists() else None
 
@@ -193,14 +193,14 @@ def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
 def dequantise(
     rows: np.ndarray, levels: int | None, seed: int | list[int], start: int = 0
 ) -> np.ndarray:
-    """Real-valued rows: ``(k + u) / levels`` with uniform noise of ``seed``, or as they are.
+    """Real-valued rows: ``(k + u) / levels`` with uniform noise of ``seed``, or unchanged.
 
-    ``rows`` may be a part of all, the first of them row ``start``: their noise is the same.
+    ``rows`` may be a part of all rows that begins at row ``start``: its noise is the same.
     """
     if levels is None:
         return np.array(rows)
     bits = np.random.PCG64(seed)
-    bits.advance(start * math.prod(rows.shape[1:]))  # a number takes one draw
+    bits.advance(start * math.prod(rows.shape[1:]))  # one draw for each value
     noise = np.random.Generator(bits).random(rows.shape)
     return ((rows + noise) / levels).astype(np.float32)
 

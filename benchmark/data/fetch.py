@@ -1,10 +1,10 @@
-"""Files of data sets that others publish: where they are offered, and how one is brought here.
+"""Download and verification of published files.
 
-A file is named by its ``path``, its place in the downloads folder and in a mirror alike. It is
-looked for, packed, beside its target, then in every mirror (plain, then packed), then at its
-official address. A packed file lies where the plain one would, under its official name. Only a
-file whose size and hash are those of ``catalogue.yaml`` is ever put in place; one whose own hash
-nobody published is taken only from its archive, whose hash is known. A folder counts as one file.
+A file is identified by its ``path``, its place both in the downloads folder and in a mirror. It is
+looked for, in packed form, beside its target, then in every mirror (plain, then packed), then at
+its official address. A packed file lies where the plain one would, under its official name. Only a
+file whose size and hash are those of ``catalogue.yaml`` is put in place; one without a published
+hash is taken only from its archive, whose hash is known. A folder counts as one file.
 """
 
 import difflib
@@ -32,25 +32,25 @@ import yaml
 from benchmark.files import atomic
 
 MIRRORS = "BENCHMARK_MIRRORS"
-"""Environment variable with mirrors, separated by ``;`` (addresses contain colons)."""
+"""Name of the environment variable with mirrors, separated by ``;`` (addresses contain colons)."""
 RETRIES = 3
-"""Further attempts at an address that fails for a moment, after 1, 2, 3 seconds."""
-FINAL = {400, 401, 403, 404, 405, 410, 451}
-"""Answers of HTTP that another attempt does not change; S3 says 403 for what it does not have."""
+"""Further attempts at an address that fails temporarily, after 1, 2, 3 seconds."""
+FINAL_STATUS_CODES = {400, 401, 403, 404, 405, 410, 451}
+"""HTTP status codes that are not retried; S3 answers 403 for files it does not have."""
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+Entry = TypeVar("Entry")
 
 
 class FetchError(RuntimeError):
-    """No place had the file; the message says what each answered and what to do by hand."""
+    """No place had the file; the message lists their answers and what to do by hand."""
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A published form of a file: gzipped, or the archive (tar, zip) that has it as ``member``.
+    """A packed form of a file: gzipped, or an archive (tar, zip) that contains it as ``member``.
 
-    ``size`` is ``None`` where it is not known; the hash verifies it all the same.
+    ``size`` is ``None`` if it is not known; the hash suffices to verify it.
     """
 
     size: int | None
@@ -60,12 +60,12 @@ class Packed:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: its content (bytes, ``algorithm:hexdigest``) and its official address.
+    """A published file: its size in bytes, its hash ``algorithm:hexdigest`` and official address.
 
-    ``size`` and ``hash`` are ``None`` for a member of an archive that were not published, and
-    ``address`` where only mirrors have the file. ``remark`` is what one who misses it should know.
-    With ``pattern`` it is a folder: its files that match, their bytes together, and the hash of
-    path, zero byte and content of one after the other in order.
+    ``size`` and ``hash`` are ``None`` for a member of an archive if they were not published, and
+    ``address`` if only mirrors have the file. ``remark`` helps a user who lacks the file. With
+    ``pattern`` it is a folder: ``size`` is the total of its matching files, and ``hash`` that of
+    path, zero byte and content of each, in order.
     """
 
     path: str
@@ -78,7 +78,7 @@ class RemoteFile:
 
     @property
     def offered_path(self) -> str:
-        """Where the official form of the file lies in a mirror."""
+        """Place of the official form of the file in a mirror."""
         if self.packed is None or self.address is None:
             return self.path
         name = PurePosixPath(urlsplit(self.address).path).name
@@ -87,7 +87,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Source:
-    """A publication of files, and what its users must know and cite."""
+    """A publication of files, with its licence and citation."""
 
     title: str
     homepage: str
@@ -104,7 +104,7 @@ def catalogue() -> dict[str, Source]:
 
 
 def source(name: str) -> Source:
-    """The source called ``name``; ValueError for one that is not in the catalogue."""
+    """The source called ``name``; ValueError if it is not in the catalogue."""
     return _known("source", name, catalogue())
 
 
@@ -114,31 +114,31 @@ def remote_files() -> dict[str, RemoteFile]:
 
 
 def remote_file(path: str) -> RemoteFile:
-    """The file called ``path``; ValueError for one that is not in the catalogue."""
+    """The file called ``path``; ValueError if it is not in the catalogue."""
     return _known("file", path, remote_files())
 
 
 def mirrors(configured: Sequence[str]) -> list[str]:
-    """Folders and http(s) addresses in the order of their use: the environment's come first.
+    """Folders and http(s) addresses in the order of their use, those of the environment first.
 
     ValueError for an address of another kind.
     """
     entries = [*os.environ.get(MIRRORS, "").split(";"), *configured]
-    found = [entry.strip().rstrip("/") for entry in entries if entry.strip()]
-    for entry in found:
+    places = [entry.strip().rstrip("/") for entry in entries if entry.strip()]
+    for entry in places:
         if "://" in entry and not _is_address(entry):
             raise ValueError(
                 f"mirrors ({MIRRORS} or `mirrors:` in config.yaml): found {entry!r}; allowed are "
                 f"folders and addresses that begin with http:// or https://."
             )
-    return found
+    return places
 
 
 def fetch(file: RemoteFile, target: Path, mirrors: Sequence[str] = ()) -> None:
-    """Bring ``file`` to ``target`` from the first place that has it undamaged.
+    """Copy or download ``file`` to ``target`` from the first place that has an intact copy.
 
-    A ``target`` that is there already is verified and kept. An archive that was downloaded stays
-    beside ``target``, for its other members. FetchError when no place has the file.
+    An existing ``target`` is verified and kept. A downloaded archive stays beside ``target``, for
+    its other members. FetchError if no place has the file.
     """
     if target.exists():
         verify(file, target)
@@ -146,7 +146,7 @@ def fetch(file: RemoteFile, target: Path, mirrors: Sequence[str] = ()) -> None:
     answers = []
     for place, packed in _offers(file, target, mirrors):
         try:
-            _bring(file, target, place, packed)
+            _fetch_from(place, file, target, packed)
         except (OSError, ValueError) as error:
             answers.append(f"{place}: {getattr(error, 'strerror', None) or error}")
             log.info("not fetched from %s", answers[-1])
@@ -157,17 +157,17 @@ def fetch(file: RemoteFile, target: Path, mirrors: Sequence[str] = ()) -> None:
 
 
 def verify(file: RemoteFile, target: Path) -> None:
-    """ValueError unless ``target``, which may have been put there by hand, is ``file``."""
+    """Check that ``target``, perhaps put there by hand, is ``file``; ValueError otherwise."""
     try:
         _compare(target, file)
     except ValueError as error:
         raise ValueError(
             f"{target} is not {file.path} of the catalogue: {error}. It is damaged or another "
-            f"file; delete it to have it fetched, or put the right one there."
+            f"file; delete it to download it again, or replace it by the right one."
         ) from error
 
 
-def _known(kind: str, name: str, known: Mapping[str, T]) -> T:
+def _known(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
     if name in known:
         return known[name]
     nearest = difflib.get_close_matches(name, known, n=1)
@@ -207,7 +207,7 @@ def _beside(file: RemoteFile, target: Path) -> Path:
     return target.with_name(PurePosixPath(file.offered_path).name)
 
 
-def _bring(file: RemoteFile, target: Path, place: str, packed: Packed | None) -> None:
+def _fetch_from(place: str, file: RemoteFile, target: Path, packed: Packed | None) -> None:
     with (
         atomic(target) as temporary,
         TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder,
@@ -227,7 +227,7 @@ def _bring(file: RemoteFile, target: Path, place: str, packed: Packed | None) ->
 
 
 def _download(address: str, known_hash: str | None, target: Path) -> None:
-    with _turn(target.parent):
+    with _locked(target.parent):
         pooch.create(
             path=target.parent,
             base_url="",
@@ -238,24 +238,24 @@ def _download(address: str, known_hash: str | None, target: Path) -> None:
 
 
 @contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """One process at a time, so that an archive of several files is downloaded once."""
-    opened = os.open(folder, os.O_RDONLY)
+def _locked(folder: Path) -> Iterator[None]:
+    """A lock for one process at a time, so that an archive of several files is downloaded once."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
 def _http(address: str, output: str | IO[bytes], caller: object) -> None:
-    # Without this header some servers have a .gz unpacked on the way.
+    # Without this header some servers send a .gz in a form that is unpacked in transit.
     headers = {"Accept-Encoding": "identity"}
     try:
         pooch.HTTPDownloader(progressbar=True, headers=headers)(address, output, caller)
     except requests.HTTPError as error:
-        if error.response is not None and error.response.status_code in FINAL:
-            # pooch retries the errors of requests, and not this one.
+        if error.response is not None and error.response.status_code in FINAL_STATUS_CODES:
+            # pooch retries the errors of requests, but not this one.
             raise FileNotFoundError(str(error)) from error
         raise
 
@@ -265,8 +265,8 @@ def _unpack(arrived: Path, file: RemoteFile, packed: Packed | None, target: Path
         with _opened(arrived, packed) as content, target.open("wb") as output:
             shutil.copyfileobj(content, output)
     elif packed is None:
-        for found in _files(arrived, file.pattern):
-            _copy(found, target / found.relative_to(arrived))
+        for path in _files(arrived, file.pattern):
+            _copy(path, target / path.relative_to(arrived))
     else:
         with TemporaryDirectory(dir=target.parent) as folder, tarfile.open(arrived) as tar:
             tar.extractall(folder, filter="data")
@@ -309,9 +309,9 @@ def _check(expected: RemoteFile | Packed, size: int, hashed: Callable[[str], str
         raise ValueError(f"found {size} bytes, expected {expected.size}")
     if expected.hash is not None:
         algorithm = expected.hash.partition(":")[0]
-        found = f"{algorithm}:{hashed(algorithm)}"
-        if found != expected.hash:
-            raise ValueError(f"found {found}, expected {expected.hash}")
+        actual = f"{algorithm}:{hashed(algorithm)}"
+        if actual != expected.hash:
+            raise ValueError(f"found {actual}, expected {expected.hash}")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -321,8 +321,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _hash(path: Path, algorithm: str) -> str:
-    found: str = pooch.file_hash(str(path), alg=algorithm)
-    return found
+    digest: str = pooch.file_hash(str(path), alg=algorithm)
+    return digest
 
 
 def _hash_of_all(files: Mapping[str, Path], algorithm: str) -> str:
@@ -333,28 +333,29 @@ def _hash_of_all(files: Mapping[str, Path], algorithm: str) -> str:
 
 
 def _by_hand(file: RemoteFile, target: Path, answers: Sequence[str]) -> str:
-    tried = "\n".join(f"  {answer}" for answer in answers) or "  no mirror is named"
+    tried = "\n".join(f"  {answer}" for answer in answers) or "  no mirror is configured"
     remark = f" {file.remark}" if file.remark else ""
     return (
-        f"{file.path} was found undamaged nowhere.{remark} Tried, in this order:\n{tried}\n"
+        f"No intact copy of {file.path} was found.{remark} Tried, in this order:\n{tried}\n"
         f"{_download_by_hand(file, target)}a mirror, a folder or an http(s) address that has "
         f"{file.path if file.hash else file.offered_path}"
         f"{' or ' + file.offered_path if file.packed and file.hash else ''}: under `mirrors:` in "
-        f"config.yaml, or in the environment variable {MIRRORS} (several are separated by `;`)."
+        f"config.yaml, or in the environment variable {MIRRORS} (separate several by `;`)."
     )
 
 
 def _download_by_hand(file: RemoteFile, target: Path) -> str:
     if file.address is None:
-        return f"It has no official address: save it as\n  {target} ({_known_of(file)}).\nOr name "
-    unpacked = f", or, unpacked, as\n  {target} ({_known_of(file)})" if file.packed else ""
+        place = f"{target} ({_identity(file)})"
+        return f"It has no official address: save it as\n  {place}.\nOr configure "
+    unpacked = f", or, unpacked, as\n  {target} ({_identity(file)})" if file.packed else ""
     return (
-        f"Download {file.address}\n  ({_known_of(file.packed or file)}) and save it as\n"
-        f"  {_beside(file, target)}{unpacked}.\nOr name "
+        f"Download {file.address}\n  ({_identity(file.packed or file)}) and save it as\n"
+        f"  {_beside(file, target)}{unpacked}.\nOr configure "
     )
 
 
-def _known_of(form: RemoteFile | Packed) -> str:
-    """What identifies a file, in words."""
+def _identity(form: RemoteFile | Packed) -> str:
+    """Size and hash of a file, in words."""
     known = [f"{form.size} bytes" if form.size else "", form.hash or ""]
-    return ", ".join(filter(None, known)) or "no checksum is published of it by itself"
+    return ", ".join(filter(None, known)) or "no checksum of it by itself is published"

@@ -21,14 +21,15 @@ class Flowers102(Dataset):
     levels = 256
     picture = (3, 128, 128)
     parts: ClassVar[dict[str, int]] = {"tstid": 6149, "valid": 1020, "trnid": 1020}
-    """Lists of ``setid.mat`` that are rows to train with, to choose by, to report; their counts."""
+    """Lists of ``setid.mat`` used as training, validation and test rows, with their counts."""
 
     @classmethod
     def prepare(cls, source: Path) -> Splits:
         """The published parts, with those for training and for test exchanged.
 
-        They were made to classify by ten examples of each kind, and 1,020 images are too few for a
-        density; no likelihood is published of them. Rows depend on how Pillow's libjpeg decodes.
+        They were made for classification with ten examples of each kind, and 1,020 images are too
+        few for a density; no likelihood has been published for them. Rows depend on how Pillow's
+        libjpeg decodes.
         """
         paths, labels = _paths(source / "jpg", sum(cls.parts.values())), _labels(source)
         return Splits.labelled(
@@ -51,8 +52,8 @@ def read_image(path: Path) -> np.ndarray:
             middle = ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.BICUBIC)
     except OSError as error:
         raise ValueError(
-            f"{path}: is no whole image ({error}). "
-            f"Delete the folder {path.parent} to have it fetched anew."
+            f"{path}: is not a complete image ({error}). "
+            f"Delete the folder {path.parent} to download it again."
         ) from error
     return np.asarray(middle).transpose(2, 0, 1)
 
@@ -65,14 +66,14 @@ def _part(paths: list[Path], labels: np.ndarray, numbers: np.ndarray) -> Labelle
 
 
 def _paths(folder: Path, count: int) -> list[Path]:
-    found = sorted(folder.glob("*.jpg"))
+    paths = sorted(folder.glob("*.jpg"))
     expected = [f"image_{number:05}.jpg" for number in range(1, count + 1)]
-    if [path.name for path in found] != expected:
+    if [path.name for path in paths] != expected:
         raise ValueError(
-            f"{folder}: holds {len(found)} images; allowed are exactly the {count} from "
-            f"{expected[0]} to {expected[-1]}. Delete it to have it fetched anew."
+            f"{folder}: holds {len(paths)} images; allowed are exactly the {count} from "
+            f"{expected[0]} to {expected[-1]}. Delete it to download it again."
         )
-    return found
+    return paths
 
 
 def _labels(source: Path) -> np.ndarray:
@@ -89,11 +90,11 @@ def _labels(source: Path) -> np.ndarray:
 def _numbers(path: Path) -> list[np.ndarray]:
     stored, count = loadmat(path), sum(Flowers102.parts.values())
     lists = [stored[name].ravel().astype(int) for name in Flowers102.parts]
-    found = dict(zip(Flowers102.parts, map(len, lists), strict=True))
-    together = sorted(np.concatenate(lists).tolist())
-    if found != Flowers102.parts or together != list(range(1, count + 1)):
+    counts = dict(zip(Flowers102.parts, map(len, lists), strict=True))
+    numbers = sorted(np.concatenate(lists).tolist())
+    if counts != Flowers102.parts or numbers != list(range(1, count + 1)):
         raise ValueError(
-            f"{path}: lists {found} images, {len(set(together))} different ones; allowed are "
+            f"{path}: lists {counts} images, {len(set(numbers))} different ones; allowed are "
             f"{Flowers102.parts}, each of the {count} once."
         )
     return lists

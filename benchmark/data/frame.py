@@ -1,8 +1,8 @@
 """A DataFrame pickled by an old pandas (0.15 to 1.x, Python 2 or 3), read without that pandas.
 
-Modern pandas no longer knows the classes that such a file names. Here numpy rebuilds the arrays, a
-stand-in that keeps what it is given takes the place of every other class, and nothing else that a
-file names is called.
+Modern pandas no longer has the classes that such a file names. Here numpy rebuilds the arrays, a
+stand-in that stores its arguments replaces every other class, and nothing else that a file names is
+called.
 """
 
 import pickle
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-KNOWN = {
+ALLOWED_NAMES = {
     "numpy": {"_reconstruct", "_frombuffer", "scalar", "ndarray", "dtype"},
     "_codecs": {"encode"},
     "copy_reg": {"_reconstructor"},
@@ -20,7 +20,7 @@ KNOWN = {
     "__builtin__": {"object", "slice"},
     "builtins": {"object", "slice"},
 }
-"""What a pickle may name, by the package it is in; the names of Python 2 among them."""
+"""Names that a pickle may use, by package, including those of Python 2."""
 
 
 class _StandIn:
@@ -33,22 +33,22 @@ class _StandIn:
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if name in KNOWN.get(module.partition(".")[0], ()):
+        if name in ALLOWED_NAMES.get(module.partition(".")[0], ()):
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
         return type(name, (_StandIn,), {})
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """The table of numbers in the pickle ``path``; ValueError if it holds anything else."""
+    """The table of numbers in the pickle ``path``; ValueError if it contains anything else."""
     with path.open("rb") as file:
         try:
             state = _Unpickler(file, encoding="latin1").load().state
             manager = state["_data"] if "_data" in state else state["_mgr"]
-            found = manager.state[3]["0.14.1"]
-            names = found["axes"][0].arguments[1]["data"]
-            blocks = [(names[block["mgr_locs"]], block["values"]) for block in found["blocks"]]
+            table = manager.state[3]["0.14.1"]
+            names = table["axes"][0].arguments[1]["data"]
+            blocks = [(names[block["mgr_locs"]], block["values"]) for block in table["blocks"]]
         except (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError) as error:
-            raise ValueError(f"{path}: is no DataFrame that an old pandas pickled.") from error
+            raise ValueError(f"{path}: is not a DataFrame pickled by an old pandas.") from error
     columns = {
         name: row for block, values in blocks for name, row in zip(block, values, strict=True)
     }

@@ -14,31 +14,32 @@ from benchmark.shapes import PositiveInt
 
 
 class ImageNet32(Dataset):
-    """All of ImageNet (ILSVRC 2012) as 32 x 32 pixels, each the mean of a box: the new version.
+    """ImageNet (ILSVRC 2012) as 32 x 32 pixels, each the mean of a box: the new version.
 
     Chrabaszcz, Loshchilov and Hutter (2017); 1,281,167 images for training, in random order, and
     the 50,000 of ILSVRC's validation for test. Integers ``0 .. 255``; red, green, blue.
 
-    There is an old version, by another downsampling, of van den Oord, Kalchbrenner and Kavukcuoglu
-    (2016): 1,281,149 and 49,999 images, which image-net.org offers no more. **Their likelihoods are
-    not comparable**: one method has 3.43 bits/dim on the new and 3.69 on the old version (Zheng et
-    al., 2023). By that source flow matching (Lipman et al., 2023) used the new, VDM and the
-    literature of score-SDE the old version; Glow used the old one too. For stochastic interpolants
-    we found no statement; 3.48 bits/dim, so far below the results on the old, speaks for the new.
+    There is an old version, with another downsampling, by van den Oord, Kalchbrenner and
+    Kavukcuoglu (2016): 1,281,149 and 49,999 images, no longer offered by image-net.org. **Their
+    likelihoods are not comparable**: one method has 3.43 bits/dim on the new and 3.69 on the old
+    version (Zheng et al., 2023). According to that source, flow matching (Lipman et al., 2023) used
+    the new version, VDM and the score-SDE literature the old one; Glow also used the old one. For
+    stochastic interpolants we found no statement; their 3.48 bits/dim, far below the results on the
+    old version, suggests the new one.
     """
 
     event = (3, 32, 32)
     levels = 256
     picture = (3, 32, 32)
     counts: ClassVar[dict[str, int]] = {"train": 1_281_167, "val": 50_000}
-    """Images of each archive."""
+    """Number of images in each archive."""
 
     @staticmethod
     def prepare(source: Path, validation: PositiveInt) -> Splits:
         """The published split, the last ``validation`` training images set aside.
 
-        The images (3.9 GB) lie in files without a name in ``source`` as long as they are used, and
-        only one batch at a time is in memory (0.8 GB).
+        The images (3.9 GB) are in unnamed temporary files in ``source`` while in use, and only one
+        batch at a time is in memory (0.8 GB).
         """
         return Splits.published(_images(source, "train"), _images(source, "val"), validation)
 

@@ -31,19 +31,19 @@ class MNIST(Dataset):
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array of unsigned bytes in an idx file; ValueError if it is not one, or not whole."""
+    """The array of unsigned bytes in an idx file; ValueError if it is not one, or truncated."""
     content = path.read_bytes()
     start = 4 * (1 + content[3]) if len(content) > 3 else 4
     if content[:3] != UINT8 or len(content) < start:
         raise ValueError(
             f"{path}: begins with {content[:4]!r}; expected is an unzipped idx file of unsigned "
-            f"bytes, {UINT8!r} and its sizes. Delete it to have it fetched anew."
+            f"bytes, {UINT8!r} and its sizes. Delete it to download it again."
         )
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
         raise ValueError(
             f"{path}: holds {len(content) - start} bytes of data; its header promises "
-            f"{' x '.join(map(str, shape))}. Delete it to have it fetched anew."
+            f"{' x '.join(map(str, shape))}. Delete it to download it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 

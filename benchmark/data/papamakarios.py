@@ -1,10 +1,10 @@
 """The five sets of Papamakarios, Pavlakou and Murray (2017), prepared as they prepared them.
 
-Their code is ``datasets/`` of github.com/gpapamak/maf; each docstring says what it does. Rows are
-counted after preparation and held against the counts that papers print of these sets; those of
-POWER, GAS and MINIBOONE also follow from the rows of the raw file by the rule of the splits. Rows
-are kept in double precision, where their code rounds to single (and so do the methods, as they
-compute). Negative log-likelihoods are in nats and in standardised coordinates.
+Their code is ``datasets/`` of github.com/gpapamak/maf; each docstring says what it does. Row counts
+are checked after preparation against those published in papers; those of POWER, GAS and MINIBOONE
+also follow from the raw file and the rule of the splits. Rows are stored in double precision, where
+their code rounds to single (as the methods do when they compute). Negative log-likelihoods are in
+nats and in standardised coordinates.
 """
 
 from pathlib import Path
@@ -17,28 +17,29 @@ import pandas as pd
 from benchmark.data.dataset import Dataset, Splits
 from benchmark.data.frame import read_frame
 
-REPEATS = 5
-"""A column whose smallest value occurs more often than this is taken for a discrete one."""
-CORRELATED = 0.98
-"""Of two columns that are correlated more than this, one is left out."""
+MAX_REPEATS = 5
+"""Largest count of the smallest value of a column that is regarded as continuous."""
+MAX_CORRELATION = 0.98
+"""Largest correlation of two columns that are both kept."""
 
 
 class Published(Dataset):
-    """A set whose numbers of rows are published: training, validation, test."""
+    """A data set with published row counts: training, validation, test."""
 
     event: ClassVar[tuple[int]]
     rows: ClassVar[tuple[int, int, int]]
 
     @classmethod
     def counted(cls, splits: Splits) -> Splits:
-        """``splits``; ValueError if they are not as many rows and columns as are published."""
+        """``splits``; ValueError if the numbers of rows and columns are not the published ones."""
         arrays = (splits.train, splits.validation, splits.test)
-        found = [f"{len(array):,} x {array.shape[1]}" for array in arrays]
-        wanted = [f"{count:,} x {cls.event[0]}" for count in cls.rows]
-        if found != wanted:
+        prepared = [f"{len(array):,} x {array.shape[1]}" for array in arrays]
+        published = [f"{count:,} x {cls.event[0]}" for count in cls.rows]
+        if prepared != published:
             raise ValueError(
-                f"{cls.__name__}: the prepared rows are {', '.join(found)} (training, validation, "
-                f"test); published are {', '.join(wanted)}. The fetched file is another one."
+                f"{cls.__name__}: the prepared rows are {', '.join(prepared)} (training, "
+                f"validation, test); published are {', '.join(published)}. The downloaded file is "
+                f"another one."
             )
         return splits
 
@@ -68,7 +69,7 @@ class GAS(Published):
 
 
 class HEPMASS(Published):
-    """Simulated collisions that make a particle of mass 1000, in 21 dimensions."""
+    """Simulated collisions that produce a particle of mass 1000, in 21 dimensions."""
 
     event = (21,)
     rows = (315_123, 35_013, 174_987)
@@ -110,10 +111,10 @@ class BSDS300(Published):
 
 
 def power(rows: np.ndarray) -> Splits:
-    """Shuffle, leave out columns 1 and 3, add noise, split, standardise by all but the test rows.
+    """Shuffle, drop columns 1 and 3, add noise, split, standardise by all but the test rows.
 
     Columns of ``rows``: active power, reactive power, voltage, intensity, three sub-meters, time.
-    The noise makes up for rounding, but for the time. Its draws follow those of the shuffling:
+    The noise undoes rounding, except for the time. Its draws follow those of the shuffling:
     voltage, active power, sub-meters. ``rows`` is shuffled in place.
     """
     draw = np.random.RandomState(42)
@@ -127,20 +128,20 @@ def power(rows: np.ndarray) -> Splits:
 
 
 def gas(table: pd.DataFrame) -> Splits:
-    """Leave out the mixture, the time and correlated sensors, standardise by all rows, split.
+    """Drop the mixture, the time and correlated sensors, standardise by all rows, split.
 
-    The test rows count among "all rows", and the standard deviation is that of a sample (n - 1).
-    Rows stay in the order of time.
+    "All rows" include the test rows, and the standard deviation is that of a sample (n - 1). Rows
+    stay in the order of time.
     """
     sensors = _uncorrelated(table.drop(columns=["Meth", "Eth", "Time"])).to_numpy()
     return _split((sensors - sensors.mean(axis=0)) / sensors.std(axis=0, ddof=1))
 
 
 def hepmass(train: pd.DataFrame, test: pd.DataFrame) -> Splits:
-    """Keep the signal, standardise by the training file, leave out discrete columns, split.
+    """Keep the signal, standardise by the training file, drop discrete columns, split.
 
     The first column is the label (1: signal). The test file has one column too many, its last. The
-    standard deviation is that of a sample (n - 1) and the validation rows count in it; they are the
+    standard deviation is that of a sample (n - 1) and includes the validation rows, which are the
     last tenth of the training file. Nothing is shuffled.
     """
     rows = train[train.iloc[:, 0] == 1].iloc[:, 1:].to_numpy()
@@ -161,8 +162,8 @@ def miniboone(rows: np.ndarray) -> Splits:
 
 
 def _uncorrelated(table: pd.DataFrame) -> pd.DataFrame:
-    """Leaves out the first column that is correlated with another one, until there is none."""
-    near = table.corr().to_numpy() > CORRELATED
+    """The table without its first column that is correlated with another, repeatedly."""
+    near = table.corr().to_numpy() > MAX_CORRELATION
     kept = list(range(len(near)))
     while several := [column for column in kept if near[column, kept].sum() > 1]:
         kept.remove(several[0])
@@ -170,28 +171,28 @@ def _uncorrelated(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _continuous(rows: np.ndarray) -> np.ndarray:
-    """Whether a column is not discrete.
+    """Whether each column is continuous, not discrete.
 
-    Their code counts how often the smallest value occurs, though it calls that the largest count.
+    Their code counts how often the smallest value occurs, although it calls that the largest count.
     """
-    found: np.ndarray = (rows == rows.min(axis=0)).sum(axis=0) <= REPEATS
-    return found
+    continuous: np.ndarray = (rows == rows.min(axis=0)).sum(axis=0) <= MAX_REPEATS
+    return continuous
 
 
 def _last_tenth(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All but the last tenth, rounded down, and this tenth."""
+    """All rows but the last tenth (rounded down), and this tenth."""
     first = len(rows) - int(0.1 * len(rows))
     return rows[:first], rows[first:]
 
 
 def _split(rows: np.ndarray) -> Splits:
-    """The last tenth to test, of the rest the last tenth to validate."""
+    """Splits with the last tenth for test, and the last tenth of the rest for validation."""
     rest, test = _last_tenth(rows)
     return Splits(*_last_tenth(rest), test=test)
 
 
 def _standardised_by_the_rest(splits: Splits) -> Splits:
-    """Mean and standard deviation (divided by n) are those of training and validation rows."""
+    """Splits standardised by mean and deviation (divided by n) of training and validation rows."""
     return _standardised(splits, np.concatenate([splits.train, splits.validation]), ddof=0)
 
 

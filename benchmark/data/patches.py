@@ -1,4 +1,4 @@
-"""Grey patches cut anew from the images of BSDS300, the Berkeley segmentation data set."""
+"""Grey patches cut afresh from the images of BSDS300, the Berkeley segmentation data set."""
 
 from pathlib import Path
 
@@ -9,18 +9,19 @@ from benchmark.data.dataset import Dataset, Splits
 from benchmark.shapes import PositiveInt
 
 SIDE = 8
-VALIDATING = 10
-"""Every so many training images, one is set aside for validation."""
+VALIDATION_EVERY = 10
+"""One in so many training images is set aside for validation."""
 
 
 class BSDS300Recut(Dataset):
     """Patches of 8 x 8 pixels in [0, 1] without their mean and their last pixel: 63 dimensions.
 
     The recipe of the set of Papamakarios et al. (2017; Zoran and Weiss, 2011; Uria et al., 2013)
-    with draws of our own, so that likelihoods are comparable with the published ones up to the
-    draw: grey levels by Rec. 601 (Pillow's ``L``, which is Matlab's ``rgb2gray``, 0.299 R + 0.587 G
-    + 0.114 B, rounded), uniform noise of one level added once, divided by 256. Validation patches
-    are of training images that give no training patch, test patches of the test images.
+    with random draws of our own, so that likelihoods are comparable with the published ones up to
+    these draws: grey levels by Rec. 601 (Pillow's ``L``, which is Matlab's ``rgb2gray``, 0.299 R +
+    0.587 G + 0.114 B, rounded), uniform noise of one level added once, divided by 256. Validation
+    patches come from training images that yield no training patch, test patches from the test
+    images.
     """
 
     event = (63,)
@@ -29,15 +30,15 @@ class BSDS300Recut(Dataset):
     def prepare(
         source: Path, train: PositiveInt, validation: PositiveInt, test: PositiveInt
     ) -> Splits:
-        """Patches at uniform places of uniform images, the same at every call.
+        """Patches at uniformly random places of uniformly random images, the same at every call.
 
-        They depend on how Pillow's libjpeg decodes, whose versions may differ by a grey level.
+        They depend on Pillow's libjpeg, whose versions may differ by a grey level.
         """
         draw = np.random.default_rng(0)
         images = _images(source / "images" / "train")
         return Splits(
-            train=_patches([x for i, x in enumerate(images) if i % VALIDATING], train, draw),
-            validation=_patches(images[::VALIDATING], validation, draw),
+            train=_patches([x for i, x in enumerate(images) if i % VALIDATION_EVERY], train, draw),
+            validation=_patches(images[::VALIDATION_EVERY], validation, draw),
             test=_patches(_images(source / "images" / "test"), test, draw),
         )
 
@@ -47,10 +48,10 @@ def _images(folder: Path) -> list[np.ndarray]:
 
 
 def _patches(images: list[np.ndarray], count: int, draw: np.random.Generator) -> np.ndarray:
-    of = draw.integers(len(images), size=count)
+    origins = draw.integers(len(images), size=count)
     rows = np.empty((count, SIDE * SIDE - 1), np.float32)
     for number, image in enumerate(images):
-        chosen = np.flatnonzero(of == number)
+        chosen = np.flatnonzero(origins == number)
         rows[chosen] = _without_mean(_cut(image, len(chosen), draw), draw)
     return rows
 

@@ -1,7 +1,7 @@
-"""Real rows of four of the five sets, for machines that cannot reach the archive.
+"""Subsets of four of the five sets, for machines that cannot reach the archive.
 
-They are data sets of their own: their likelihoods are not comparable with what is published for the
-sets they are parts of.
+They are data sets in their own right: their likelihoods are not comparable with those published for
+the full sets.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from benchmark.data.papamakarios import power
 
 
 class Miniboone8k(Dataset):
-    """MINIBOONE with the first 1,523 of its 29,556 training rows, all others as published.
+    """MINIBOONE with only the first 1,523 of its 29,556 training rows; other rows as published.
 
     Standardised by the published mean and standard deviation, those of all 32,840 rows.
     """
@@ -32,7 +32,7 @@ class Power10k(Dataset):
     """Every hundredth minute of POWER, prepared as POWER: 9,959 rows.
 
     Its times of day are the 72 multiples of 20 minutes after some start, without noise: a flow can
-    raise the likelihood without bound by telling them apart.
+    increase the likelihood without bound by concentrating on them.
     """
 
     event = (6,)
@@ -45,9 +45,9 @@ class Power10k(Dataset):
 
 
 class Gas30k(Dataset):
-    """GAS by 30,000 of its rows drawn at random, of eight sensors that may be others.
+    """30,000 random rows of GAS, of eight sensors, perhaps not the same as in GAS.
 
-    Standardised as GAS, by all rows.
+    Standardised by all rows, as GAS.
     """
 
     event = (8,)
@@ -63,9 +63,9 @@ class Gas30k(Dataset):
 
 
 class Hepmass10k(Dataset):
-    """HEPMASS by 9,930 of its signal rows, with 22 columns, where HEPMASS keeps 21.
+    """9,930 signal rows of HEPMASS, with 22 columns, where HEPMASS keeps 21.
 
-    The rows are standardised already; the last tenth of those to train with validates.
+    The rows are already standardised; the last tenth of the training rows is for validation.
     """
 
     event = (22,)

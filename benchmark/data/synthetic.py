@@ -1,4 +1,4 @@
-"""Synthetic data sets: samples of densities that are known, and two moons."""
+"""Synthetic data sets: samples of known densities, and two moons."""
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class EightGaussians(Dataset):
 
 
 class TwoMoons(Dataset):
-    """Two half circles that interlock, stretched to the square ``[-4, 4]^2``, with normal noise.
+    """Two interlocking half circles, stretched to the square ``[-4, 4]^2``, with normal noise.
 
     The noise has standard deviation 0.2 on both axes. The density is not known.
     """
@@ -44,7 +44,7 @@ class TwoMoons(Dataset):
 
     @staticmethod
     def prepare(train: PositiveInt, validation: PositiveInt, test: PositiveInt) -> Splits:
-        """Points at even distances along the half circles, in one fixed random order."""
+        """Equidistant points along the half circles, in one fixed random order."""
         arcs, _ = make_moons(train + validation + test, random_state=0)
         stretched = (arcs - [0.5, 0.25]) * [8 / 3, 16 / 3]
         noise = np.random.default_rng(0).normal(scale=0.2, size=arcs.shape)

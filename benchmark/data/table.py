@@ -1,4 +1,4 @@
-"""A table of your own: a ``.npy``, ``.npz``, ``.csv`` or Parquet file of numbers as a data set."""
+"""A table of your own as a data set: a ``.npy``, ``.npz``, ``.csv`` or Parquet file of numbers."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from benchmark.shapes import Columns, NonNegativeInt, Shares, Steps
 
 
 class Table(Dataset):
-    """The columns of a file, one row for each of its rows; as many dimensions as columns.
+    """The rows of a table; each column is a dimension.
 
-    Columns are called by their names or, in an array without names, by their places from 0. An
-    ``.npz`` file holds one such array, or its columns by name.
+    Columns are referred to by name or, in an array without names, by index from 0. An ``.npz`` file
+    holds one such array, or the columns by name.
     """
 
     event = None
@@ -30,16 +30,16 @@ class Table(Dataset):
         split: Shares,
         standardise: Literal["train"] | None,
     ) -> Splits:
-        """Choose, dequantise, shuffle, split, standardise; in this order.
+        """Select columns, dequantise, shuffle, split, standardise, in this order.
 
-        ``columns`` null is all of them. ``noise`` is the step of each column that is rounded:
-        uniform noise on ``[0, step)`` is added to it once. ``shuffle`` is the seed of the order of
-        rows, null for that of the file. ``split`` are the shares of training, validation and test
-        rows, which follow one another in this order. ``standardise: train`` makes mean 0 and
-        standard deviation 1 (divided by n) of the training rows. ValueError, with column and row,
-        for what is no finite number; rows count from 1.
+        ``columns`` null means all of them. ``noise`` maps each rounded column to its step: uniform
+        noise on ``[0, step)`` is added once. ``shuffle`` is the seed of the order of the rows, null
+        for that of the file. ``split`` gives the shares of training, validation and test rows,
+        which follow one another in this order. ``standardise: train`` gives the training rows mean
+        0 and standard deviation 1 (divided by n). ValueError, with column and row (from 1), for a
+        value that is not a finite number.
         """
-        table = _chosen(file, read_table(file), columns)
+        table = _selected(file, read_table(file), columns)
         rows = np.column_stack([_numbers(file, name, table[name]) for name in table])
         for name, step in noise.items():
             place = list(table).index(_known(file, name, table.columns))
@@ -68,23 +68,23 @@ def _columns_of_csv(file: Path) -> pd.DataFrame:
     table = pd.read_csv(file)
     if pd.to_numeric(table.columns.to_series(), errors="coerce").notna().all():
         raise ValueError(
-            f"{file}: its first line is {', '.join(table.columns)}; write the names of the columns "
-            f"above it."
+            f"{file}: its first line is {', '.join(table.columns)}; add a line with the names of "
+            f"the columns above it."
         )
     return table
 
 
 def _columns_of_npz(file: Path) -> pd.DataFrame:
     with np.load(file) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
-    if len(found) == 1:
-        return _frame(file, *found.values())
-    if {array.ndim for array in found.values()} != {1} or len(set(map(len, found.values()))) > 1:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in found.items())
+        columns = {name: arrays[name] for name in arrays.files}
+    if len(columns) == 1:
+        return _frame(file, *columns.values())
+    if {c.ndim for c in columns.values()} != {1} or len(set(map(len, columns.values()))) > 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in columns.items())
         raise ValueError(
             f"{file}: holds {shapes}; allowed are one array of rows, or one for each column."
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(columns)
 
 
 def _frame(file: Path, array: np.ndarray) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def _frame(file: Path, array: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(array)
 
 
-def _chosen(file: Path, table: pd.DataFrame, columns: Sequence[Any] | None) -> pd.DataFrame:
+def _selected(file: Path, table: pd.DataFrame, columns: Sequence[Any] | None) -> pd.DataFrame:
     if columns is None:
         return table
     return table[[_known(file, name, table.columns) for name in columns]]
@@ -112,18 +112,20 @@ def _known(file: Path, name: Any, names: pd.Index) -> Any:
 
 
 def _numbers(file: Path, name: Any, column: pd.Series) -> np.ndarray:
-    """The values of a column in double precision; ValueError at the first that is no number."""
+    """The values of a column in double precision; ValueError at the first that is not a number."""
     text = column if column.dtype.kind in "biuf" else column.astype("string")
     values: np.ndarray = pd.to_numeric(text, errors="coerce").to_numpy(float, na_value=np.nan)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
-        found = column.iloc[row]
+        value = column.iloc[row]
         problem = (
-            "the value is missing" if pd.isna(found) else f"found {str(found)!r}, no finite number"
+            "the value is missing"
+            if pd.isna(value)
+            else f"found {str(value)!r}, which is not a finite number"
         )
         raise ValueError(
-            f"{file}: column {name!r}, row {row + 1}: {problem}. Mend the file or leave out "
-            f"the column or the row."
+            f"{file}: column {name!r}, row {row + 1}: {problem}. Correct the file, or drop the "
+            f"column or the row."
         )
     return values
 
@@ -138,8 +140,8 @@ def _refuse_constant(file: Path, names: pd.Index, train: np.ndarray) -> None:
     for name, column in zip(names, train.T, strict=True):
         if len(column) and (column == column[0]).all():
             raise ValueError(
-                f"{file}: column {name!r}, every row to train with: the value is {column[0]:g}. A "
-                f"constant column has no density; leave it out of `columns`."
+                f"{file}: column {name!r}, every training row: the value is {column[0]:g}. A "
+                f"constant column has no density; drop it from `columns`."
             )
 
 
