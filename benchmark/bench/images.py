@@ -16,10 +16,9 @@ from benchmark.bench.rounds import Rounds
 from benchmark.records.run import Run
 from benchmark.report.table import Cell, Table
 from benchmark.source import ROOT
-from benchmark.suite import config
+from benchmark.suite.load import load
 from benchmark.training.descent import Descent
 from benchmark.training.loop import is_native_bfloat16
-from benchmark.training.settings import Training
 
 RECIPES = {"images": ("cifar10", "imagenet32", "flowers102"), "mnist_small": ("mnist",)}
 """Data sets of suites whose interpolant is looked at."""
@@ -40,17 +39,17 @@ class Recipe:
 
     def __init__(self, suite: str, dataset: str) -> None:
         content = {**yaml.safe_load((ROOT / "config.yaml").read_text()), "suite": suite}
-        checked = config.load(content, ROOT / "workflow" / "schemas" / "config.schema.yaml")
-        numbers = checked.numbers(Run(suite, dataset, "interpolant", 0))
+        checked = load(content)
         event = checked.event(dataset)
         assert event is not None  # a class of this benchmark has one
-        self.name, self.event, self.numbers = f"{dataset} of {suite}", event, numbers
-        self.training = Training(**numbers["train"])
+        self.name, self.event = f"{dataset} of {suite}", event
+        self.made_with = checked.hyperparameters(Run(suite, dataset, "interpolant", 0))
+        self.training = self.made_with.train
 
     def descent(self, device: torch.device, **changes: Any) -> Descent:
-        """Its training loop, ``changes`` made to the numbers ``train``."""
+        """Its training loop, with ``changes`` of the settings ``train``."""
         with device:
-            method = model.build(self.numbers["class"], self.event, self.numbers["model"])
+            method = model.build(self.made_with.kind, self.event, self.made_with.model)
         return Descent(method, self.training.model_copy(update=changes), device)
 
     def batch(self, device: torch.device) -> Tensor:

@@ -93,10 +93,10 @@ class Dataset(abc.ABC):
 class Description:
     """Description of the rows of a prepared folder; ``hash`` identifies their content.
 
-            Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
-        number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
-        of the code that made them, where it was stated.
-        """
+        Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
+    number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
+    of the code that made them, where it was stated.
+    """
 
     event: tuple[int, ...]
     levels: int | None
@@ -133,9 +133,9 @@ def write(
 ) -> None:
     """Write a prepared folder.
 
-            ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
-        ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
-        """
+        ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
+    ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
+    """
     arrays = splits.rows
     if base is not None:
         arrays |= {"base": base.train, "base_test": base.test}

@@ -15,6 +15,7 @@ from benchmark.runtime.checkpoint import Checkpoint
 from benchmark.runtime.device import device_name
 from benchmark.runtime.log import CHECKPOINT
 from benchmark.training.loop import Row
+from benchmark.training.settings import Training
 
 
 def train(fit: Fit, searched: bool, device: torch.device) -> None:
@@ -33,26 +34,33 @@ def train(fit: Fit, searched: bool, device: torch.device) -> None:
         if not parallel.is_first():
             return
         _write_history(run.history, history)
-        stored = ModelFile(
-            **{"class": fit.hyperparameters.kind},
-            arguments=fit.arguments,
-            event=fit.description.event,
-            coordinates=settings.coordinates,
-            validation=fit.validation,
-            weights=settings.weights,
-            training=Trained(
-                steps=history[-1].step if history else 0,
-                seconds=history[-1].seconds if history else None,
-                lr=settings.lr,
-                precision=settings.precision,
-                processes=parallel.world_size(),
-                peak_memory=evaluation.peak_memory(device),
-                interruptions=checkpoint.interruptions,
-            ),
-            provenance=fit.provenance(devices),
-        )
-        model.save(run.folder, trained, stored)
+        stored = {
+            "class": fit.hyperparameters.kind,
+            "arguments": fit.arguments,
+            "event": fit.description.event,
+            "coordinates": settings.coordinates,
+            "validation": fit.validation,
+            "weights": settings.weights,
+            "training": _trained(settings, history, checkpoint.interruptions, device),
+            "provenance": fit.provenance(devices),
+        }
+        model.save(run.folder, trained, ModelFile.model_validate(stored))
         checkpoint.remove()
+
+
+def _trained(
+    settings: Training, history: list[Row], interruptions: int, device: torch.device
+) -> Trained:
+    """What the training took."""
+    return Trained(
+        steps=history[-1].step if history else 0,
+        seconds=history[-1].seconds if history else None,
+        lr=settings.lr,
+        precision=settings.precision,
+        processes=parallel.world_size(),
+        peak_memory=evaluation.peak_memory(device),
+        interruptions=interruptions,
+    )
 
 
 def _write_history(path: Path, history: list[Row]) -> None:
