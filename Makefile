@@ -5,7 +5,7 @@ READY := .venv/.ready
 ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resources gpu=1)
 
 .DEFAULT_GOAL := all
-.PHONY: all prefetch test bench lint clean help
+.PHONY: all prefetch keep test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
@@ -13,15 +13,25 @@ all: $(READY)  ## set up .venv and run the suite of config.yaml
 prefetch: $(READY)  ## bring every download that the suite needs
 	$(BIN)/snakemake prefetch --cores all --quiet rules --rerun-incomplete
 
+keep: $(READY)  ## keep the results of SUITE=... after an edit of the code that changes no numbers
+	$(BIN)/python -m benchmark.jobs.keep $(or $(SUITE),$(error Name the suite: make keep SUITE=quick))
+
 test: $(READY)  ## set up .venv and run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-fast: $(READY)  ## the tests that need no workflow and no SLURM (at most 3 minutes)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 bench: $(READY)  ## how fast it is beside others, in results/bench (about 20 minutes)
 	$(BIN)/python -m benchmark.bench
 
-lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy
+schema: $(READY)  ## write the JSON schemas of config.yaml and of suites anew
+	$(BIN)/python -m benchmark.suite.schema
+
+lint: $(READY)  ## ruff, import-linter, snakefmt, snakemake --lint, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
@@ -31,7 +41,7 @@ clean:  ## remove the results of every suite (not the downloads) and the environ
 	rm -rf .venv .snakemake
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

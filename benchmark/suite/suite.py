@@ -35,6 +35,9 @@ MEASUREMENTS = {
 
 ORACLE = "benchmark.baselines.oracle.Oracle"
 
+Parts = tuple[str, list[str]]
+"""The module of a job, and the classes that it works with."""
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -210,23 +213,34 @@ class Suite:
         keys = {"kind", "source", "file", "arguments", "held_out", "base"}
         return plain(self.datasets[dataset], include=keys)
 
-    def prepare_source(self, dataset: str) -> str:
-        """The digest of the source that the rows of a data set are prepared with."""
+    def prepare_parts(self, dataset: str) -> Parts:
+        """The source that the rows of a data set depend on."""
         entry = self.datasets[dataset]
         kinds = [rows.kind for rows in (entry, entry.base) if rows is not None]
         densities = [density for kind in kinds if (density := self.facts[kind].density)]
-        return self.sources.of("benchmark.jobs.prepare", [*kinds, *densities])
+        return "benchmark.jobs.prepare", [*kinds, *densities]
+
+    def run_parts(self, run: Run, job: str) -> Parts:
+        """The source that a job of a run depends on."""
+        return f"benchmark.jobs.{job}", self.hyperparameters(run).classes
+
+    def measurement_parts(self, run: Run, name: str) -> Parts:
+        """The source that a measurement on a run depends on."""
+        kind = self.measurements[name].kind
+        classes = [] if self.facts[kind].light else self.hyperparameters(run).classes
+        return "benchmark.jobs.measure", [kind, *classes]
+
+    def prepare_source(self, dataset: str) -> str:
+        """The digest of the source that the rows of a data set depend on."""
+        return self.sources.of(*self.prepare_parts(dataset))
 
     def source(self, run: Run, job: str) -> str:
-        """The digest of the source that a job of a run depends on: the job and its classes."""
-        return self.sources.of(f"benchmark.jobs.{job}", self.hyperparameters(run).classes)
+        """The digest of the source that a job of a run depends on."""
+        return self.sources.of(*self.run_parts(run, job))
 
     def measurement_source(self, run: Run, name: str) -> str:
         """The digest of the source that a measurement on a run depends on."""
-        kind = self.measurements[name].kind
-        light = self.facts[kind].light
-        classes = [] if light else self.hyperparameters(run).classes
-        return self.sources.of("benchmark.jobs.measure", [kind, *classes])
+        return self.sources.of(*self.measurement_parts(run, name))
 
     def train_hash(self, run: Run) -> str:
         """Identifies everything in the config that the fit of ``run`` depends on."""

@@ -100,9 +100,10 @@ def write(suite: Suite) -> None:
 
 
 def arrays(file: Path) -> dict[str, Any]:
-    """What an ``npz`` holds, its ``extent`` as a tuple."""
+    """What an ``npz`` holds to be drawn, its ``extent`` as a tuple."""
     with np.load(file) as stored:
-        return {**stored, "extent": tuple(stored["extent"].tolist())}
+        drawn = {name: array for name, array in stored.items() if name != "source"}
+    return {**drawn, "extent": tuple(drawn["extent"].tolist())}
 
 
 def _caption(run: Run) -> str:
