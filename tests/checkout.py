@@ -67,6 +67,10 @@ class Checkout:
         counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
         return {rule: n for rule, n in counts.items() if rule not in ("all", "total")}
 
+    def run(self, dataset: str, method: str, seed: int = 0) -> Path:
+        """The folder of a run."""
+        return self.folder / "results/toy" / dataset / method / f"seed{seed}"
+
     def nll(self) -> pd.Series:
         """NLL by run, bit for bit."""
         frame = pd.read_parquet(self.folder / "results/toy/metrics.parquet")

@@ -19,6 +19,8 @@ from benchmark.data.dataset import describe
 from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 
+pytestmark = pytest.mark.slow
+
 RUNS = 8
 
 FOREIGN = """
@@ -115,13 +117,9 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def changed(finished):
-    """Puts config and library back after a test."""
+    """Puts the config back after a test."""
     yield finished
     finished.configure(TOY)
-    for path in (ROOT / "benchmark").rglob("*.py"):
-        copied = finished.folder / path.relative_to(ROOT)
-        if copied.read_bytes() != path.read_bytes():
-            shutil.copy2(path, copied)
 
 
 def test_everything_is_made(finished):
@@ -188,62 +186,6 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in found.stdout
 
 
-FIGURES = {
-    "samples_figure": 2,
-    "density_figure": 1,
-    "path_figure": 1,
-    "learning_curves_figure": 1,
-    "diagnostics_figure": 1,
-    "nll_time_figure": 1,
-}
-
-
-def test_the_order_of_keys_means_nothing(changed):
-    numbers = TOY["suites"]["toy"]["methods"]["ffjord"]["train"]
-    changed.configure(edited(methods__ffjord__train=dict(reversed(numbers.items()))))
-    assert changed.planned() == {}
-
-
-def test_a_colour_reruns_figures_only(changed):
-    changed.configure(edited(methods__ffjord__colour="#000001"))
-    assert changed.planned() == FIGURES
-
-
-def test_an_edit_of_the_plots_reruns_figures_only(changed):
-    path = changed.folder / "benchmark/report/plots.py"
-    path.write_text(path.read_text() + "\n# edited\n")
-    assert changed.planned() == FIGURES
-
-
-def test_a_learning_rate_reruns_its_method_only(changed):
-    changed.configure(edited(methods__ffjord__train__lr=0.002))
-    assert changed.planned() == {
-        "train_ffjord": 1,
-        "evaluate": 1,
-        "density": 1,
-        "path": 1,
-        "nll": 1,
-        "tables": 1,
-        **{name: n for name, n in FIGURES.items() if name != "diagnostics_figure"},
-        "samples_figure": 1,
-    }
-
-
-def test_an_edit_of_a_method_reruns_that_method_only(changed):
-    path = changed.folder / "benchmark/baselines/ffjord.py"
-    path.write_text(path.read_text() + "\n# edited\n")
-    planned = changed.planned()
-    assert planned["train_ffjord"] == planned["evaluate"] == planned["density"] == 1
-    assert "train_interpolant" not in planned
-
-
-def test_a_tolerance_reruns_evaluation_but_no_training(changed):
-    changed.configure(edited(evaluation__rtol=0.002))
-    planned = changed.planned()
-    assert planned["evaluate"] == RUNS
-    assert not [rule for rule in planned if rule.startswith("train")]
-
-
 def test_a_misspelt_key_stops_before_any_job(changed):
     changed.configure(edited(methods__ffjord__train__stpes=1))
     found = changed.snakemake("--dry-run")
@@ -295,13 +237,13 @@ def test_images_are_compared_by_their_features(tmp_path):
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     results = checkout.folder / "results/toy"
-    table = pd.read_csv(results / "tables/quality.csv", index_col="Method")
+    table = pd.read_csv(results / "tables/distances.csv", index_col="Method")
     assert list(table) == ["Digits FD_DIGITS_CNN", "Digits KD_DIGITS_CNN", "Digits NFE"]
     assert list(table.index) == ["Interpolant", "Gaussian", "Test images (floor)"]
     assert "(n=2)" in table.iloc[0, 0] and "(n=1)" in table.iloc[1, 0]
-    notes = (results / "tables/quality.md").read_text()
+    notes = (results / "tables/distances.md").read_text()
     assert "FID" not in notes and "floor of 20 test images" in notes
-    for name in ("quality", "nearest_digits", "path_digits"):
+    for name in ("distances", "nearest_digits", "path_digits"):
         assert (results / f"figures/{name}.pdf").stat().st_size > 0
     assert (results / "figures/path_digits.gif").exists()
     assert checkout.planned() == {}
@@ -311,15 +253,17 @@ def test_images_are_compared_by_their_features(tmp_path):
     assert "dopri5" in set(drawn["protocol.solver"]) and drawn["protocol.divergence"].isna().all()
 
     # A failure here costs the distances of one run, and not its likelihood.
-    library = checkout.folder / "benchmark/measure/quality.py"
-    broken = '    if run.method == "gaussian":\n        raise RuntimeError("no samples")\n'
-    line = "    description, shared = "
+    library = checkout.folder / "benchmark/measure/distances.py"
+    broken = (
+        '        if subject.run.method == "gaussian":\n            raise RuntimeError("no samples")'
+    )
+    line = "        extractor = extractor_of(self.features, subject)"
     assert library.read_text().count(line) == 1
-    library.write_text(library.read_text().replace(line, broken + line))
+    library.write_text(library.read_text().replace(line, f"{broken}\n{line}"))
     assert checkout.make().returncode != 0
-    table = pd.read_csv(results / "tables/quality.csv", index_col="Method")
+    table = pd.read_csv(results / "tables/distances.csv", index_col="Method")
     assert table.iloc[1, 0] == "— [a]" and "(n=2)" in table.iloc[0, 0]
-    notes = (results / "tables/quality.md").read_text()
+    notes = (results / "tables/distances.md").read_text()
     assert "[a] Gaussian on Digits, seed 0: RuntimeError: no samples." in notes
     assert "—" not in (results / "tables/nll.csv").read_text()
 
@@ -363,7 +307,7 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait() != 0
     assert "Stopped by SIGINT" in log.read_text()
-    assert not (log.parent / "failure.json").exists()
+    assert not (log.parent / "train.failure.json").exists()
     found = cut.snakemake(*arguments)
     assert found.returncode == 0, found.stdout
     assert re.search(
@@ -423,7 +367,7 @@ def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
 
 def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
     checkout = Checkout(tmp_path)
-    (checkout.folder / "workflow/rules/kde.smk").write_text(FOREIGN)
+    (checkout.folder / "kde.smk").write_text(FOREIGN)
     (checkout.folder / "kde.py").write_text(KDE)
     methods = TOY["suites"]["toy"]["methods"]
     checkout.configure(
@@ -431,13 +375,18 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
             datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
             methods={
                 "oracle": methods["oracle"],
-                "kde": {"label": "Kernel density", "colour": "#123456", "seeds": [0]},
+                "kde": {
+                    **{"label": "Kernel density", "colour": "#123456", "seeds": [0]},
+                    "rules": "kde.smk",
+                },
             },
         )
     )
     found = checkout.make()
     assert found.returncode == 0, found.stdout
-    kl = read_json(checkout.folder / "results/toy/eight_gaussians/kde/seed0/nll.json")[1]
+    kl = read_json(checkout.folder / "results/toy/eight_gaussians/kde/seed0/measurements/nll.json")[
+        "records"
+    ][1]
     assert kl["metric"] == "kl"
     assert kl["value"] > 0
     assert "Kernel density" in (checkout.folder / "results/toy/tables/nll.md").read_text()
@@ -445,27 +394,24 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
 
 def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_path):
     checkout = Checkout(tmp_path)
-    (checkout.folder / "benchmark/baselines/between.py").write_text(BETWEEN)
-    rules = (checkout.folder / "workflow/rules/interpolant.smk").read_text()
-    rules = rules.replace("interpolant", "between")
-    (checkout.folder / "workflow/rules/between.smk").write_text(rules)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/between.py").write_text(BETWEEN)
     toy = TOY["suites"]["toy"]
     moons = {
         "class": "benchmark.data.synthetic.TwoMoons",
-        "numbers": {"train": 100, "validation": 10, "test": 50},
+        "arguments": {"train": 100, "validation": 10, "test": 50},
     }
-    checkout.configure(
-        edited(
-            datasets={"both": {**toy["datasets"]["eight_gaussians"], "base": moons}},
-            methods={
-                "between": {
-                    **toy["methods"]["interpolant"],
-                    "class": "benchmark.baselines.between.Between",
-                    "model": {},
-                }
-            },
-        )
+    config = edited(
+        datasets={"both": {**toy["datasets"]["eight_gaussians"], "base": moons}},
+        methods={
+            "between": {
+                **toy["methods"]["interpolant"],
+                "class": "between.Between",
+                "model": {},
+            }
+        },
     )
+    checkout.configure({**config, "python_path": ["own"]})
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     results = checkout.folder / "results/toy"
@@ -483,26 +429,24 @@ def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_p
 
 
 def test_the_method_that_the_readme_adds_runs(tmp_path):
-    checkout = Checkout(tmp_path)
+    checkout = Checkout(tmp_path / "checkout")
     blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
-    rules = next(text for _, text in blocks if text.startswith("use rule train as train_straight"))
     entry = yaml.safe_load(
         next(text for kind, text in blocks if "StraightFlow" in text and kind == "yaml")
     )
-    (checkout.folder / "benchmark/baselines/straight.py").write_text(source)
-    (checkout.folder / "workflow/rules/straight.smk").write_text(rules)
+    (tmp_path / "research/mymethods").mkdir(parents=True)
+    (tmp_path / "research/mymethods/straight.py").write_text(source)
     entry["straight"]["train"]["steps"] = 10
     entry["straight"]["seeds"] = [0]
-    checkout.configure(
-        edited(
-            datasets={"digits": TOY["suites"]["toy"]["datasets"]["digits"]},
-            methods=entry,
-        )
-    )
+    digits = TOY["suites"]["toy"]["datasets"]["digits"]
+    config = edited(datasets={"digits": digits}, methods=entry)
+    checkout.configure({**config, "python_path": [str(tmp_path / "research")]})
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     assert checkout.nll().notna().all()
+    package = read_json(checkout.run("digits", "straight") / "model.json")["provenance"]["package"]
+    assert package == {"package": "mymethods", "version": None, "commit": None, "dirty": None}
 
 
 def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp_path):
@@ -514,16 +458,16 @@ def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp
         "label": "Mine",
         "class": "benchmark.data.table.Table",
         "file": "mine.csv",
-        "numbers": {"columns": ["mass", "spin"], "standardise": "train", **numbers},
+        "arguments": {"columns": ["mass", "spin"], "standardise": "train", **numbers},
     }
     methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
     checkout.configure(edited(datasets={"mine": mine}, methods=methods))
-    target = "results/toy/mine/gaussian/seed0/nll.json"
+    target = "results/toy/mine/gaussian/seed0/measurements/nll.json"
     found = checkout.snakemake(target, "--cores", "1")
     assert found.returncode == 0, found.stdout
     first = describe(tmp_path / "results/toy/mine/data")
     assert first.event == (2,) and first.rows == {"train": 160, "validation": 20, "test": 20}
-    assert math.isfinite(read_json(tmp_path / target)[0]["value"])
+    assert math.isfinite(read_json(tmp_path / target)["records"][0]["value"])
     assert "Nothing to be done" in checkout.snakemake(target, "--dry-run").stdout
 
     pd.DataFrame(-rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
@@ -551,7 +495,7 @@ def test_a_folder_of_images_comes_from_a_mirror_through_the_rules(mirror, tmp_pa
         "label": "BSDS300 (recut)",
         "class": "benchmark.data.patches.BSDS300Recut",
         "source": "bsds300_images",
-        "numbers": {"train": 500, "validation": 20, "test": 30},
+        "arguments": {"train": 500, "validation": 20, "test": 30},
     }
     methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
     checkout.configure(edited(datasets={"recut": recut}, methods=methods))
@@ -570,7 +514,7 @@ def test_an_archive_that_is_out_of_reach_is_told(tmp_path, monkeypatch):
         "label": "MINIBOONE",
         "class": "benchmark.data.papamakarios.MINIBOONE",
         "source": "miniboone",
-        "numbers": {},
+        "arguments": {},
     }
     methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
     checkout.configure(edited(datasets={"miniboone": mine}, methods=methods))
@@ -587,7 +531,7 @@ def test_mnist_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypat
         "label": "MNIST",
         "class": "benchmark.data.mnist.MNIST",
         "source": "mnist",
-        "numbers": {"validation": 5000},
+        "arguments": {"validation": 5000},
     }
     methods = {"interpolant": TOY["suites"]["toy"]["methods"]["interpolant"]}
     checkout.configure(edited(datasets={"mnist": mnist}, methods=methods))
