@@ -19,8 +19,11 @@ from benchmark.data.dataset import Description
 from benchmark.files import atomic, read_json, write_json
 from benchmark.flow import Method
 from benchmark.measure import evaluation
-from benchmark.measure.evaluated import Evaluated, Trained, cost_file, likelihood_file
-from benchmark.measure.evaluation import HeldOut, Measured
+from benchmark.measure.evaluated import evaluate as evaluated_on_test_rows
+from benchmark.measure.evaluated import protocol
+from benchmark.measure.evaluation import TEST_NOISE, VALIDATION_NOISE, HeldOut
+from benchmark.measure.evaluation_settings import EvaluationSettings
+from benchmark.measure.raw_files import Trained, cost_file, likelihood_file
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import provenance
@@ -33,9 +36,6 @@ from benchmark.runtime.device import device_name
 from benchmark.runtime.log import CHECKPOINT
 from benchmark.training.loop import Row, Validation, fit
 from benchmark.training.settings import Training
-
-TEST_NOISE, VALIDATION_NOISE = 0, 1
-"""Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
 
 PICTURES = 36
 """Images that are followed from noise to data."""
@@ -236,43 +236,22 @@ def evaluate(
     }
     with Checkpoint(folder / f"evaluate{CHECKPOINT}", key) as checkpoint:
         devices = checkpoint.visit(device_name(device))
-        evaluated = _evaluated(run, fitted, settings, data, checkpoint)
+        chosen = {
+            name: settings[name] for name in EvaluationSettings.model_fields & settings.keys()
+        }
+        given = EvaluationSettings(**chosen)
+        evaluated = evaluated_on_test_rows(run, fitted, given, checkpoint)
         stored = read_json(folder / "model.json")
-        protocol = _protocol(fitted, stored["weights"], settings, description)
+        stated = protocol(fitted, stored["weights"], given, description)
         made_by = _provenance(numbers, settings, devices)
         _write_rows(folder / "samples.npy", evaluated.samples.values)
         _write_rows(folder / "log_prob.npy", evaluated.log_prob(description.rows["test"]))
-        likelihood_file(evaluated, protocol, made_by).save(folder / "likelihood.json")
+        likelihood_file(evaluated, stated, made_by).save(folder / "likelihood.json")
         precision = stored["training"]["precision"]
-        clocked = {**protocol, "clock": CLOCK, "training_precision": precision}
+        clocked = {**stated, "clock": CLOCK, "training_precision": precision}
         trained = _trained(stored)
         cost_file(evaluated, trained, clocked, made_by).save(folder / "cost.json")
         checkpoint.remove()
-
-
-def _evaluated(
-    run: Run, fitted: Model, settings: dict[str, Any], data: str | Path, checkpoint: Checkpoint
-) -> Evaluated:
-    device, chunk = next(fitted.buffers()).device, settings["chunk"]
-    x, reason = HeldOut(data, "test", TEST_NOISE, device), fitted.method.likelihood_gap()
-    passes = _likelihoods(fitted, data, settings, checkpoint) if reason is None else []
-    part = checkpoint.part("samples")
-    samples = evaluation.sample(fitted, settings["samples"], chunk, run.seed, part)
-    tight, few = None, x[: settings["tight_rows"]]
-    if passes and passes[0].nfe:
-        part, tolerance = checkpoint.part("tight likelihood"), fitted.tolerance.tightened(10.0)
-        tight = evaluation.log_prob(fitted, few, chunk, tolerance, part)
-    diagnosed = x[:chunk].to(torch.get_default_dtype())
-    return Evaluated(
-        passes=passes,
-        tight=tight,
-        samples=samples,
-        parameters=model.parameters(fitted),
-        diagnostics=fitted.method.diagnostics(fitted.coordinates(diagnosed)),
-        diagnosed=len(diagnosed),
-        interruptions=checkpoint.interruptions,
-        reason=reason,
-    )
 
 
 def _trained(stored: dict[str, Any]) -> Trained:
@@ -280,41 +259,6 @@ def _trained(stored: dict[str, Any]) -> Trained:
     names = ("steps", "seconds", "peak_memory", "interruptions")
     training = {name: stored["training"][name] for name in names}
     return Trained(**training, provenance=stored["provenance"])
-
-
-def _likelihoods(
-    fitted: Model, data: str | Path, settings: dict[str, Any], checkpoint: Checkpoint
-) -> list[Measured]:
-    """Those of the test rows, pass by pass: each with other noise and other probes."""
-    found, device = [], next(fitted.buffers()).device
-    for number in range(_passes(settings, dataset.describe(data))):
-        x = HeldOut(data, "test", [TEST_NOISE, number] if number else TEST_NOISE, device)
-        part = checkpoint.part(f"likelihood, pass {number + 1}" if number else "likelihood")
-        chunk, probes = settings["chunk"], evaluation.PROBES + number
-        found.append(evaluation.log_prob(fitted, x, chunk, fitted.tolerance, part, probes))
-    return found
-
-
-def _passes(settings: dict[str, Any], description: Description) -> int:
-    """Of dequantisation; rows that are real numbers are taken as they are, once."""
-    return settings.get("passes", 1) if description.levels is not None else 1
-
-
-def _protocol(
-    fitted: Model, weights: str, settings: dict[str, Any], description: Description
-) -> dict[str, Any]:
-    passes = _passes(settings, description)
-    plural = "es" if passes > 1 else ""
-    noise = f"uniform, seed {TEST_NOISE}, {passes} pass{plural}"
-    return {
-        **fitted.method.protocol(fitted.tolerance),
-        "trained": fitted.method.trained,
-        "chunk": settings["chunk"],
-        "weights": weights,
-        "rows": description.rows["test"],
-        "data": description.hash,
-        **({"dequantisation": noise} if description.levels is not None else {}),
-    }
 
 
 def backward(
