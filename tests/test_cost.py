@@ -5,9 +5,10 @@ import pytest
 
 from benchmark.files import write_json
 from benchmark.measure.cost import Cost
-from benchmark.measure.evaluated import Evaluated, Trained, cost_file, likelihood_file
+from benchmark.measure.evaluated import Evaluated
 from benchmark.measure.evaluation import Measured
 from benchmark.measure.measurement import Subject, measure
+from benchmark.measure.raw_files import Trained, cost_file, likelihood_file
 from benchmark.records import records
 from benchmark.records.run import Run
 

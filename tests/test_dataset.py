@@ -13,6 +13,7 @@ from benchmark.data.dataset import Dataset, Description, Splits
 from benchmark.data.digits import DigitImages, Digits
 from benchmark.data.prepare import prepare
 from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
+from benchmark.files import read_json, write_json
 
 
 class Pixels(Dataset):
@@ -61,6 +62,17 @@ def test_what_is_written_is_read(tmp_path, kind, splits):
         assert rows.dtype == getattr(splits, name).dtype
         assert np.array_equal(rows, getattr(splits, name))
     assert dataset.true_log_prob(folder, "test").tolist() == [1.5, -math.inf]
+
+
+def test_the_digest_of_the_code_that_made_the_rows_is_stated_and_not_in_their_hash(tmp_path):
+    without = described(tmp_path / "data", Points, points())
+    dataset.write(tmp_path / "data", Points, points(), {}, source="d16e57")
+    found = dataset.describe(tmp_path / "data")
+    assert (without.source, found.source) == (None, "d16e57") and found.hash == without.hash
+    stored = read_json(tmp_path / "data" / "data.json")
+    del stored["source"]  # as folders of earlier versions have it
+    write_json(tmp_path / "data" / "data.json", stored)
+    assert dataset.describe(tmp_path / "data") == without
 
 
 def test_rows_of_the_base_lie_beside_those_of_the_data(tmp_path):

@@ -128,6 +128,9 @@ def test_records_say_how_the_images_were_drawn_and_compared(here):
     assert protocol["extractor"].startswith("digits_cnn ") and protocol["resize"] == "none"
     assert protocol["reference"].startswith("1197 training images, ")
     assert protocol["noise"] == "by seed and number of a chunk of 30"
+    made_by = found["fd_digits_cnn"]["provenance"]
+    assert (made_by["source"], made_by["config"], made_by["threads"]) == ("d16e57", "0123", 1)
+    assert made_by["package"]["package"] == "benchmark" and made_by["device"]
     assert found["kd_digits_cnn"]["n"] == 100 and found["kd_digits_cnn"]["standard_error"] > 0
     assert found["nfe_images"]["value"] == 0  # no ODE is solved
     assert curve[0] == "tolerance,nfe,distance,kernel_distance"

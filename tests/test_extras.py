@@ -1,5 +1,6 @@
 """The optional methods as README gives them: checked, trained and measured for real, if briefly."""
 
+import contextlib
 import copy
 import re
 
@@ -7,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from benchmark.suite.config import ConfigError
 
 from benchmark import model
 from benchmark.data.prepare import prepare
 from benchmark.jobs import steps
-from benchmark.measure import metrics
+from benchmark.measure.cost import Cost
+from benchmark.measure.measurement import Subject, measure
+from benchmark.measure.nll import NLL
 from benchmark.records import records
 from benchmark.report import tables
 from benchmark.source import ROOT
 from benchmark.suite import config
-from benchmark.suite.config import ConfigError
 
 CPU = torch.device("cpu")
 
@@ -47,26 +50,32 @@ def suite(methods, **datasets):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The suite, the folder of its data set, and the folder of each method's run."""
+    """The suite, and the folder of its data set, in which are those of the methods."""
     torch.set_default_dtype(torch.float32)
-    found, folder = suite(EXTRAS), tmp_path_factory.mktemp("extras")
-    prepare(found.datasets["eight_gaussians"], folder, folder / "data")
-    for run in found.runs:
-        place = folder / run.method
-        place.mkdir()
-        fit = {**found.validation, "config": found.train_hash(run)}
-        steps.train(run, found.numbers(run), fit, folder / "data", place, CPU)
-        settings = {**found.measured(), "config": found.run_hash(run)}
-        steps.evaluate(run, found.numbers(run), settings, folder / "data", place, CPU)
-        metrics.write_nll(run, folder / "data", place)
-    return found, folder
+    found, place = suite(EXTRAS), tmp_path_factory.mktemp("extras")
+    with contextlib.chdir(place):
+        for run in found.runs:
+            run.folder.mkdir(parents=True)
+            prepare(found.datasets["eight_gaussians"], place, run.data)
+            fit_and_measure(found, run)
+    return found, place / "results/toy/eight_gaussians"
+
+
+def fit_and_measure(found, run):
+    fit = {**found.validation, "config": found.train_hash(run), "source": "digest"}
+    steps.train(run, found.numbers(run), fit, run.data, run.folder, CPU)
+    settings = {**found.measured(), "config": found.run_hash(run), "source": "digest"}
+    steps.evaluate(run, found.numbers(run), settings, run.data, run.folder, CPU)
+    for measurement in (NLL(), Cost()):
+        name = type(measurement).__name__.lower()
+        measure(measurement, Subject(name, run, "digest", "hash"))
 
 
 def read(folder):
     return {
         record["metric"]: record
         for name in ("nll", "cost")
-        for record in records.read(folder / f"{name}.json")
+        for record in records.read(folder / f"seed0/measurements/{name}.json")
     }
 
 
@@ -88,10 +97,13 @@ def test_a_short_training_beats_the_best_gaussian(measured, name):
 @pytest.mark.parametrize("name", EXTRAS)
 def test_the_restored_fit_has_the_densities_that_were_written(measured, name, single_precision):
     found, folder = measured
-    restored, x = model.load(folder / name), torch.from_numpy(np.load(folder / "data/test.npy"))
+    restored, x = (
+        model.load(folder / name / "seed0"),
+        torch.from_numpy(np.load(folder / "data/test.npy")),
+    )
     chunks = x.split(found.evaluation["chunk"])  # an adaptive solver's steps are those of a chunk
     values = torch.cat([restored.log_prob(chunk) for chunk in chunks])
-    np.testing.assert_array_equal(values.numpy(), np.load(folder / name / "log_prob.npy"))
+    np.testing.assert_array_equal(values.numpy(), np.load(folder / name / "seed0/log_prob.npy"))
 
 
 def test_numbers_that_do_not_exist_have_their_reason_in_words(measured):
@@ -100,13 +112,15 @@ def test_numbers_that_do_not_exist_have_their_reason_in_words(measured):
     for name in ("solver_error", "nfe_likelihood", "nfe_sampling"):
         assert flow[name]["value"] is not None
         assert (spline[name]["value"], spline[name]["reason"]) == (None, reason)
-    for name in ("training_seconds", "seconds_per_step", "parameters"):
+    for name in ("training_seconds", "step_time", "parameters"):
         assert flow[name]["value"] > 0 and spline[name]["value"] > 0
 
 
 def test_a_discrete_flow_is_neither_ranked_with_flows_nor_taken_for_a_reference(measured):
     found, folder = measured
-    files = [folder / name / f"{kind}.json" for name in EXTRAS for kind in ("nll", "cost")]
+    kinds = ("nll", "cost")
+    places = [folder / name / "seed0/measurements" for name in EXTRAS]
+    files = [place / f"{kind}.json" for place in places for kind in kinds]
     frame = tables.metrics(files, {})
     assert not frame.control.any()
     table = tables.nll_table(frame, found.methods, {"eight_gaussians": "Eight"}, {})

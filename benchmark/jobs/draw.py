@@ -9,9 +9,8 @@ import torch
 from benchmark import model
 from benchmark.data import dataset
 from benchmark.files import atomic
-from benchmark.jobs.evaluate import TEST_NOISE
 from benchmark.measure import evaluation
-from benchmark.measure.evaluation import HeldOut
+from benchmark.measure.evaluation import TEST_NOISE, HeldOut
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records.run import Run

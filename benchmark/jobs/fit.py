@@ -10,7 +10,7 @@ from benchmark.data import dataset
 from benchmark.data.dataset import Description
 from benchmark.flow import Method
 from benchmark.measure import evaluation
-from benchmark.measure.evaluation import HeldOut
+from benchmark.measure.evaluation import VALIDATION_NOISE, HeldOut
 from benchmark.model import Model
 from benchmark.names import module_of
 from benchmark.ode import Tolerance
@@ -21,9 +21,6 @@ from benchmark.runtime.checkpoint import Part
 from benchmark.suite.hyperparameters import Hyperparameters
 from benchmark.training.loop import Row, Validation, fit
 from benchmark.training.settings import Training
-
-VALIDATION_NOISE = 1
-"""Seed of the noise that dequantises validation rows: the same for every method and seed."""
 
 
 @dataclass(frozen=True)

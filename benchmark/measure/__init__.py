@@ -1,1 +1,1 @@
-"""What is measured on a fitted method."""
+"""Measurements of fitted methods, each from the files of a run."""

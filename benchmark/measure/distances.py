@@ -58,7 +58,7 @@ class Distances(Measurement):
         with Checkpoint(subject.file("checkpoint"), self._key(subject, features)) as checkpoint:
             assert subject.device is not None
             devices = checkpoint.visit(device_name(subject.device))
-            made_by = subject.provenance(device=devices, threads=torch.get_num_threads())
+            made_by = subject.provenance(self, device=devices, threads=torch.get_num_threads())
             for size in self.features.tolerances:
                 fitted = model.load(subject.run.folder, Tolerance(size, size)).to(subject.device)
                 part = checkpoint.part(f"samples at tolerance {size:g}")

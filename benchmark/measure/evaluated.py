@@ -1,16 +1,25 @@
-"""Results of evaluating a fit, and the files that state them: likelihoods and costs."""
+"""The evaluation of a fit: log-densities of the test rows, samples and diagnostics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from benchmark.measure.evaluation import Measured, averaged
-from benchmark.records.cost_file import CostFile
-from benchmark.records.likelihood_file import LikelihoodFile
+from benchmark import model
+from benchmark.data import dataset
+from benchmark.data.dataset import Description
+from benchmark.measure import evaluation
+from benchmark.measure.evaluation import TEST_NOISE, HeldOut, Measured, averaged
+from benchmark.measure.evaluation_settings import EvaluationSettings
+from benchmark.model import Model
+from benchmark.records.run import Run
+from benchmark.runtime.checkpoint import Checkpoint
 
-UNTRAINED = "closed form: nothing is trained"
+TIGHTENING = 10.0
+"""Factor between the tolerance of a likelihood and that at which its error is measured."""
 
 
 @dataclass(frozen=True)
@@ -37,84 +46,76 @@ class Evaluated:
         return averaged(self.passes).values if self.passes else np.full(rows, np.nan)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What training a fit took; ``seconds`` is ``None`` where nothing was trained.
+def evaluate(
+    run: Run, fitted: Model, settings: EvaluationSettings, checkpoint: Checkpoint
+) -> Evaluated:
+    """Evaluate a fit on the test rows of its data set, on the device it lies on.
 
-    ``peak_memory`` is in MiB; ``interruptions`` are those of the training.
+    Solves at the tolerance of ``fitted``. Chunks that are in ``checkpoint`` are not solved again.
+    Raises ``Interrupted`` on a request to stop.
     """
-
-    steps: int
-    seconds: float | None
-    peak_memory: float | None
-    interruptions: int
-    provenance: Mapping[str, Any]
-
-
-def likelihood_file(
-    evaluated: Evaluated, protocol: dict[str, Any], provenance: dict[str, Any]
-) -> LikelihoodFile:
-    """The content of ``likelihood.json``; without NFE where no ODE was solved."""
-    stated: dict[str, Any] = {
-        "reason": evaluated.reason,
-        "protocol": protocol,
-        "provenance": provenance,
-    }
-    if evaluated.tight is None:
-        return LikelihoodFile(nfe=None, **stated)
-    likelihood = averaged(evaluated.passes)
-    tight, loose = evaluated.tight.values, evaluated.passes[0].values
-    return LikelihoodFile(
-        nfe=likelihood.nfe,
-        nodes=likelihood.nodes,
-        probe_error=likelihood.probe_error,
-        tight_log_prob=_finite(tight),
-        loose_log_prob=_finite(loose[: len(tight)]),
-        **stated,
+    x = HeldOut(run.data, "test", TEST_NOISE, _device(fitted))
+    reason, part = fitted.method.likelihood_gap(), checkpoint.part("samples")
+    passes = _passes(run, fitted, settings, checkpoint) if reason is None else []
+    samples = evaluation.sample(fitted, settings.samples, settings.chunk, run.seed, part)
+    solved = bool(passes and passes[0].nfe)  # by an ODE, whose tolerance matters
+    tight = _tight(fitted, x[: settings.tight_rows], settings, checkpoint) if solved else None
+    diagnosed = x[: settings.chunk].to(torch.get_default_dtype())
+    return Evaluated(
+        passes=passes,
+        tight=tight,
+        samples=samples,
+        parameters=model.parameters(fitted),
+        diagnostics=fitted.method.diagnostics(fitted.coordinates(diagnosed)),
+        diagnosed=len(diagnosed),
+        interruptions=checkpoint.interruptions,
+        reason=reason,
     )
 
 
-def cost_file(
-    evaluated: Evaluated, trained: Trained, protocol: dict[str, Any], provenance: dict[str, Any]
-) -> CostFile:
-    """The content of ``cost.json``. ``protocol`` says how the clocks ran, too."""
-    samples, likelihood = evaluated.samples, evaluated.passes
-    rows = len(likelihood[0].values) if likelihood else 0
-    n = {"sampling_seconds": len(samples.values), "samples_per_second": len(samples.values)}
-    return CostFile(
-        training_seconds=trained.seconds,
-        seconds_per_step=None if trained.seconds is None else trained.seconds / trained.steps,
-        peak_memory=trained.peak_memory,
-        training_interruptions=trained.interruptions,
-        parameters=evaluated.parameters or None,
-        likelihood_seconds=averaged(likelihood).seconds if likelihood else None,
-        sampling_seconds=samples.seconds,
-        nfe_sampling=samples.nfe or None,
-        samples_per_second=len(samples.values) / samples.seconds,
-        evaluation_interruptions=evaluated.interruptions,
-        diagnostics=dict(evaluated.diagnostics),
-        n={**n, "likelihood_seconds": rows, "diagnostics": evaluated.diagnosed},
-        reasons=_reasons(evaluated, trained, f"solver {protocol['solver']}"),
-        protocol=protocol,
-        provenance=provenance,
-        training_provenance=dict(trained.provenance),
-    )
-
-
-def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, str]:
-    """Cost -> why it has no value."""
-    missing = {
-        **dict.fromkeys(["training_seconds", "seconds_per_step"], trained.seconds is None),
-        "parameters": not evaluated.parameters,
+def protocol(
+    fitted: Model, weights: str, settings: EvaluationSettings, data: Description
+) -> dict[str, Any]:
+    """How log-densities and samples are computed; ``weights`` says which weights the fit has."""
+    passes = _number_of_passes(settings, data)
+    noise = f"uniform, seed {TEST_NOISE}, {passes} pass{'es' if passes > 1 else ''}"
+    return {
+        **fitted.method.protocol(fitted.tolerance),
+        "trained": fitted.method.trained,
+        "chunk": settings.chunk,
+        "weights": weights,
+        "rows": data.rows["test"],
+        "data": data.hash,
+        **({"dequantisation": noise} if data.levels is not None else {}),
     }
-    reasons = {name: UNTRAINED for name, is_missing in missing.items() if is_missing}
-    if not evaluated.samples.nfe:
-        reasons["nfe_sampling"] = f"no ODE is solved, {solver}"
-    if evaluated.reason is not None:
-        reasons["likelihood_seconds"] = evaluated.reason
-    return reasons
 
 
-def _finite(values: np.ndarray) -> list[float | None]:
-    """Values for JSON, which has no NaN: ``None`` where they are not finite."""
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+def _passes(
+    run: Run, fitted: Model, settings: EvaluationSettings, checkpoint: Checkpoint
+) -> list[Measured]:
+    """Log-densities of the test rows, pass by pass: each with other noise and other probes."""
+    passes = []
+    for number in range(_number_of_passes(settings, dataset.describe(run.data))):
+        seed = [TEST_NOISE, number] if number else TEST_NOISE
+        x = HeldOut(run.data, "test", seed, _device(fitted))
+        part = checkpoint.part(f"likelihood, pass {number + 1}" if number else "likelihood")
+        chunk, probes = settings.chunk, evaluation.PROBES + number
+        passes.append(evaluation.log_prob(fitted, x, chunk, fitted.tolerance, part, probes))
+    return passes
+
+
+def _tight(
+    fitted: Model, x: Tensor, settings: EvaluationSettings, checkpoint: Checkpoint
+) -> Measured:
+    """Log-densities of the rows ``x`` at the tighter tolerance."""
+    part, tolerance = checkpoint.part("tight likelihood"), fitted.tolerance.tightened(TIGHTENING)
+    return evaluation.log_prob(fitted, x, settings.chunk, tolerance, part)
+
+
+def _number_of_passes(settings: EvaluationSettings, data: Description) -> int:
+    """Passes of dequantisation: one for rows that are real numbers, which are taken as they are."""
+    return settings.passes if data.levels is not None else 1
+
+
+def _device(fitted: Model) -> torch.device:
+    return next(fitted.buffers()).device

@@ -25,14 +25,14 @@ from scipy.linalg import cholesky, eigh, eigvalsh
 from benchmark.files import atomic
 
 COMPARED = ("extractor", "resize")
-"""What two sets of features must have in common, or their distance means nothing."""
+"""The keys in which two sets of features must agree, or their distance means nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
     """Mean ``[d]`` and covariance ``[d, d]`` (of ``n - 1``) of ``n`` feature vectors, float64.
 
-    ``key`` says what they are of: ``extractor``, ``resize``, ``data`` (the hash of the images) and
+    ``key`` says of what: ``extractor``, ``resize``, ``data`` (the hash of the images) and
     ``samples``, their number.
     """
 
@@ -54,7 +54,7 @@ class Statistics:
 
     @classmethod
     def load(cls, path: str | Path) -> "Statistics":
-        """What ``save`` wrote; ValueError for another npz file."""
+        """The statistics that ``save`` wrote; ValueError for another npz file."""
         with np.load(path) as stored:
             if set(stored) != {"mean", "covariance", "key"}:
                 raise ValueError(
@@ -66,7 +66,7 @@ class Statistics:
 
 @dataclass(eq=False)
 class Moments:
-    """Number, mean ``[d]`` and scatter ``[d, d]`` of feature vectors that come chunk by chunk.
+    """Running number, mean ``[d]`` and scatter ``[d, d]`` of feature vectors, over chunks.
 
     The scatter is the sum of squares and products about the mean, float64.
     """
@@ -78,7 +78,7 @@ class Moments:
     def add(self, chunk: np.ndarray) -> None:
         """Take in features ``[m, d]``, merged pairwise (Chan, Golub and LeVeque, 1983).
 
-        That loses nothing to a large mean. Raises ``ValueError`` for rows of another length, and
+        A large mean costs no precision. Raises ``ValueError`` for rows of another length, and for
         values that are not finite.
         """
         x = _features(chunk, len(self.mean) if self.n else chunk.shape[-1])
@@ -92,14 +92,14 @@ class Moments:
         self.mean = self.mean + shift * (len(x) / self.n)
 
     def statistics(self, key: Mapping[str, str]) -> Statistics:
-        """What came so far, as statistics; ValueError for fewer than two rows."""
+        """Statistics of the rows so far; ValueError for fewer than two."""
         if self.n < 2:
             raise ValueError(f"Statistics need at least two feature vectors; found {self.n}.")
         return Statistics(self.mean, self.scatter / (self.n - 1), {**key, "samples": self.n})
 
 
 class KernelDistance(NamedTuple):
-    """KID, the standard error of it, and of how many ``subsets`` it is the mean."""
+    """KID, its standard error, and the number of ``subsets`` over which it is the mean."""
 
     value: float
     standard_error: float

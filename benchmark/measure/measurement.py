@@ -50,9 +50,10 @@ class Subject:
         """A file of this measurement: ``json`` has its records, see ``Measurement.writes``."""
         return self.run.measurement(self.measurement, suffix)
 
-    def provenance(self, **more: Any) -> dict[str, Any]:
-        """The provenance of numbers that are computed now."""
-        return provenance.of(self.source, self.config, **more)
+    def provenance(self, measurement: Measurement, **more: Any) -> dict[str, Any]:
+        """The provenance of numbers that ``measurement`` computes now; see ``provenance.of``."""
+        package = provenance.package_of(type(measurement).__module__)
+        return provenance.of(self.source, self.config, package=package, **more)
 
     def derived(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """The provenance of numbers that come from a file with a provenance of its own."""
@@ -81,6 +82,5 @@ class Measurement(abc.ABC):
 def measure(measurement: Measurement, subject: Subject) -> None:
     """Write the records of a measurement of one run, ``<run>/measurements/<name>.json``."""
     readings = list(measurement.take(subject))
-    package = provenance.package_of(type(measurement).__module__)
-    source = Source(subject.measurement, measurement.compared, subject.provenance(package=package))
+    source = Source(subject.measurement, measurement.compared, subject.provenance(measurement))
     records.write(subject.file("json"), subject.run, source, readings)

@@ -141,7 +141,9 @@ def write_reference(subject: Subject, settings: FeatureSettings, entry: dict[str
         test = _test_images(subject, entry)
         compared = draw.permutation(len(test.images))[: settings.samples]
         floor = _floor(reference, test, compared, chunk, checkpoint.part("floor"))
-        made_by = subject.provenance(device=devices, threads=torch.get_num_threads())
+        made_by = provenance.of(
+            subject.source, subject.config, device=devices, threads=torch.get_num_threads()
+        )
         reference.save(run)
         records.write(run.floor, run, Source(subject.measurement, COMPARED, made_by), [floor])
         checkpoint.remove()

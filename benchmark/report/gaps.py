@@ -8,9 +8,7 @@ from benchmark.files import read_json
 from benchmark.records import records
 from benchmark.records.run import Run, features_folder
 from benchmark.report.asked import Suite
-
-FAILURE = ".failure.json"
-"""Suffix, in place of the log's, of the file with the reason for which a job failed."""
+from benchmark.runtime.log import FAILURE
 
 DRAWN = {
     "density.npz": ("density", "its density was not evaluated"),

@@ -1,0 +1,97 @@
+"""The files ``likelihood.json`` and ``cost.json`` of a fit, from the results of evaluating it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.measure.evaluated import Evaluated
+from benchmark.measure.evaluation import averaged
+from benchmark.records.cost_file import CostFile
+from benchmark.records.likelihood_file import LikelihoodFile
+
+UNTRAINED = "closed form: nothing is trained"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training a fit took; ``seconds`` is ``None`` where nothing was trained.
+
+    ``peak_memory`` is in MiB; ``interruptions`` are those of the training.
+    """
+
+    steps: int
+    seconds: float | None
+    peak_memory: float | None
+    interruptions: int
+    provenance: Mapping[str, Any]
+
+
+def likelihood_file(
+    evaluated: Evaluated, protocol: dict[str, Any], provenance: dict[str, Any]
+) -> LikelihoodFile:
+    """The content of ``likelihood.json``; without NFE where no ODE was solved."""
+    stated: dict[str, Any] = {
+        "reason": evaluated.reason,
+        "protocol": protocol,
+        "provenance": provenance,
+    }
+    if evaluated.tight is None:
+        return LikelihoodFile(nfe=None, **stated)
+    likelihood = averaged(evaluated.passes)
+    tight, loose = evaluated.tight.values, evaluated.passes[0].values
+    return LikelihoodFile(
+        nfe=likelihood.nfe,
+        nodes=likelihood.nodes,
+        probe_error=likelihood.probe_error,
+        tight_log_prob=_finite(tight),
+        loose_log_prob=_finite(loose[: len(tight)]),
+        **stated,
+    )
+
+
+def cost_file(
+    evaluated: Evaluated, trained: Trained, protocol: dict[str, Any], provenance: dict[str, Any]
+) -> CostFile:
+    """The content of ``cost.json``. ``protocol`` says how the clocks ran, too."""
+    samples, likelihood = evaluated.samples, evaluated.passes
+    rows = len(likelihood[0].values) if likelihood else 0
+    n = {"sampling_seconds": len(samples.values), "samples_per_second": len(samples.values)}
+    return CostFile(
+        training_seconds=trained.seconds,
+        seconds_per_step=None if trained.seconds is None else trained.seconds / trained.steps,
+        peak_memory=trained.peak_memory,
+        training_interruptions=trained.interruptions,
+        parameters=evaluated.parameters or None,
+        likelihood_seconds=averaged(likelihood).seconds if likelihood else None,
+        sampling_seconds=samples.seconds,
+        nfe_sampling=samples.nfe or None,
+        samples_per_second=len(samples.values) / samples.seconds,
+        evaluation_interruptions=evaluated.interruptions,
+        diagnostics=dict(evaluated.diagnostics),
+        n={**n, "likelihood_seconds": rows, "diagnostics": evaluated.diagnosed},
+        reasons=_reasons(evaluated, trained, f"solver {protocol['solver']}"),
+        protocol=protocol,
+        provenance=provenance,
+        training_provenance=dict(trained.provenance),
+    )
+
+
+def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, str]:
+    """Cost -> why it has no value."""
+    missing = {
+        **dict.fromkeys(["training_seconds", "seconds_per_step"], trained.seconds is None),
+        "parameters": not evaluated.parameters,
+    }
+    reasons = {name: UNTRAINED for name, is_missing in missing.items() if is_missing}
+    if not evaluated.samples.nfe:
+        reasons["nfe_sampling"] = f"no ODE is solved, {solver}"
+    if evaluated.reason is not None:
+        reasons["likelihood_seconds"] = evaluated.reason
+    return reasons
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    """Values for JSON, which has no NaN: ``None`` where they are not finite."""
+    return [value if np.isfinite(value) else None for value in values.tolist()]
