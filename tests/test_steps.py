@@ -1,7 +1,5 @@
 """Steps of a run, files in and files out, on a flow whose densities are known."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -157,9 +155,9 @@ class Between(Flow):
         return 0 * self.speed.sum()
 
 
-TRAINING = asdict(
-    plan(2, 4, 1.0, schedule="constant", clip=None, ema=0.0, coordinates="standardised")
-)
+TRAINING = plan(
+    2, 4, 1.0, schedule="constant", clip=None, ema=0.0, coordinates="standardised"
+).model_dump()
 RUN = Run("toy", "points", "between", 0)
 
 
