@@ -361,7 +361,7 @@ def test_sbatch_that_fails_for_a_while_is_tried_again(workflow, tmp_path):
     workflow.environment["PATH"] = f"{fake.parent}:{os.environ['PATH']}"
     workflow.start(counts="a,b").done()
     assert (tmp_path / "tries").read_text() == "x\n" * 3
-    assert "SLURM does not take count now" in workflow.told
+    assert "SLURM does not accept count now" in workflow.told
     assert len(workflow.submitted()) == 1
 
 

@@ -19,10 +19,10 @@ import psutil
 import pytest
 import submitit
 from counting import PATIENCE, SNAKEFILE, Workflow, until, went_on
-from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, Left, parameters
+from snakemake_executor_plugin_submitit import Executor, ExecutorSettings, LeftoverJob, parameters
 from snakemake_executor_plugin_submitit.job import SnakemakeJob
 from snakemake_executor_plugin_submitit.machine import Machine, Share, this_machine
-from snakemake_executor_plugin_submitit.slurm import Seen
+from snakemake_executor_plugin_submitit.slurm import JobStatus
 from snakemake_interface_common.exceptions import WorkflowError
 
 from benchmark.source import ROOT
@@ -125,7 +125,8 @@ def listed_resources() -> dict[str, str]:
 
 
 def test_the_readme_lists_the_resources_that_there_are():
-    known = parameters.OPTIONS | parameters.OURS | parameters.RENAMED.keys()
+    known = parameters.SUBMITIT_RESOURCES | parameters.PLUGIN_RESOURCES
+    known |= parameters.RENAMED_RESOURCES.keys()
     assert listed_resources().keys() == known | {
         "threads",
         "cpus_per_task",
@@ -281,17 +282,17 @@ def test_what_slurm_still_has_is_known_by_its_place_in_the_array(tmp_path, monke
         if token in ("array", "failed long ago"):
             os.utime(tmp_path / token, (0, 0))
     queue = {
-        "1": Seen("COMPLETING", "None", "single"),
-        "2_0": Seen("COMPLETED", "None", "array"),
-        "2_1": Seen("PENDING", "Priority", "array"),
-        "3": Seen("RUNNING", "None", "of another folder"),
+        "1": JobStatus("COMPLETING", "None", "single"),
+        "2_0": JobStatus("COMPLETED", "None", "array"),
+        "2_1": JobStatus("PENDING", "Priority", "array"),
+        "3": JobStatus("RUNNING", "None", "of another folder"),
     }
-    monkeypatch.setattr(Executor, "_asked_until_answered", lambda _: queue)
+    monkeypatch.setattr(Executor, "_queue", lambda _: queue)
     executor = object.__new__(Executor)
     executor.root, executor.settings = tmp_path, ExecutorSettings()
-    assert executor._left_behind() == {
-        "a": Left("1", tmp_path / "single", "a is made from", ending=True),
-        "c": Left("2_1", tmp_path / "array", "c is made from", ending=False),
+    assert executor._leftover_jobs() == {
+        "a": LeftoverJob("1", tmp_path / "single", "a is made from", ending=True),
+        "c": LeftoverJob("2_1", tmp_path / "array", "c is made from", ending=False),
     }
     assert {path.name for path in tmp_path.iterdir()} == {"single", "array", "failed"}
 
@@ -594,7 +595,7 @@ def test_what_sbatch_refuses_for_a_while_or_for_its_length_is_submitted_in_the_e
     (fake.slurm / "refuse").write_text("Unable to contact slurm controller")
     (fake.slurm / "limit").write_text("2")
     fake.start(counts="a,b,c")
-    fake.says("SLURM does not take count now .*Unable to contact slurm controller.*again in 2 s")
+    fake.says("SLURM does not accept count now .*Unable to contact slurm controller.*again in 2 s")
     (fake.slurm / "refuse").unlink()
     fake.done()
     assert fake.made() == set("abc")

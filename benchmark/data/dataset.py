@@ -82,7 +82,7 @@ class Dataset(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def prepare(*args: Any, **numbers: Any) -> Splits:
+    def prepare(*args: Any, **arguments: Any) -> Splits:
         """The rows, from the arguments in config.yaml.
 
         ``source`` is the folder of downloaded files, ``file`` a file of the user's own.

@@ -1,9 +1,9 @@
 """A Snakemake executor that submits jobs through submitit: to SLURM, or as local processes.
 
-See ``workflow/plugin/README.md``. What the executor keeps lies in one folder per submission,
+See ``workflow/plugin/README.md``. The files of the executor are in one folder per submission,
 ``.snakemake/submitit/<rule>-<token>/``: the list of its jobs, submitit's files and the logs. The
-token is also the comment of the SLURM jobs, so that SLURM's queue itself tells which jobs are ours,
-also after Snakemake was killed. The folder goes when all jobs of a submission have succeeded.
+token is also the comment of the SLURM jobs, so that SLURM's queue itself shows which jobs are ours,
+even after Snakemake was killed. The folder is removed when all jobs of a submission have succeeded.
 """
 
 import atexit
@@ -31,7 +31,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError, JobPaths
 
 from . import parameters, slurm
 from .job import SnakemakeJob
-from .machine import ELSEWHERE, NOTHING, Share, this_machine
+from .machine import NO_MACHINE, NO_SHARE, Share, this_machine
 
 common_settings = CommonSettings(
     non_local_exec=True,
@@ -46,14 +46,17 @@ common_settings = CommonSettings(
 
 CLUSTERS = ("slurm", "local", "debug")
 
-SLOWEST = 8
-"""SLURM is asked ever more rarely while nothing changes, down to once in so many intervals."""
+MAX_INTERVAL_FACTOR = 8
+"""Longest time between two queries of SLURM while nothing changes, in intervals of the setting."""
 
-KEPT = 10 * 24 * 3600
-"""Seconds for which the logs of failed jobs are kept."""
+LOG_RETENTION_SECONDS = 10 * 24 * 3600
+"""Time for which the logs of failed jobs are kept."""
 
-LINES = 25
-"""Lines of a failed job's log that are shown."""
+NO_ANSWER = "no answer"
+"""Subject of the warning that SLURM does not answer."""
+
+LOG_TAIL_LINES = 25
+"""Number of lines of a failed job's log that are shown."""
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -72,16 +75,16 @@ class ExecutorSettings(ExecutorSettingsBase):
         120, "Seconds before a job's time limit at which SLURM warns it, so that it saves its work."
     )
     max_timeouts: Optional[int] = _setting(  # noqa: UP045
-        50, "How often a job that reached its time limit goes on in the same SLURM job."
+        50, "How often a job that reached its time limit resumes in the same SLURM job."
     )
     submit_retries: Optional[int] = _setting(  # noqa: UP045
-        10, "How often a submission that fails for a while is tried again, with doubling pauses."
+        10, "How often a submission that fails temporarily is tried again, with doubling pauses."
     )
 
 
 @dataclass
 class Submission:
-    """Jobs of one rule and the same resources: one job, or one job array."""
+    """Jobs of one rule with the same resources: a single job, or a job array."""
 
     name: str
     parameters: dict[str, Any]
@@ -90,16 +93,16 @@ class Submission:
     attempt: int = 0
     due: float = 0.0
     after: set[str] = field(default_factory=set)
-    """SLURM jobs that have to leave the queue first: they write the same files."""
+    """SLURM jobs that have to leave the queue first, because they write the same files."""
 
     @property
     def token(self) -> str:
-        """What marks the submission in SLURM's queue."""
+        """The mark of the submission in SLURM's queue."""
         return self.folder.name
 
 
-class Left(NamedTuple):
-    """A job of an earlier Snakemake that SLURM still has."""
+class LeftoverJob(NamedTuple):
+    """A job of an earlier Snakemake that is still in SLURM's queue."""
 
     id: str
     folder: Path
@@ -108,53 +111,53 @@ class Left(NamedTuple):
 
 
 @dataclass
-class Running:
+class RunningJob:
     """A submitted job: its SLURM id, or its process and share of this machine.
 
-    ``ended`` is when SLURM first said that it had.
+    ``ended`` is the time at which SLURM first reported its end.
     """
 
     id: str
     folder: Path
     handle: Any = None
-    share: Share = NOTHING
+    share: Share = NO_SHARE
     ended: float | None = None
 
     @property
     def paths(self) -> JobPaths:
-        """submitit's files of the job."""
+        """Paths of submitit's files of the job."""
         return JobPaths(self.folder, self.id, 0)
 
     @cached_property
     def result(self) -> str:
-        """The path of its result."""
+        """Path of its result."""
         return str(self.paths.result_pickle)
 
 
 class Executor(RemoteExecutor):
-    """Submits, watches and cancels jobs."""
+    """The executor: submits, watches and cancels jobs."""
 
     ready = False  # Snakemake's polling thread starts before __post_init__
 
     def __post_init__(self) -> None:
         self.settings = self.workflow.executor_settings
         self.root = Path(".snakemake/submitit").absolute()
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningJob] = {}
         self.waiting: list[Submission] = []
-        self.left: dict[str, Left] | None = None
-        self.seen: dict[str, slurm.Seen] = {}
-        self.told: set[str] = set()
+        self.leftovers: dict[str, LeftoverJob] | None = None
+        self.statuses: dict[str, slurm.JobStatus] = {}
+        self.warned: set[str] = set()
         self.in_flight: set[str] = set()
-        self.asked, self.pause = -math.inf, self._interval
+        self.asked_at, self.pause = -math.inf, self._interval
         self.submitting = threading.RLock()  # by Snakemake's scheduler, and by its polling thread
         self._check()
-        self.machine = this_machine() if self.settings.cluster == "local" else ELSEWHERE
-        # Not part of an allocation in which Snakemake itself may run.
+        self.machine = this_machine() if self.settings.cluster == "local" else NO_MACHINE
+        # Jobs must not join an allocation in which Snakemake itself may run.
         if "SLURM_JOB_ID" in os.environ:
             for name in [name for name in os.environ if name.startswith("SLURM_")]:
                 if name != "SLURM_CONF":
                     del os.environ[name]
-        atexit.register(self._cancel)  # a second Ctrl-C interrupts Snakemake's own cleaning up
+        atexit.register(self._cancel)  # a second Ctrl-C interrupts Snakemake's own cleanup
         self.ready = True
 
     def _check(self) -> None:
@@ -185,18 +188,18 @@ class Executor(RemoteExecutor):
         self.run_jobs([job])
 
     def run_jobs(self, jobs: list[Any]) -> None:
-        """Submit jobs, those of one rule with the same resources as one array."""
+        """Submit jobs; those of one rule with the same resources become one array."""
         groups: dict[str, Submission] = {}
         for job in jobs:
             self.run_job_pre(job)
-            left = self._left_of(job)
-            if left is not None and self._attach(job, left):
+            leftover = self._leftover_of(job)
+            if leftover is not None and self._attach(job, leftover):
                 continue
             wanted = self._parameters(job)
             key = job.name + repr(wanted) if self.is_slurm else str(job.jobid)
             submission = groups.setdefault(key, self._submission(job.name, [], wanted))
             submission.jobs.append(job)
-            submission.after |= set() if left is None else {left.id}
+            submission.after |= set() if leftover is None else {leftover.id}
         for submission in groups.values():
             self._submit_or_wait(submission)
 
@@ -209,7 +212,7 @@ class Executor(RemoteExecutor):
         return Submission(name, wanted, jobs, self.root / f"{name}-{uuid.uuid4().hex[:12]}")
 
     def _submit_or_wait(self, submission: Submission) -> None:
-        """Submit now, or later if it is not due, or if this machine has no room for it."""
+        """Submit now, or later if it is not due or this machine has no free share for it."""
         with self.submitting:
             share = self._share(submission.jobs[0])
             if share is not None and self._is_due(submission):
@@ -218,20 +221,20 @@ class Executor(RemoteExecutor):
                 self.waiting.append(submission)
 
     def _is_due(self, submission: Submission) -> bool:
-        """Whether its pause is over, and those before it have left the queue."""
-        if submission.after and time.monotonic() - self.asked >= self._interval:
-            self._ask()
-        submission.after &= {job for job, seen in self.seen.items() if seen.alive}
+        """Whether its pause is over, and the jobs it waits for have left the queue."""
+        if submission.after and time.monotonic() - self.asked_at >= self._interval:
+            self._query()
+        submission.after &= {job for job, status in self.statuses.items() if status.alive}
         return not submission.after and submission.due <= time.monotonic()
 
     def _submit(self, submission: Submission, share: Share) -> None:
-        """What fails for a while waits for another attempt, the rest is an error."""
+        """Submit; a temporary failure leads to another attempt, any other to an error."""
         self.in_flight.add(submission.token)
         try:
-            handles = self._handed_over(submission, share)
+            handles = self._submitted(submission, share)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             self.in_flight.discard(submission.token)
-            self._refused(submission, str(error).strip())
+            self._not_submitted(submission, str(error).strip())
             return
         first, last = handles[0].job_id, handles[-1].job_id
         ids = first if first == last else f"{first} to {last}"
@@ -239,16 +242,16 @@ class Executor(RemoteExecutor):
             f"Submitted {len(handles)} of {submission.name} as {ids}, logs in {submission.folder}"
         )
         for job, handle in zip(submission.jobs, handles, strict=True):
-            self._watch(job, Running(handle.job_id, submission.folder, handle, share))
+            self._watch(job, RunningJob(handle.job_id, submission.folder, handle, share))
         self.in_flight.discard(submission.token)
 
     def _share(self, job: Any) -> Share | None:
-        """What a job gets of this machine, nothing elsewhere; ``None`` while it has to wait."""
+        """The share of this machine for a job; ``None`` while it has to wait."""
         others = [running.share for running in list(self.running.values())]
         return self.machine.share(parameters.cpus_of(job), parameters.gpus_of(job), others)
 
-    def _handed_over(self, submission: Submission, share: Share) -> list[Any]:
-        """submitit's jobs of a submission."""
+    def _submitted(self, submission: Submission, share: Share) -> list[Any]:
+        """Submit through submitit; its job objects."""
         folder, work = submission.folder, Path(self.workflow.workdir_init)
         folder.mkdir(parents=True, exist_ok=True)
         jobs = [[_key(job), _made_from(job)] for job in submission.jobs]
@@ -270,22 +273,23 @@ class Executor(RemoteExecutor):
         return handles
 
     def _command(self, job: Any) -> str:
-        # submitit would join local lines with "&&", and lose the job where `sh` is bash.
+        # submitit would join local lines with "&&", and lose the job if `sh` is bash.
         setup = [] if self.is_slurm else parameters.setup_of(job)
         return "\n".join([*setup, self.format_job_exec(job)])
 
-    def _refused(self, submission: Submission, words: str) -> None:
-        jobs, shared = submission.jobs, submission.parameters
+    def _not_submitted(self, submission: Submission, words: str) -> None:
+        jobs, wanted = submission.jobs, submission.parameters
         shutil.rmtree(submission.folder, ignore_errors=True)
         submission.attempt += 1
-        too_many = slurm.TOO_MANY.search(words)
+        too_many = slurm.LIMIT_ERRORS.search(words)
         if too_many and len(jobs) > 1:  # an array beyond the limit would never be accepted
             for part in (jobs[: len(jobs) // 2], jobs[len(jobs) // 2 :]):
-                self._submit_or_wait(self._submission(submission.name, part, shared))
-        elif self._is_worth_another(submission, words):
+                self._submit_or_wait(self._submission(submission.name, part, wanted))
+        elif self._may_retry(submission, words):
             pause = 2.0 ** min(submission.attempt, 8)
             self.logger.warning(
-                f"SLURM does not take {submission.name} now ({words}); again in {pause:.0f} s."
+                f"SLURM does not accept {submission.name} now ({words}); "
+                f"trying again in {pause:.0f} s."
             )
             submission.due = time.monotonic() + pause
             self.waiting.append(submission)
@@ -295,13 +299,13 @@ class Executor(RemoteExecutor):
                     SubmittedJobInfo(job), msg=f"sbatch refused the job: {words}\n"
                 )
 
-    def _is_worth_another(self, submission: Submission, words: str) -> bool:
-        """A limit of submissions may pass as long as jobs of ours end."""
-        too_many, passing = slurm.TOO_MANY.search(words), slurm.TRANSIENT.search(words)
-        counted = submission.attempt <= self.settings.submit_retries
-        return bool(too_many and self.running) or bool((too_many or passing) and counted)
+    def _may_retry(self, submission: Submission, words: str) -> bool:
+        """Whether another attempt may succeed; a submit limit lifts as our own jobs end."""
+        too_many, transient = slurm.LIMIT_ERRORS.search(words), slurm.TRANSIENT_ERRORS.search(words)
+        attempts_left = submission.attempt <= self.settings.submit_retries
+        return bool(too_many and self.running) or bool((too_many or transient) and attempts_left)
 
-    def _watch(self, job: Any, running: Running) -> None:
+    def _watch(self, job: Any, running: RunningJob) -> None:
         self.running[running.id] = running
         self.pause = self._interval
         info = SubmittedJobInfo(job, external_jobid=running.id, aux={"running": running})
@@ -309,53 +313,56 @@ class Executor(RemoteExecutor):
 
     # ------------------------------------------------------------------------------------- attach
 
-    def _left_of(self, job: Any) -> Left | None:
-        """The job as SLURM still has it from a Snakemake that was killed or interrupted."""
-        if self.left is None:
-            self.left = self._left_behind()
-        return self.left.pop(_key(job), None)
+    def _leftover_of(self, job: Any) -> LeftoverJob | None:
+        """The same job in SLURM's queue, from a Snakemake that was killed or interrupted."""
+        if self.leftovers is None:
+            self.leftovers = self._leftover_jobs()
+        return self.leftovers.pop(_key(job), None)
 
-    def _attach(self, job: Any, left: Left) -> bool:
-        """Whether the job that is left is this one; one of other parameters is cancelled."""
-        if left.ending:
-            self.logger.info(f"{job.name}: waiting for the end of {left.id}, which was cancelled.")
-            return False
-        if left.made_from != _made_from(job):
+    def _attach(self, job: Any, leftover: LeftoverJob) -> bool:
+        """Wait for a leftover job if it is the same one; cancel it if its parameters differ."""
+        if leftover.ending:
             self.logger.info(
-                f"{job.name}: {left.id} has other parameters or inputs; cancelling it."
+                f"{job.name}: waiting for the end of {leftover.id}, which was cancelled."
             )
-            with contextlib.suppress(slurm.Silent):
-                slurm.cancel([left.id])
             return False
-        self.logger.info(f"{job.name}: SLURM still has this job as {left.id}; waiting for it.")
-        self._watch(job, Running(left.id, left.folder))
+        if leftover.made_from != _made_from(job):
+            self.logger.info(
+                f"{job.name}: {leftover.id} has other parameters or inputs; cancelling it."
+            )
+            with contextlib.suppress(slurm.NoAnswer):
+                slurm.cancel([leftover.id])
+            return False
+        self.logger.info(f"{job.name}: SLURM still has this job as {leftover.id}; waiting for it.")
+        self._watch(job, RunningJob(leftover.id, leftover.folder))
         return True
 
-    def _left_behind(self) -> dict[str, Left]:
-        """Jobs of earlier Snakemakes in this folder that SLURM still has, by their key.
+    def _leftover_jobs(self) -> dict[str, LeftoverJob]:
+        """Jobs of earlier Snakemakes in this folder that are still in SLURM's queue, by their key.
 
-        What others have left, logs of failed jobs, is removed when it is old.
+        Old files of other jobs, logs of failed ones, are removed.
         """
         folders = {path.parent.name: path.parent for path in self.root.glob("*/jobs.json")}
-        found: dict[str, Left] = {}
-        queue = self._asked_until_answered() if folders and self.is_slurm else {}
-        for number, seen in queue.items():
-            if seen.alive and seen.comment in folders:
-                folder = folders[seen.comment]
+        leftovers: dict[str, LeftoverJob] = {}
+        queue = self._queue() if folders and self.is_slurm else {}
+        for number, status in queue.items():
+            if status.alive and status.comment in folders:
+                folder = folders[status.comment]
                 jobs = json.loads((folder / "jobs.json").read_text())
                 key, made_from = jobs[int(number.partition("_")[2] or 0)]
-                found[key] = Left(number, folder, made_from, seen.state == "COMPLETING")
-        live = {left.folder for left in found.values()}
+                ending = status.state == "COMPLETING"
+                leftovers[key] = LeftoverJob(number, folder, made_from, ending)
+        live = {leftover.folder for leftover in leftovers.values()}
         for folder in folders.values():
-            if folder not in live and time.time() - folder.stat().st_mtime > KEPT:
+            if folder not in live and time.time() - folder.stat().st_mtime > LOG_RETENTION_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
-        return found
+        return leftovers
 
-    def _asked_until_answered(self) -> dict[str, slurm.Seen]:
-        """The queue; without it a job might be submitted twice."""
-        while not self._ask():
+    def _queue(self) -> dict[str, slurm.JobStatus]:
+        """SLURM's queue, waiting for an answer: without it a job might be submitted twice."""
+        while not self._query():
             time.sleep(max(1.0, self._interval))
-        return self.seen
+        return self.statuses
 
     # -------------------------------------------------------------------------------------- watch
 
@@ -364,8 +371,8 @@ class Executor(RemoteExecutor):
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report jobs that have ended; yield those that have not.
 
-        A job has ended when its result is there, which needs no question to SLURM. Only what has
-        none is looked up, with one query for all jobs, ever more rarely while nothing changes.
+        A job has ended when its result file exists, for which SLURM need not be queried. Only jobs
+        without a result are looked up, with one query for all, less often while nothing changes.
         """
         if not self.ready:
             return
@@ -375,23 +382,23 @@ class Executor(RemoteExecutor):
                 self._submit_or_wait(submission)
         tick = min(1.0, max(0.2, self._interval))
         self.next_seconds_between_status_checks = tick + len(active_jobs) / 200
-        there = _files(active_jobs)
-        unfinished = [info for info in active_jobs if not self._finish_if_done(info, there)]
-        fresh = self.is_slurm and bool(unfinished) and self._ask_if_due()
+        files = _files(active_jobs)
+        unfinished = [info for info in active_jobs if not self._finish_if_done(info, files)]
+        fresh = self.is_slurm and bool(unfinished) and self._query_if_due()
         for info in unfinished:
             if not (fresh and self._finish_if_lost(info)):
                 yield info
 
-    def _finish_if_done(self, info: SubmittedJobInfo, there: set[str]) -> bool:
+    def _finish_if_done(self, info: SubmittedJobInfo, files: set[str]) -> bool:
         running = _running(info)
         if self.settings.cluster == "debug":
             failure = running.handle.exception()
             self._finish(info, None if failure is None else str(failure))
-        elif running.result in there:
+        elif running.result in files:
             outcome, value = submitit.core.utils.pickle_load(running.result)
             self._finish(info, None if outcome == "success" else _last_line(value))
         elif self.settings.cluster == "local" and running.handle.done():
-            time.sleep(0.2)  # its result may have come between the two looks
+            time.sleep(0.2)  # its result may have appeared between the two checks
             if os.path.exists(running.result):
                 return self._finish_if_done(info, {running.result})
             self._finish(info, "its process died")
@@ -400,20 +407,20 @@ class Executor(RemoteExecutor):
         return True
 
     def _finish_if_lost(self, info: SubmittedJobInfo) -> bool:
-        """End a job that SLURM has said for some time to have ended, and that left no result."""
+        """Finish a job that SLURM has reported as ended for some time, and that left no result."""
         running, now = _running(info), time.monotonic()
-        seen = self.seen.get(running.id)
-        if seen is not None and seen.alive:
+        status = self.statuses.get(running.id)
+        if status is not None and status.alive:
             running.ended = None
-            if seen.stuck:
-                self._tell(
+            if status.stuck:
+                self._warn_once(
                     f"SLURM job {running.id} ({info.job.name}) is pending and may never start: "
-                    f"{seen.stuck} ({seen.reason}).",
-                    f"{info.job.name} {seen.reason}",
+                    f"{status.stuck} ({status.reason}).",
+                    f"{info.job.name} {status.reason}",
                 )
             return False
         running.ended = now if running.ended is None else running.ended
-        # Its result may be late on a shared file system, or SLURM about to requeue it.
+        # Its result may be delayed by a shared file system, or SLURM may be about to requeue it.
         if now - running.ended < max(self.workflow.execution_settings.latency_wait, 5):
             self.pause = self._interval
             return False
@@ -434,40 +441,40 @@ class Executor(RemoteExecutor):
         message = f"{place} job {running.id}: {error}{how}.\nLog: {log}\n"
         self.report_job_error(info, msg=message + _tail(log))
 
-    def _forget(self, running: Running) -> None:
-        """Remove the files of a job that has succeeded, with the last one its folder."""
+    def _forget(self, running: RunningJob) -> None:
+        """Remove the files of a job that has succeeded, and its folder after the last job."""
         for path in running.folder.glob(f"{running.id}_*"):
             path.unlink(missing_ok=True)
         if not any(running.folder.glob("*_submitted.pkl")):
             shutil.rmtree(running.folder, ignore_errors=True)
 
-    def _ask_if_due(self) -> bool:
-        """Whether the queue was read now."""
-        if time.monotonic() - self.asked < self.pause:
+    def _query_if_due(self) -> bool:
+        """Query the queue if the pause is over; whether it was read."""
+        if time.monotonic() - self.asked_at < self.pause:
             return False
         jobs = list(self.running)
-        before = [self.seen.get(job) for job in jobs]
-        answered = self._ask()
-        changed = before != [self.seen.get(job) for job in jobs]
-        slower = min(1.5 * self.pause, SLOWEST * self._interval)
+        before = [self.statuses.get(job) for job in jobs]
+        answered = self._query()
+        changed = before != [self.statuses.get(job) for job in jobs]
+        slower = min(1.5 * self.pause, MAX_INTERVAL_FACTOR * self._interval)
         self.pause = self._interval if changed else max(self._interval, slower)
         return answered
 
-    def _ask(self) -> bool:
-        self.asked = time.monotonic()
+    def _query(self) -> bool:
+        self.asked_at = time.monotonic()
         try:
-            self.seen = slurm.jobs()
-        except slurm.Silent as silent:
-            self._tell(f"SLURM does not answer ({silent}). Jobs go on; waiting for it.", "silent")
+            self.statuses = slurm.jobs()
+        except slurm.NoAnswer as error:
+            self._warn_once(f"SLURM does not answer ({error}). Jobs continue; waiting.", NO_ANSWER)
             return False
-        if "silent" in self.told:
-            self.told.remove("silent")
+        if NO_ANSWER in self.warned:
+            self.warned.remove(NO_ANSWER)
             self.logger.info("SLURM answers again.")
         return True
 
-    def _tell(self, message: str, once: str) -> None:
-        if once not in self.told:
-            self.told.add(once)
+    def _warn_once(self, message: str, subject: str) -> None:
+        if subject not in self.warned:
+            self.warned.add(subject)
             self.logger.warning(message)
 
     # ------------------------------------------------------------------------------------- cancel
@@ -475,20 +482,20 @@ class Executor(RemoteExecutor):
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Cancel everything that was submitted.
 
-        Not ``active_jobs`` only: Snakemake's list is empty while the jobs are looked at.
+        Not only ``active_jobs``: Snakemake's list is empty while jobs are being checked.
         """
         self._cancel()
 
     def _cancel(self) -> None:
-        """What could not be cancelled is tried again at the end of the process."""
+        """Cancel all jobs; if SLURM does not answer, the exit handler tries again."""
         self.waiting.clear()
         if not self.running and not self.in_flight:
             return
         try:
             self._cancel_all()
-        except slurm.Silent as silent:
+        except slurm.NoAnswer as error:
             self.logger.error(
-                f"SLURM does not answer ({silent}). Jobs may be left: `scancel "
+                f"SLURM does not answer ({error}). Jobs may be left: `scancel "
                 f"{' '.join(self.running) or '--user=$USER'}` when it does."
             )
         else:
@@ -497,35 +504,35 @@ class Executor(RemoteExecutor):
 
     def _cancel_all(self) -> None:
         if self.is_slurm:
-            half = slurm.jobs() if self.in_flight else {}  # taken while sbatch was interrupted
-            slurm.cancel([*self.running, *(x for x in half if half[x].comment in self.in_flight)])
+            queue = slurm.jobs() if self.in_flight else {}  # submitted as sbatch was interrupted
+            slurm.cancel([*self.running, *(x for x in queue if queue[x].comment in self.in_flight)])
         else:
             for running in list(self.running.values()):
                 running.handle.cancel()
 
 
-def _running(info: SubmittedJobInfo) -> Running:
+def _running(info: SubmittedJobInfo) -> RunningJob:
     assert info.aux is not None
     return info.aux["running"]
 
 
 def _files(jobs: list[SubmittedJobInfo]) -> set[str]:
-    """All files of jobs, by a listing of each folder: a look per job costs thirty times as much."""
-    found: set[str] = set()
+    """All files of jobs, by listing each folder: a check per job takes thirty times as long."""
+    files: set[str] = set()
     for folder in {_running(info).folder for info in jobs}:
         with contextlib.suppress(FileNotFoundError):  # removed by hand
-            found.update(entry.path for entry in os.scandir(folder))
-    return found
+            files.update(entry.path for entry in os.scandir(folder))
+    return files
 
 
 def _key(job: Any) -> str:
-    """What a job is, in every run of Snakemake: its rule and its outputs."""
+    """Identity of a job across runs of Snakemake: its rule and its outputs."""
     text = "\n".join([job.name, *sorted(map(str, job.output))])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _made_from(job: Any) -> str:
-    """What a job is made from: its parameters, and its inputs as they are now."""
+    """Digest of a job's parameters and of the current state of its inputs."""
     parts = list(job.jobs) if job.is_group() else [job]
     text = [repr(part.params) for part in parts]
     for path in sorted(map(str, job.input)):
@@ -541,6 +548,6 @@ def _last_line(text: str) -> str:
 def _tail(log: Path) -> str:
     if not log.exists():
         return "(There is no log.)\n"
-    said, _, _ = log.read_text(errors="replace").partition("submitit ERROR")  # its own traceback
-    lines = said.splitlines()[-LINES:]
+    output, _, _ = log.read_text(errors="replace").partition("submitit ERROR")  # its own traceback
+    lines = output.splitlines()[-LOG_TAIL_LINES:]
     return "Its last lines:\n" + "\n".join(f"    {line}" for line in lines) + "\n"

@@ -1,14 +1,14 @@
-"""What runs on the node: one ``python -m snakemake --mode remote ...``, protected and resumable.
+"""The process on the node: one ``python -m snakemake --mode remote ...``, resumable.
 
 Three things can end a job before its work is done. SLURM's **warning** (``SIGUSR2``: the time limit
-is near, or a preemption is announced) is passed on to the processes below until they have saved
-their work and stopped; then submitit requeues the job, in which the same command goes on. A
+is near, or a preemption is announced) is passed on to the child processes until they have saved
+their work and stopped; then submitit requeues the job, and the same command resumes in it. A
 **SIGTERM** (preemption without a warning, ``scontrol requeue``, ``scancel``) is passed on too, but
-what happens to the job is SLURM's business: nothing is requeued and no result is written, since a
-result would say "failed" of a job that SLURM starts again. A **kill** leaves what was saved before.
+SLURM decides what happens to the job: nothing is requeued and no result is written, since a result
+would report a job as failed that SLURM starts again. A **kill** leaves what was saved before.
 
-A process that wants to save its work handles ``SIGUSR2`` and ends with a status other than 0. One
-that does not handle it is not disturbed: the job runs on to its limit.
+A process that saves its work handles ``SIGUSR2`` and exits with a status other than 0. A process
+that does not handle it is not affected: the job continues to its limit.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ from typing import Any
 import psutil
 from submitit.core.utils import DelayedSubmission
 
-TICK = 0.1
-"""Seconds between two looks at the process."""
+POLL_SECONDS = 0.1
+"""Seconds between two checks of the process."""
 
-AGAIN = 1.0
-"""Seconds after which a request to stop is repeated: a process may not have listened yet."""
+REPEAT_SECONDS = 1.0
+"""Seconds after which a signal (or requeue) is repeated: a process may not have handled it yet."""
 
-KILLED_WITHIN = 600.0
-"""Seconds in which SLURM kills a job after its SIGTERM; longer than any usual ``GraceTime``."""
+KILL_GRACE_SECONDS = 600.0
+"""Seconds within which SLURM kills a job after SIGTERM; longer than any usual ``GraceTime``."""
 
 
 class SnakemakeJob:
     """A shell command in a folder, as a callable for submitit.
 
-    ``parent`` is the process whose end ends the job, of jobs on the submitting machine.
+    For jobs on the submitting machine, ``parent`` is the process whose end ends the job.
     """
 
     def __init__(self, command: str, folder: Path, parent: int | None = None) -> None:
@@ -48,23 +48,23 @@ class SnakemakeJob:
         self.warned = self.terminated = False
 
     def __call__(self) -> None:
-        """Run the command. Raises ``RuntimeError`` when it fails, and does not return when it was
+        """Run the command. Raises ``RuntimeError`` if it fails, and does not return if it was
         stopped: submitit requeues it, or SLURM kills it."""
         requeue = self._listen()
         status = self._run()
         if status and self.terminated and "SLURM_JOB_ID" in os.environ:
-            time.sleep(KILLED_WITHIN)
+            time.sleep(KILL_GRACE_SECONDS)
         if status and self.warned and callable(requeue):
-            _persist(requeue)
+            _requeue(requeue)
         if status:
             raise RuntimeError(f"the job ended with exit status {status}")
 
     def checkpoint(self) -> DelayedSubmission:
-        """What submitit requeues: the same command."""
+        """The job that submitit requeues: the same command."""
         return DelayedSubmission(SnakemakeJob(self.command, self.folder, self.parent))
 
     def _listen(self) -> Any:
-        """Take over the signals; submitit's handler of the warning, which requeues."""
+        """Install the signal handlers; submitit's handler of the warning, which requeues."""
         if threading.current_thread() is not threading.main_thread():
             return None  # submitit's cluster "debug"
         signal.signal(signal.SIGTERM, self._on_term)
@@ -77,52 +77,52 @@ class SnakemakeJob:
         self.terminated = True
 
     def _run(self) -> int:
-        # Ignored signals stay ignored below; a trap keeps bash alive without being inherited.
+        # Children inherit ignored signals; a trap keeps bash alive without being inherited.
         script = f"trap '' USR2\ntrap : TERM\ncd {shlex.quote(str(self.folder))}\n{self.command}\n"
-        # `python` in a rule is that of the submitting side also where the PATH is reset.
+        # `python` in a rule is that of the submitting side even where the PATH is reset.
         path = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
-        _say(f"started on {os.uname().nodename}, process {os.getpid()}")
+        _log(f"started on {os.uname().nodename}, process {os.getpid()}")
         process = subprocess.Popen(
             ["bash", "-c", script], env={**os.environ, "PATH": os.pathsep.join(path)}
         )
         try:
-            return self._watched(process)
+            return self._wait(process)
         except KeyboardInterrupt:
-            _tell(signal.SIGTERM)
+            _signal_children(signal.SIGTERM)
             raise
 
-    def _watched(self, process: subprocess.Popen) -> int:
-        """The exit status of the process, which is asked to stop when this job is."""
-        asked = -math.inf
+    def _wait(self, process: subprocess.Popen) -> int:
+        """Wait for the process, and pass on requests to stop; its exit status."""
+        signalled = -math.inf
         while (status := process.poll()) is None:
             orphan = self.parent is not None and not psutil.pid_exists(self.parent)
-            wanted = self.warned or self.terminated or orphan
-            if wanted and time.monotonic() - asked > AGAIN:
-                if asked < 0:
-                    _say("asked to stop: waiting until the work is saved")
-                _tell(signal.SIGTERM if orphan else signal.SIGUSR2)
-                asked = time.monotonic()
-            time.sleep(TICK)
+            stop = self.warned or self.terminated or orphan
+            if stop and time.monotonic() - signalled > REPEAT_SECONDS:
+                if signalled < 0:
+                    _log("asked to stop: waiting until the work is saved")
+                _signal_children(signal.SIGTERM if orphan else signal.SIGUSR2)
+                signalled = time.monotonic()
+            time.sleep(POLL_SECONDS)
         return status
 
 
-def _persist(requeue: Callable[[int, None], Any]) -> None:
-    """Requeue, also when the controller does not answer at once."""
+def _requeue(requeue: Callable[[int, None], Any]) -> None:
+    """Requeue the job, with further attempts if the controller does not answer at once."""
     for _ in range(20):
         try:
             requeue(signal.SIGUSR2, None)
             return
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            _say(f"not requeued ({error}); trying again")
-            time.sleep(AGAIN)
+            _log(f"not requeued ({error}); trying again")
+            time.sleep(REPEAT_SECONDS)
 
 
-def _tell(number: signal.Signals) -> None:
-    """Send a signal to every process below this one: SLURM may have told this one only."""
+def _signal_children(number: signal.Signals) -> None:
+    """Send a signal to all descendants of this process: SLURM may have signalled only this one."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
 
-def _say(message: str) -> None:
+def _log(message: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)

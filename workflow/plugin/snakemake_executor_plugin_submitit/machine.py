@@ -1,4 +1,4 @@
-"""The CPUs and GPUs of this machine, shared out among local jobs."""
+"""The CPUs and GPUs of this machine, divided among local jobs."""
 
 import os
 import shutil
@@ -10,22 +10,22 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 
 class Share(NamedTuple):
-    """What a local job has: a number of CPUs, and GPUs by their indices."""
+    """Share of the machine for a local job: a number of CPUs, and the indices of GPUs."""
 
     cpus: int
     gpus: tuple[int, ...]
 
 
 class Machine(NamedTuple):
-    """What Snakemake may use of this machine."""
+    """CPUs and GPUs of this machine that Snakemake may use."""
 
     cpus: int
     gpus: tuple[int, ...]
 
     def share(self, cpus: int, gpus: int, others: Collection[Share]) -> Share | None:
-        """What a job that asks for so many gets beside ``others``; ``None`` while it has to wait.
+        """The share of a job that requests ``cpus`` and ``gpus``; ``None`` while it has to wait.
 
-        A job that asks for more than the machine has gets all of it.
+        ``others`` are the shares in use. A job that requests more than the machine has gets all.
         """
         cpus, gpus = min(cpus, self.cpus), min(gpus, len(self.gpus))
         taken = {gpu for other in others for gpu in other.gpus}
@@ -35,17 +35,17 @@ class Machine(NamedTuple):
         return Share(cpus, tuple(free[:gpus]))
 
 
-NOTHING = Share(0, ())
-"""What a job has of this machine that runs elsewhere."""
+NO_SHARE = Share(0, ())
+"""Share of a job that runs on another machine."""
 
-ELSEWHERE = Machine(0, ())
-"""For jobs that need nothing of this machine: there is always room."""
+NO_MACHINE = Machine(0, ())
+"""Machine for jobs that run elsewhere: they never have to wait."""
 
 
 def this_machine() -> Machine:
-    """Its CPUs, and the GPUs of CUDA_VISIBLE_DEVICES or else of nvidia-smi.
+    """This machine, with the GPUs of CUDA_VISIBLE_DEVICES or, if it is not set, of nvidia-smi.
 
-    Raises ``WorkflowError`` for GPUs that are not named by their indices.
+    Raises ``WorkflowError`` for GPUs that are not given by their indices.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
@@ -53,7 +53,7 @@ def this_machine() -> Machine:
     named = [gpu for gpu in visible.split(",") if gpu]
     if not all(gpu.isdigit() for gpu in named):
         raise WorkflowError(
-            f"CUDA_VISIBLE_DEVICES is {visible!r}; local jobs need GPUs by their indices, as 0,1."
+            f"CUDA_VISIBLE_DEVICES is {visible!r}; local jobs need GPUs by their indices, e.g. 0,1."
         )
     return Machine(os.cpu_count() or 1, tuple(map(int, named)))
 
@@ -61,7 +61,7 @@ def this_machine() -> Machine:
 def _listed_gpus() -> int:
     if shutil.which("nvidia-smi") is None:
         return 0
-    found = subprocess.run(
+    listing = subprocess.run(
         ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60
     )
-    return len(found.stdout.splitlines()) if found.returncode == 0 else 0
+    return len(listing.stdout.splitlines()) if listing.returncode == 0 else 0

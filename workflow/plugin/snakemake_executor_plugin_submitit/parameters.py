@@ -1,4 +1,4 @@
-"""The resources of a Snakemake job as the parameters of submitit."""
+"""Translation of the resources of a Snakemake job into the parameters of submitit."""
 
 import difflib
 import shlex
@@ -7,7 +7,7 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-RENAMED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+RENAMED_RESOURCES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "runtime": ("time", int),
     "mem_mb": ("mem", lambda value: f"{int(value)}M"),
     "mem_mb_per_cpu": ("mem_per_cpu", lambda value: f"{int(value)}M"),
@@ -16,34 +16,49 @@ RENAMED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "constraint": ("constraint", str),
     "gres": ("gres", str),
 }
-"""Snakemake's names (those of its own SLURM plugin), and submitit's with its unit."""
+"""Resources by the names of Snakemake's own SLURM plugin: submitit's name, and conversion."""
 
-OURS = {"slurm_extra", "slurm_setup"}
-TEXTS = {"partition", "account", "qos", "constraint", "exclude", "nodelist", "wckey"}
-TEXTS |= {"mail_type", "mail_user", "dependency", "gres", "mem", "mem_per_gpu", "mem_per_cpu"}
-NUMBERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"}
-OPTIONS = {f"slurm_{name}" for name in TEXTS | NUMBERS}
-"""submitit's own names: ``slurm_<parameter of submitit.SlurmExecutor>``."""
+PLUGIN_RESOURCES = {"slurm_extra", "slurm_setup"}
+"""Resources that this plugin adds."""
 
-OWN = ("array", "comment", "error", "open-mode", "output", "signal")
-"""Options of sbatch that the executor lives by."""
+TEXT_PARAMETERS = {"partition", "account", "qos", "constraint", "exclude", "nodelist", "wckey"}
+TEXT_PARAMETERS |= {
+    "mail_type",
+    "mail_user",
+    "dependency",
+    "gres",
+    "mem",
+    "mem_per_gpu",
+    "mem_per_cpu",
+}
+INTEGER_PARAMETERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"}
+SUBMITIT_RESOURCES = {f"slurm_{name}" for name in TEXT_PARAMETERS | INTEGER_PARAMETERS}
+"""Resources by submitit's own names: ``slurm_<parameter of submitit.SlurmExecutor>``."""
 
-MEMORY = {"slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
-GPUS = {"gres", "slurm_gres", "slurm_gpus_per_node", "slurm_gpus_per_task"}
-INSTEAD = {"mem_mb": MEMORY | {"mem_mb_per_cpu"}, "mem_mb_per_cpu": MEMORY, "gpu": GPUS}
-"""What a resource, perhaps a default of the profile, gives way to: sbatch takes one of them."""
+RESERVED_OPTIONS = ("array", "comment", "error", "open-mode", "output", "signal")
+"""Options of sbatch that the executor sets itself."""
+
+MEMORY_RESOURCES = {"slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
+GPU_RESOURCES = {"gres", "slurm_gres", "slurm_gpus_per_node", "slurm_gpus_per_task"}
+OVERRIDDEN_BY = {
+    "mem_mb": MEMORY_RESOURCES | {"mem_mb_per_cpu"},
+    "mem_mb_per_cpu": MEMORY_RESOURCES,
+    "gpu": GPU_RESOURCES,
+}
+"""Resources that take precedence over one (perhaps a default of the profile): sbatch accepts only
+one of them."""
 
 
 def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.SlurmExecutor`` for a job, called ``name`` in the queue.
 
-    ``signal_delay`` is the warning before the time limit in seconds, at most a third of the limit.
-    Raises ``WorkflowError`` for a resource ``slurm_...`` that means nothing.
+    ``signal_delay`` is the time in seconds between the warning and the time limit, reduced to at
+    most a third of the limit. Raises ``WorkflowError`` for an unknown resource ``slurm_...``.
     """
     given = _given(job, name)
     runtime = int(given.get("runtime", 60))
     cpus, nodes = cpus_of(job), int(given.get("nodes", 1))
-    found: dict[str, Any] = {
+    wanted: dict[str, Any] = {
         "job_name": name,
         "time": runtime,
         "cpus_per_task": cpus,
@@ -51,23 +66,23 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
         "signal_delay_s": _before_limit(signal_delay, runtime),
         "stderr_to_stdout": True,
         "wckey": None,
-        # One Snakemake a job, on its first node. srun reads neither the environment where
-        # SBATCH_EXPORT is NONE, nor the CPUs of a task from SLURM 22.05 on.
+        # One Snakemake per job, on its first node. srun does not pass on the environment if
+        # SBATCH_EXPORT is NONE, nor, from SLURM 22.05 on, the CPUs of a task.
         "srun_args": ["--export=ALL", "--nodes=1", "--ntasks=1", f"--cpus-per-task={cpus}"],
         "setup": setup_of(job) or None,
         "additional_parameters": {"requeue": True, **_extra(given, name)},
     }
-    for key, (parameter, convert) in RENAMED.items():
+    for key, (parameter, convert) in RENAMED_RESOURCES.items():
         if key in given:
-            found[parameter] = convert(given[key])
-    for key in OPTIONS & given.keys():
+            wanted[parameter] = convert(given[key])
+    for key in SUBMITIT_RESOURCES & given.keys():
         parameter = key.removeprefix("slurm_")
-        found[parameter] = str(given[key]) if parameter in TEXTS else int(given[key])
-    return found | _gpus(given)
+        wanted[parameter] = str(given[key]) if parameter in TEXT_PARAMETERS else int(given[key])
+    return wanted | _gpus(given)
 
 
 def of_local(job: Any, gpus: tuple[int, ...], signal_delay: int) -> dict[str, Any]:
-    """Parameters of ``submitit.LocalExecutor`` for a job that has the ``gpus`` of these indices."""
+    """Parameters of ``submitit.LocalExecutor`` for a job with the GPUs of indices ``gpus``."""
     runtime = int(job.resources.get("runtime") or 60)
     return {
         "timeout_min": runtime,
@@ -79,26 +94,28 @@ def of_local(job: Any, gpus: tuple[int, ...], signal_delay: int) -> dict[str, An
 
 
 def setup_of(job: Any) -> list[str]:
-    """Lines of shell that run before a job."""
+    """Shell lines to run before a job."""
     return str(job.resources.get("slurm_setup") or "").splitlines()
 
 
 def cpus_of(job: Any) -> int:
-    """How many CPUs a job asks for."""
+    """The number of CPUs that a job requests."""
     return int(job.resources.get("cpus_per_task") or job.threads or 1)
 
 
 def gpus_of(job: Any) -> int:
-    """How many GPUs a job asks for."""
+    """The number of GPUs that a job requests, per node."""
     return int(job.resources.get("gpu") or 0)
 
 
 def _given(job: Any, name: str) -> dict[str, Any]:
-    """The resources of a job, without those that give way to others."""
+    """The resources of a job, without those that others take precedence over."""
     given = {key: value for key, value in job.resources.items() if value not in (None, "")}
     _check(given, name)
     return {
-        key: value for key, value in given.items() if not INSTEAD.get(key, set()) & given.keys()
+        key: value
+        for key, value in given.items()
+        if not OVERRIDDEN_BY.get(key, set()) & given.keys()
     }
 
 
@@ -121,24 +138,24 @@ def _gpus(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _extra(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """``--flag`` and ``--key=value`` as submitit takes them."""
+    """Options ``--flag`` and ``--key=value`` in submitit's form."""
     items = shlex.split(given.get("slurm_extra", ""))
     pairs = [item.removeprefix("--").partition("=") for item in items]
     for item, (key, _, _) in zip(items, pairs, strict=True):
-        if not item.startswith("--") or key in OWN:
+        if not item.startswith("--") or key in RESERVED_OPTIONS:
             raise WorkflowError(
-                f"{name}: slurm_extra has {item!r}; allowed are --flag and --key=value, but for "
-                f"{', '.join(f'--{own}' for own in OWN)}, which are the executor's own."
+                f"{name}: slurm_extra has {item!r}; allowed are --flag and --key=value, except for "
+                f"{', '.join(f'--{own}' for own in RESERVED_OPTIONS)}, set by the executor."
             )
     return {key: value if separator else True for key, separator, value in pairs}
 
 
 def _check(given: Mapping[str, Any], name: str) -> None:
-    allowed = sorted(OPTIONS | OURS)
+    allowed = sorted(SUBMITIT_RESOURCES | PLUGIN_RESOURCES)
     for key in sorted(key for key in given if key.startswith("slurm_") and key not in allowed):
         near = difflib.get_close_matches(key, allowed, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise WorkflowError(
-            f"{name}: the resource {key!r} means nothing to submitit.{hint} Allowed: "
+            f"{name}: the resource {key!r} is unknown to submitit.{hint} Allowed: "
             f"{', '.join(allowed)}; anything else goes into slurm_extra."
         )
