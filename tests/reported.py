@@ -116,7 +116,7 @@ def finish(suite, run):
     """Write all files of a run, as if its jobs had succeeded."""
     folder, described = run.folder, dataset.describe(run.data)
     folder.mkdir(parents=True, exist_ok=True)
-    draw = np.random.default_rng(run.seed)
+    draw = np.random.default_rng([run.seed, len(run.method)])
     n, event = described.rows["test"], described.event
     np.save(run.log_prob, draw.normal(size=n) - len(run.method))
     np.save(run.samples, draw.random(size=(n, *event)).astype(np.float32))

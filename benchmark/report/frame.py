@@ -5,7 +5,8 @@ that a run lacks, as a metric with the name of the measurement and without a val
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -91,11 +92,13 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     value, ``standard_error`` (over test rows, mean of the runs), ``reasons`` (seed -> why it has
     no value), ``protocols`` (the distinct ones of its runs) and ``control``.
     """
-    known = frame.drop_duplicates(["dataset", "measurement", "metric"])
+    pairs = frame.drop_duplicates(["dataset", "measurement", "metric"])
+    known = list(zip(pairs.dataset, pairs.measurement, pairs.metric, strict=True))
     rows = [
-        _summarise(runs, str(own.measurement), str(own.metric))
-        for (dataset, _), runs in frame.groupby(["dataset", "method"], sort=False)
-        for own in known[known.dataset == dataset].itertuples()
+        _summarise(runs, measurement, metric)
+        for runs in _by_method(frame)
+        for dataset, measurement, metric in known
+        if dataset == runs[0]["dataset"]
     ]
     return pd.DataFrame(rows, columns=SUMMARY)
 
@@ -130,14 +133,19 @@ def unit(frame: pd.DataFrame, dataset: str, metric: str) -> str:
 
 
 def reasons(
-    runs: pd.DataFrame, measurement: str, metric: str, measured: set[int]
+    runs: Sequence[Mapping[Any, Any]], measurement: str, metric: str, measured: set[int]
 ) -> dict[int, str]:
-    """Seed -> why ``metric`` has no value: its own reason, else why the run has no NLL."""
-    given: dict[int, str] = {}
-    for name in (NLL, measurement, metric):
-        rows = runs[(runs.metric == name) & runs.reason.notna()]
-        given |= dict(zip(rows.seed, rows.reason, strict=True))
-    missing = sorted({int(seed) for seed in runs.seed} - measured)
+    """Seed -> why ``metric`` has no value: its own reason, else why the run has no NLL.
+
+    ``runs`` are all rows of a method on a data set, ``measured`` the seeds that have a value.
+    """
+    given = {
+        row["seed"]: row["reason"]
+        for name in (NLL, measurement, metric)
+        for row in runs
+        if row["metric"] == name and isinstance(row["reason"], str)
+    }
+    missing = sorted({row["seed"] for row in runs} - measured)
     if measured:
         return {seed: given.get(seed, "not recorded") for seed in missing}
     return {seed: given[seed] for seed in missing if seed in given}
@@ -172,24 +180,31 @@ def _refuse_repeated(frame: pd.DataFrame) -> None:
         )
 
 
-def _summarise(runs: pd.DataFrame, measurement: str, metric: str) -> dict[str, Any]:
+def _by_method(frame: pd.DataFrame) -> list[list[dict[Any, Any]]]:
+    """The rows of each method on each data set."""
+    groups = frame.groupby(["dataset", "method"], sort=False)
+    return [runs.to_dict("records") for _, runs in groups]
+
+
+def _summarise(runs: Sequence[Mapping[Any, Any]], measurement: str, metric: str) -> dict[str, Any]:
     """A row of ``summary`` from all rows of a method on a data set."""
-    own = runs[(runs.measurement == measurement) & (runs.metric == metric)]
-    values = own[own.value.notna()]
+    own = [r for r in runs if (r["measurement"], r["metric"]) == (measurement, metric)]
+    known = [row for row in own if not math.isnan(row["value"])]
+    values = pd.Series([row["value"] for row in known], dtype=float)
     return {
-        "dataset": runs.dataset.iloc[0],
-        "method": runs.method.iloc[0],
+        "dataset": runs[0]["dataset"],
+        "method": runs[0]["method"],
         "measurement": measurement,
         "metric": metric,
-        "direction": values.direction.iloc[0] if len(values) else None,
-        "mean": values.value.mean(),
-        "sd": values.value.std(ddof=1),
-        "n": len(values),
-        "runs": runs.seed.nunique(),
-        "standard_error": values.standard_error.mean(),
-        "reasons": reasons(runs, measurement, metric, {int(seed) for seed in values.seed}),
-        "protocols": tuple(dict.fromkeys(_protocol(row) for row in values.to_dict("records"))),
-        "control": bool(values.control.any()),
+        "direction": known[0]["direction"] if known else None,
+        "mean": values.mean(),
+        "sd": values.std(ddof=1),
+        "n": len(known),
+        "runs": len({row["seed"] for row in runs}),
+        "standard_error": pd.Series([r["standard_error"] for r in known], dtype=float).mean(),
+        "reasons": reasons(runs, measurement, metric, {row["seed"] for row in known}),
+        "protocols": tuple(dict.fromkeys(map(_protocol, known))),
+        "control": any(row["control"] for row in known),
     }
 
 

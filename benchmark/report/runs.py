@@ -11,8 +11,8 @@ def first_runs_on(suite: Suite, dataset: str) -> list[Run]:
 
 def planes(suite: Suite) -> list[str]:
     """Data sets of points in the plane with a base of known density: densities are drawn."""
-    return [name for name in suite.datasets if suite.event(name) == (2,)
-            and not suite.has_base(name)]  # fmt: skip
+    names = [name for name in suite.datasets if suite.event(name) == (2,)]
+    return [name for name in names if not suite.has_base(name)]
 
 
 def with_density(suite: Suite) -> list[Run]:

@@ -84,7 +84,7 @@ def _cells(
     """The count of runs with any cost, then one cell per cost (its row of ``summary``)."""
     costs = runs[(runs.measurement == COST) & runs.heading.notna() & runs.value.notna()]
     measured, total = {int(seed) for seed in costs.seed}, runs.seed.nunique()
-    missing = reasons(runs, COST, COST, measured)
+    missing = reasons(runs.to_dict("records"), COST, COST, measured)
     count = f"{total}" if len(measured) == total else f"{len(measured)} of {total}"
     cells = [Cell(count + footnotes.mark(where, missing) if measured or missing else DASH)]
     for row in rows.values():
