@@ -15,7 +15,6 @@ from benchmark.shapes import (
     Steps,
 )
 
-
 TYPES = {
     **{"count": PositiveInt, "waves": NonNegativeInt, "rate": PositiveFloat},
     **{"noise": NonNegativeFloat, "widths": Positives, "columns": Columns | None},
