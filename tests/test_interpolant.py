@@ -5,18 +5,20 @@ import math
 import pytest
 import torch
 from plan import plan, unvalidated
+from pydantic import ValidationError
 from torch import nn
 from torch.distributions import Beta
 
-from benchmark import model
+from benchmark import model, parts
 from benchmark.ascent import ascend
-from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.baselines.interpolant import Draws, InterpolantFlow, PathSettings, Sampler
 from benchmark.coordinates import Affine
 from benchmark.densities import Empirical, GaussianMixture, LearnedNormal, StandardNormal
 from benchmark.diffusion import Diffusion
 from benchmark.divergence import exact_divergence
 from benchmark.interpolants import Linear, Trigonometric
-from benchmark.model import Model
+from benchmark.model import Model, ModelFile
+from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
 from benchmark.ode import Tolerance
 from benchmark.oracles import MixtureVelocity
@@ -27,6 +29,7 @@ from tests.test_diffusion import problem, same_distribution
 from tests.test_diffusion import target as mixture
 from tests.test_interpolants import bent
 
+KIND = "benchmark.baselines.interpolant.InterpolantFlow"
 PATHS = {"linear": Linear(), "trigonometric": Trigonometric()}
 every_path = pytest.mark.parametrize("path", PATHS)
 every_time = pytest.mark.parametrize("times", [(1.0, 1.0), (1.0, 0.5), (0.7, 2.0)])
@@ -75,7 +78,12 @@ def target(n):
 
 def flow(path, times=(1.0, 1.0), change="none"):
     base = StandardNormal(torch.Size([2]))
-    return InterpolantFlow(GaussianVelocity(path, change), PATHS[path], base, times)
+    return InterpolantFlow(GaussianVelocity(path, change), PATHS[path], base, Draws(*times))
+
+
+def linear(event, width=8, **arguments):
+    network, path = MLP(event, width, 2, 2, 1), PathSettings("linear")
+    return InterpolantFlow.build(event, network, path, **arguments)
 
 
 @every_path
@@ -87,7 +95,7 @@ def test_loss_of_known_draws(path, times):
     torch.manual_seed(5)
     found = method.loss(x1)
     torch.manual_seed(5)
-    t = method._times(7, x1)
+    t = method.draws.draw_times(7, x1)
     x0 = torch.randn(7, 2)
     total = 0.0
     for i in range(7):
@@ -137,7 +145,7 @@ def test_times_are_those_of_the_beta_distribution(times):
             return super().forward(t, x)
 
     base = StandardNormal(torch.Size([2]))
-    InterpolantFlow(Watching("linear"), Linear(), base, times).loss(target(10_000))
+    InterpolantFlow(Watching("linear"), Linear(), base, Draws(*times)).loss(target(10_000))
     truth = Beta(*torch.tensor(times, dtype=torch.float64))
     # (1, 0.5) has mean 2/3, near the target; its mirror image 1/3.
     for power, moment in ((1, truth.mean), (2, truth.variance + truth.mean**2)):
@@ -155,13 +163,13 @@ def test_closed_form_velocity_carries_the_base_to_the_target(path):
 
 def test_product_loss_combines_all_times_bases_and_rows():
     method, x1 = flow("trigonometric", (1.0, 0.5), "scale"), target(4)
-    method.product = (3, 5)
+    method.draws = Draws(1.0, 0.5, times=3, bases=5)
     with torch.no_grad():
         method.network.size.fill_(0.3)
     torch.manual_seed(5)
     found = method.loss(x1)
     torch.manual_seed(5)
-    times = method._times(3, x1)
+    times = method.draws.draw_times(3, x1)
     bases, total = torch.randn(5, 2), 0.0
     for t in times:
         a, b, da, db = method.network.coefficients(t)
@@ -176,8 +184,8 @@ def test_product_loss_has_the_expectation_of_the_plain_loss():
     method, losses = flow("trigonometric", (1.0, 0.5), "scale"), []
     with torch.no_grad():
         method.network.size.fill_(0.3)
-    for product in (None, (4, 3)):
-        method.product = product
+    for crossed in ({}, {"times": 4, "bases": 3}):
+        method.draws = Draws(1.0, 0.5, **crossed)
         losses.append(torch.stack([method.loss(target(50)).detach() for _ in range(1000)]))
     error = (sum(loss.var() for loss in losses) / 1000).sqrt()
     assert abs(losses[0].mean() - losses[1].mean()) < 4 * error
@@ -224,7 +232,7 @@ def test_monitor_tells_a_wrong_velocity():
 
 
 def test_divergence_is_that_of_the_network():
-    method = InterpolantFlow.build((3,), "linear", 16, 2, 2, 1, 1.0, 1.0)
+    method = linear((3,), 16)
     t, x = torch.tensor(0.3), torch.randn(5, 3)
     expected = exact_divergence(method.velocity, t, x)
     torch.testing.assert_close(method.divergence(t, x), expected)
@@ -265,7 +273,7 @@ def learning_flow(pace):
     slopes = torch.autograd.grad(transport_cost(path, base), honest)
     ascend(path, pace)
     ascend(base, pace)
-    return InterpolantFlow(network.requires_grad_(False), path, base, (1.0, 1.0)), slopes
+    return InterpolantFlow(network.requires_grad_(False), path, base), slopes
 
 
 @pytest.mark.parametrize("pace", [1.0, 0.3])
@@ -287,7 +295,8 @@ def test_path_and_base_go_down_the_path_length(pace):
 def test_learning_shortens_the_path(base, share):
     # 2.59 by the trigonometric path, 2.1 at least (W2^2) from N(0, I), 0 from a base that may
     # become the target. Found: 0.90 of it, and 0.55 on the way down.
-    method = InterpolantFlow.build((2,), "fourier", 32, 2, 2, 0, 1.0, 1.0, terms=3, base=base)
+    network = MLP((2,), 32, 2, 2, 0)
+    method = InterpolantFlow.build((2,), network, PathSettings("fourier", terms=3, base=base))
     optimiser = torch.optim.Adam(method.parameters(), lr=5e-3)
     for _ in range(400):
         optimiser.zero_grad()
@@ -299,16 +308,17 @@ def test_learning_shortens_the_path(base, share):
 
 
 def test_learned_path_and_base_survive_averaging_and_a_file(tmp_path, single_precision):
-    numbers = {"path": "fourier", "width": 8, "depth": 2, "time_frequencies": 2}
-    numbers |= {"space_frequencies": 0, "time_alpha": 1.0, "time_beta": 1.0, "base": "learned"}
-    method = InterpolantFlow.build((2,), **numbers)
+    size = {"width": 8, "depth": 2, "time_frequencies": 2, "space_frequencies": 0}
+    network = {"class": "benchmark.networks.mlp.MLP", **size}
+    arguments = {"network": network, "path": {"kind": "fourier", "base": "learned"}}
+    method = model.build(KIND, (2,), arguments)
     rows = Rows(target(500).float().numpy(), None, torch.device("cpu"))
     short = plan(20, 64, 0.1, schedule="constant", ema=0.9)
     averaged, _ = fit(method, rows, short, unvalidated)
     fitted = Model(averaged, Affine.identity((2,)), Tolerance(1e-4, 1e-4))
-    kind = "benchmark.baselines.interpolant.InterpolantFlow"
-    stored = {"class": kind, "numbers": numbers, "event": (2,), "coordinates": "identity"}
-    model.save(tmp_path, fitted, {**stored, "validation": {"atol": 1e-4, "rtol": 1e-4}})
+    stored = {"class": KIND, "arguments": arguments, "event": (2,), "coordinates": "identity"}
+    stored |= {"validation": {"atol": 1e-4, "rtol": 1e-4}}
+    model.save(tmp_path, fitted, ModelFile(**stored))
     restored, x = model.load(tmp_path), torch.randn(10, 2)
     assert torch.equal(restored.log_prob(x), fitted.log_prob(x))
     torch.manual_seed(1)
@@ -334,16 +344,15 @@ def test_score_is_that_of_the_density(path):
 @pytest.mark.parametrize("epsilon", [None, 0.5, lambda t: 1 - t])
 def test_samples_of_every_sampler_are_of_the_target(epsilon):
     base, velocity = problem("trigonometric", "standard")
-    method = InterpolantFlow(velocity, velocity.path, base, (1.0, 1.0))
+    method = InterpolantFlow(velocity, velocity.path, base)
     fitted = Model(method, Affine.identity((2,)), Tolerance(1e-5, 1e-5))
     drawn = fitted.sample(1000, epsilon=epsilon, steps=150)
     assert same_distribution(drawn, mixture().sample(1000))
 
 
 def test_epsilon_of_the_config_is_the_default_and_in_the_protocol():
-    numbers = (16, 2, 2, 0, 1.0, 1.0)
-    plain = InterpolantFlow.build((2,), "linear", *numbers)
-    noisy = InterpolantFlow.build((2,), "linear", *numbers, epsilon=0.4, sde_steps=9)
+    plain = linear((2,))
+    noisy = linear((2,), sampler=Sampler(epsilon=0.4, steps=9))
     noisy.load_state_dict(plain.state_dict())
     tolerance = Tolerance(1e-4, 1e-4)
     assert noisy.sample(5, tolerance).nfe == 18  # two velocities per step
@@ -366,9 +375,7 @@ def test_impossible_diffusions_are_refused():
         method.sample(5, Tolerance(1e-3, 1e-3), epsilon=-0.1)
     with pytest.raises(ValueError, match="The base is Empirical.*leave out epsilon"):
         base = Empirical(torch.zeros(5, 2))
-        InterpolantFlow(
-            GaussianVelocity("linear"), Linear(), base, (1.0, 1.0), None, Diffusion(0.1)
-        )
+        InterpolantFlow(GaussianVelocity("linear"), Linear(), base, sampler=Diffusion(0.1))
 
 
 # --- from data to data ----------------------------------------------------------------------------
@@ -382,7 +389,7 @@ def test_data_are_carried_to_data_and_back():
     end = GaussianMixture(torch.ones(1), MEAN[None], torch.diag(SPREAD)[None])
     x0, x1, n = start.sample(4000), end.sample(4000), 4000
     base, network = Empirical(torch.zeros(n, 2)), MixtureVelocity(start, end, Trigonometric())
-    method = InterpolantFlow(network, network.path, base, (1.0, 1.0))
+    method = InterpolantFlow(network, network.path, base)
     method.initialise(rows_of(x1), rows_of(x0))
     assert torch.equal(method.base.rows, x0)
     tolerance = Tolerance(1e-6, 1e-6)
@@ -402,12 +409,11 @@ def test_data_are_carried_to_data_and_back():
 
 
 def test_base_known_by_samples_has_no_likelihood():
-    plain = InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0)
-    method = InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0, base_rows=20)
+    plain, method = linear((2,)), linear((2,), base_rows=20)
     assert plain.likelihood_gap() is None
     assert method.likelihood_gap() == "the base is known by samples only"
     method.initialise(rows_of(torch.randn(30, 2)), rows_of(torch.randn(20, 2)))
-    restored = InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0, base_rows=20)
+    restored = linear((2,), base_rows=20)
     restored.load_state_dict(method.state_dict())
     assert torch.equal(restored.base.rows, method.base.rows)
     with pytest.raises(ValueError, match="no rows; allowed is"):
@@ -416,19 +422,56 @@ def test_base_known_by_samples_has_no_likelihood():
 
 @pytest.mark.parametrize(("event", "rows"), [((1, 2, 2), None), ((2,), 20)])
 def test_learned_base_is_for_vectors_without_rows(event, rows):
-    numbers = {"base": "learned", "base_rows": rows}
-    with pytest.raises(ValueError, match="model.base is 'learned'.*Set model.base to 'normal'"):
-        InterpolantFlow.build(event, "linear", 8, 2, 2, 0, 1.0, 1.0, **numbers)
+    path, message = PathSettings("linear", base="learned"), "model.path.base is 'learned'.*'normal'"
+    with pytest.raises(ValueError, match=message):
+        InterpolantFlow.build(event, MLP(event, 8, 2, 2, 0), path, base_rows=rows)
 
 
-def test_product_numbers_of_the_config():
-    def product(**numbers):
-        return InterpolantFlow.build((2,), "linear", 8, 2, 2, 0, 1.0, 1.0, **numbers).product
-
-    assert product() is None
-    assert product(product_times=3, product_bases=5) == (3, 5)
-    assert product(product_times=3) == (3, 1)
-    assert product(product_bases=5) == (1, 5)
+# --- as a config writes it ------------------------------------------------------------------------
 
 
-# --- all of it ------------------------------------------------------------------------------------
+def test_one_number_of_crossed_draws_means_one_of_the_other():
+    assert Draws().crossed is None
+    assert Draws(times=3, bases=5).crossed == (3, 5)
+    assert Draws(times=3).crossed == (3, 1) and Draws(bases=5).crossed == (1, 5)
+
+
+SUPPLIED = ("event", "network", "base_rows")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("linear", PathSettings("linear", 7, "normal", 0.1)),
+        ({"kind": "fourier", "terms": 3}, PathSettings("fourier", 3, "normal", 0.1)),
+        (
+            {"kind": "trigonometric", "base": "learned", "pace": 1},
+            PathSettings("trigonometric", 7, "learned", 1.0),
+        ),
+    ],
+)
+def test_a_path_is_written_as_its_kind_or_with_its_numbers(written, meant):
+    assert parts.convert(InterpolantFlow.build, {"path": written}) == {"path": meant}
+    parts.check(InterpolantFlow.build, {"path": written}, SUPPLIED)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"path": "lineal"}, "path.kind"),
+        ({"path": {"kind": "fourier", "therms": 3}}, "path.therms"),
+        ({"path": {"kind": "fourier", "terms": 3.0}}, "path.terms"),
+        ({"path": {"base": "learned"}}, "path.kind"),
+        ({"draws": {"alpha": 0}}, "draws.alpha"),
+        ({"draws": {"gamma": 1}}, "draws.gamma"),
+        ({"draws": {"times": 0}}, "draws.times"),
+        ({"sampler": {"epsilon": -0.1}}, "sampler.epsilon"),
+        ({"sampler": {"steps": "9"}}, "sampler.steps"),
+        ({"width": 8}, "width"),
+    ],
+)
+def test_what_is_no_argument_is_told_where_it_is(change, where):
+    with pytest.raises(ValidationError) as caught:
+        parts.check(InterpolantFlow.build, {"path": "linear"} | change, SUPPLIED)
+    (problem,) = caught.value.errors()
+    assert ".".join(map(str, problem["loc"])) == where

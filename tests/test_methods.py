@@ -1,52 +1,69 @@
-"""The contract of a method, on every method of config.yaml's quick suite and those of images.
+"""The contract of a method, on those of config.yaml's quick suite and OT-CFM, on every network.
 
 What is particular to a method is tested in the file of its name.
 """
 
-import inspect
 import math
 
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from benchmark import model
 from benchmark.coordinates import Affine
 from benchmark.flow import ClosedForm
-from benchmark.model import Model
+from benchmark.model import Model, ModelFile
 from benchmark.names import load
+from benchmark.networks.network import AXES, Network
 from benchmark.ode import Tolerance, transport
+from benchmark.shapes import PositiveInt
 from benchmark.source import ROOT
 from tests.test_controls import rows_of
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["suites"]["quick"]["methods"]
-SMALL = {
-    **{"width": 8, "depth": 2, "time_frequencies": 2, "space_frequencies": 2},
-    **{"atol": 1e-6, "rtol": 1e-6},  # FFJORD's training solves
-    "beta_max": 3.0,  # an untrained Score-SDE spreads over exp(beta_max / 4)
-}
-"""Replaces numbers of config.yaml, to be quick."""
 
+class Bend(Network):
+    """A network of a user: it knows nothing of this benchmark but ``Network``."""
+
+    def __init__(self, event: tuple[int, ...], width: PositiveInt):
+        super().__init__()
+        self.opening = nn.Linear(math.prod(event) + 1, width)
+        self.closing = nn.Linear(width, math.prod(event))
+
+    def forward(self, t, x):
+        rows = x.flatten(1)
+        hidden = self.opening(torch.cat([rows, t.reshape(-1, 1).expand(len(rows), 1)], dim=1))
+        return self.closing(torch.sin(hidden)).reshape(x.shape)
+
+
+SIZE = {"width": 8, "depth": 2, "time_frequencies": 2, "space_frequencies": 2}
+MLP = {"class": "benchmark.networks.mlp.MLP", **SIZE}
 UNET = {"channels": 4, "multipliers": [1, 2], "residual_blocks": 1, "attention": [2], "heads": 2}
-ON_IMAGES = {
-    "image interpolant": {
-        "class": "benchmark.baselines.interpolant.ImageInterpolant",
-        "model": {**UNET, "path": "trigonometric", "time_alpha": 1.0, "time_beta": 0.75},
+NETWORKS = {
+    "mlp": MLP,
+    "gated mlp": {**MLP, "gated": True},
+    "concatsquash": {
+        "class": "benchmark.networks.concatsquash.ConcatSquashMLP",
+        **{"width": 8, "depth": 2},
     },
-    "image ffjord": {
-        "class": "benchmark.baselines.ffjord.ImageFFJORD",
-        "model": {**UNET, "atol": 1e-2, "rtol": 1e-2},
-    },
-    "image score-sde": {
-        "class": "benchmark.baselines.score_sde.ImageScoreSDE",
-        "model": {**UNET, "sde": "vp", "weighting": "variance", "s_min": 1e-3, "beta_max": 3.0},
-    },
+    "unet": {"class": "benchmark.networks.unet.UNet", **UNET},
+    "of a user": {"class": f"{__name__}.Bend", "width": 8},
 }
-METHODS = CONFIG | ON_IMAGES
+
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["suites"]["quick"]["methods"]
+OT_CFM = {"class": "benchmark.baselines.ot_cfm.OTCFM", "model": {"network": MLP}}
+METHODS = {**CONFIG, "ot_cfm": OT_CFM}
+SMALL = {
+    "ffjord": {"atol": 1e-6, "rtol": 1e-6},  # its training solves
+    "ot_flow": {"width": 8},
+    # An untrained Score-SDE spreads over exp(beta_max / 4).
+    "score_sde": {"sde": {"kind": "vp", "beta_max": 3.0}},
+}
+"""Replaces arguments of config.yaml, to be quick."""
 
 TIGHT = Tolerance(1e-9, 1e-9)
 ROUGH = Tolerance(1e-6, 1e-6)
-IMAGE = (1, 2, 2)
+VECTOR, IMAGE = (3,), (1, 4, 4)
 
 
 def kind(name):
@@ -57,56 +74,76 @@ def is_flow(name):
     return not issubclass(kind(name), ClosedForm)
 
 
-def numbers(name):
-    """The arguments of ``build`` for method ``name``, small where they have a size."""
-    given = {"density": "benchmark.densities.eight_gaussians"}
-    small = SMALL if name in CONFIG else {}
-    return {
-        **{key: small.get(key, value) for key, value in METHODS[name]["model"].items()},
-        **{key: given[key] for key in kind(name).requires if key in given},
-    }
+def arguments(name, network=None):
+    """Those of ``build`` of method ``name``, with a network of these or, small, its own."""
+    given = {**METHODS[name]["model"], **SMALL.get(name, {})}
+    if network:
+        given["network"] = NETWORKS[network]
+    elif "network" in given:
+        own = given["network"]
+        given["network"] = {key: SIZE.get(key, value) for key, value in own.items()}
+    if "density" in kind(name).requires:
+        given["density"] = "benchmark.densities.eight_gaussians"
+    return given
 
 
-def build(name, event=(2,)):
-    return model.build(METHODS[name]["class"], event, numbers(name))
+def build(name, event=(2,), network=None):
+    return model.build(METHODS[name]["class"], event, arguments(name, network))
 
 
-def perturbed(name, event=(2,)):
+def perturbed(name, event=(2,), network=None):
     """The method with random weights: no network is small, no gate is at its start."""
-    method = build(name, event)
+    method = build(name, event, network)
     with torch.no_grad():
         for weights in method.parameters():
             weights.add_(0.2 * torch.randn_like(weights))
     return method
 
 
-FLOWS = [name for name in CONFIG if is_flow(name)]
-CLOSED = [name for name in CONFIG if not is_flow(name)]
-UNTRAINED = [name for name in CONFIG if not kind(name).trained]
-ANYWHERE = [name for name in FLOWS if not kind(name).requires]
+def taking(event):
+    """Networks that take rows of this shape."""
+    kinds = {name: load(network["class"]) for name, network in NETWORKS.items()}
+    return [name for name, network in kinds.items() if AXES[len(event)] in network.takes]
+
+
+FLOWS = [name for name in METHODS if is_flow(name)]
+CLOSED = [name for name in METHODS if not is_flow(name)]
+UNTRAINED = [name for name in METHODS if not kind(name).trained]
+ANYWHERE = [name for name in FLOWS if "network" in METHODS[name]["model"]]
 KNOWN = [name for name in FLOWS if "density" in kind(name).requires]
-GATED = [name for name in FLOWS if "gated" in inspect.signature(kind(name).build).parameters]
+ALONE = [name for name in FLOWS if name not in ANYWHERE]
 EVENTS = [
-    *((name, (2,) if name in KNOWN else (3,)) for name in FLOWS),  # the density is of the plane
-    *((name, IMAGE) for name in ANYWHERE),
-    *((name, (1, 4, 4)) for name in ON_IMAGES),
+    *((name, None, (2,) if name in KNOWN else VECTOR) for name in ALONE),  # a density of the plane
+    *(
+        (name, network, event)
+        for name in ANYWHERE
+        for event in (VECTOR, IMAGE)
+        for network in taking(event)
+    ),
 ]
-TRAINED_EVENTS = [(name, event) for name, event in EVENTS if name not in UNTRAINED]
+TRAINED_EVENTS = [case for case in EVENTS if case[0] not in UNTRAINED]
+PLANE = [
+    *((name, None) for name in ALONE),
+    *((name, network) for name in ANYWHERE for network in taking((2,))),
+]
 
-every_method = pytest.mark.parametrize("name", CONFIG)
+every_method = pytest.mark.parametrize("name", METHODS)
 every_flow = pytest.mark.parametrize("name", FLOWS)
-every_event = pytest.mark.parametrize(("name", "event"), EVENTS)
-every_trained_event = pytest.mark.parametrize(("name", "event"), TRAINED_EVENTS)
+every_event = pytest.mark.parametrize(("name", "network", "event"), EVENTS)
+every_trained_event = pytest.mark.parametrize(("name", "network", "event"), TRAINED_EVENTS)
+every_flow_of_the_plane = pytest.mark.parametrize(("name", "network"), PLANE)
 
 
-def test_config_has_methods_of_every_kind():
-    assert FLOWS and CLOSED and ANYWHERE and GATED and set(UNTRAINED) > set(CLOSED)
+def test_there_are_methods_of_every_kind_and_networks_for_every_shape():
+    assert FLOWS and CLOSED and ANYWHERE and ALONE and set(UNTRAINED) > set(CLOSED)
+    assert taking(VECTOR) == [name for name in NETWORKS if name != "unet"]
+    assert taking(IMAGE) == list(NETWORKS)
 
 
 @every_event
-def test_velocity_acts_on_each_sample_alone(name, event):
+def test_velocity_acts_on_each_sample_alone(name, network, event):
     # Likelihood sums over samples before it differentiates, which needs this.
-    flow, x, t = perturbed(name, event), torch.randn(4, *event), torch.tensor(0.3)
+    flow, x, t = perturbed(name, event, network), torch.randn(4, *event), torch.tensor(0.3)
     together = flow.velocity(t, x)
     assert together.shape == x.shape
     for i in range(4):
@@ -114,8 +151,9 @@ def test_velocity_acts_on_each_sample_alone(name, event):
 
 
 @every_event
-def test_divergence_is_the_trace_of_the_jacobian(name, event):
-    flow, x, dim, traces = perturbed(name, event), torch.randn(4, *event), math.prod(event), []
+def test_divergence_is_the_trace_of_the_jacobian(name, network, event):
+    flow, x = perturbed(name, event, network), torch.randn(4, *event)
+    dim, traces = math.prod(event), []
     for t in torch.tensor([0.0, 0.37, 1.0]):
         found = flow.divergence(t, x)
         for i in range(4):
@@ -127,20 +165,9 @@ def test_divergence_is_the_trace_of_the_jacobian(name, event):
     assert max(map(abs, traces)) > 1e-2
 
 
-@pytest.mark.parametrize("name", GATED)
-def test_gate_adds_a_factor_of_each_coordinate_to_the_network(name):
-    method = model.build(CONFIG[name]["class"], (2,), {**numbers(name), "gated": True})
-    last, x = method.network.layers[-1], torch.randn(4, 2)
-    with torch.no_grad():
-        last.weight.zero_()
-        last.bias.copy_(torch.tensor([0.0, 0.0, 3.0, 5.0]))  # y and g
-    expected = math.pi * torch.tanh(torch.tensor([3.0, 5.0]) / math.pi) * x
-    torch.testing.assert_close(method.network(torch.tensor(0.3), x), expected)
-
-
 @every_trained_event
-def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, event):
-    method = perturbed(name, event)
+def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, network, event):
+    method = perturbed(name, event, network)
     loss = method.loss(torch.randn(16, *event))
     assert loss.shape == ()
     loss.backward()
@@ -149,8 +176,8 @@ def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, event):
 
 
 @every_trained_event
-def test_loss_goes_down(name, event):
-    method, x1 = build(name, event), 0.5 * torch.randn(128, *event) + 1
+def test_loss_goes_down(name, network, event):
+    method, x1 = build(name, event, network), 0.5 * torch.randn(128, *event) + 1
 
     def loss():
         torch.manual_seed(1)  # the same draws at every step
@@ -189,11 +216,11 @@ def test_density_integrates_to_one_and_is_that_of_the_samples(name, prepare):
     assert abs(surprise.mean() - entropy) < 5 * error + 5e-3
 
 
-@every_flow
+@every_flow_of_the_plane
 @pytest.mark.parametrize("t", [0.6, 1.0])
-def test_log_prob_is_the_change_of_variables_of_what_is_carried(name, t):
+def test_log_prob_is_the_change_of_variables_of_what_is_carried(name, network, t):
     # log p_t(x_t) = log p0(x0) - log |det dx_t/dx0|, with the Jacobian of the solver's own map.
-    flow, h = perturbed(name), 1e-4
+    flow, h = perturbed(name, (2,), network), 1e-4
     x0 = torch.randn(5, 2)
     shifts = h * torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     xt = transport(flow.velocity, (x0[:, None] + shifts).flatten(0, 1), TIGHT, (0.0, t)).values
@@ -206,9 +233,9 @@ def test_log_prob_is_the_change_of_variables_of_what_is_carried(name, t):
     )
 
 
-@every_flow
-def test_the_way_there_and_back_ends_where_it_began(name):
-    flow, x0 = perturbed(name), torch.randn(20, 2)
+@every_event
+def test_the_way_there_and_back_ends_where_it_began(name, network, event):
+    flow, x0 = perturbed(name, event, network), torch.randn(20, *event)
     x1 = flow.transport(x0, TIGHT).values
     assert (x1 - x0).abs().max() > 1e-2
     back = flow.transport(x1, TIGHT, 1.0, 0.0).values
@@ -228,14 +255,14 @@ def test_saved_methods_are_restored_exactly(name, tmp_path):
     method.initialise(rows_of(torch.randn(100, 2) + 3))
     coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
     fitted = Model(method, coordinates, ROUGH)
-    description = {
-        "class": CONFIG[name]["class"],
-        "numbers": numbers(name),
+    described = {
+        "class": METHODS[name]["class"],
+        "arguments": arguments(name),
         "event": (2,),
         "coordinates": "identity",
         "validation": {"atol": ROUGH.atol, "rtol": ROUGH.rtol},
     }
-    model.save(tmp_path, fitted, description)
+    model.save(tmp_path, fitted, ModelFile(**described))
     restored = model.load(tmp_path)
     x = torch.randn(20, 2)
     assert restored.tolerance == ROUGH

@@ -4,8 +4,12 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.nn import functional
 
+from benchmark import parts
+from benchmark.baselines.ffjord import FFJORD
+from benchmark.baselines.ot_cfm import OTCFM
 from benchmark.divergence import exact_divergence
 from benchmark.networks import network as networks
 from benchmark.networks.concatsquash import ConcatSquash, ConcatSquashMLP
@@ -143,3 +147,54 @@ def test_divergence_is_that_of_autograd(make, t, monkeypatch):
     assert exact.abs().min() > 1e-3
     # Round-off of a few hundred products.
     torch.testing.assert_close(network.divergence(t, x), exact, atol=1e-10, rtol=0)
+
+
+# --- as a config writes them ----------------------------------------------------------------------
+
+SQUASH = {"class": "benchmark.networks.concatsquash.ConcatSquashMLP", "width": 3, "depth": 1}
+MISTAKES = {
+    "no mapping": ("mlp", "", "a network is written as {class: package.module.Class, <arguments>}"),
+    "no class": ({"width": 3}, "", "a network is written as {class:"),
+    "no module": ({"class": "ConcatSquashMLP"}, "", "there is no class 'ConcatSquashMLP'"),
+    "unknown module": ({"class": "benchmark.nets.A"}, "", "No module named 'benchmark.nets'"),
+    "unknown class": (
+        {"class": "benchmark.networks.mlp.MPL"},
+        "",
+        "there is no class 'benchmark.networks.mlp.MPL': .*has no 'MPL'",
+    ),
+    "no network": ({"class": "torch.nn.Linear"}, "", "torch.nn.Linear is no subclass of benchmark"),
+    "unknown argument": ({**SQUASH, "widht": 3}, "widht", "Extra inputs are not permitted"),
+    "no whole number": ({**SQUASH, "width": 3.5}, "width", "valid integer"),
+    "text": ({**SQUASH, "width": "3"}, "width", "valid integer"),
+    "too small": ({**SQUASH, "depth": 0}, "depth", "greater than or equal to 1"),
+    "unknown activation": ({**SQUASH, "activation": "relu"}, "activation", "'tanh' or 'softplus'"),
+    "left out": ({**SQUASH, "width": None}, "width", "valid integer"),
+}
+
+
+@pytest.mark.parametrize("method", [OTCFM, FFJORD])
+@pytest.mark.parametrize(("network", "where", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_what_describes_no_network_is_refused_in_words(method, network, where, message):
+    numbers = {"atol": 1e-3, "rtol": 1e-3} if method is FFJORD else {}
+    parts.check(method.build, {"network": SQUASH, **numbers}, ("event",))
+    with pytest.raises(ValidationError, match=message) as caught:
+        parts.check(method.build, {"network": network, **numbers}, ("event",))
+    (problem,) = caught.value.errors()
+    assert problem["loc"] == ("network", *filter(None, [where]))
+
+
+def test_a_network_is_made_for_the_shape_of_a_row_and_a_maker_makes_many():
+    made = parts.convert(OTCFM.build, {"network": SQUASH}, (3, 2, 2))["network"]
+    assert isinstance(made, ConcatSquashMLP) and made(torch.rand(1), torch.randn(1, 3, 2, 2)).ndim
+    maker = parts.convert(FFJORD.build, {"network": SQUASH}, (5,))["network"]
+    first, second = maker(), maker()
+    assert first.layers[0].linear.in_features == 5 and first is not second
+
+
+def test_a_network_that_does_not_take_the_rows_is_refused():
+    size = {"channels": 4, "multipliers": [1], "residual_blocks": 1, "attention": [], "heads": 1}
+    network = {"class": "benchmark.networks.unet.UNet", **size}
+    for method in (OTCFM, FFJORD):
+        message = r"UNet takes images; rows of shape \(5,\) are vectors"
+        with pytest.raises(ValidationError, match=message):
+            parts.convert(method.build, {"network": network}, (5,))
