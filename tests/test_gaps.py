@@ -3,7 +3,6 @@
 import os
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from reported import Expected, finish, prepare, suite
 
