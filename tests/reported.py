@@ -1,6 +1,7 @@
 """A suite as the report sees it, and its folders filled with results."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 from reporting import CODE, COMPARED, ODE, metric, write_records
@@ -29,18 +30,25 @@ class FakeSuite:
     methods: dict
     runs: list
     name: str = "toy"
-    terms: str = "One budget."
+    comparison_terms: str = "One budget."
     published: dict = field(default_factory=dict)
     kept: dict = field(default_factory=dict)
     further: tuple = ()
     now: Expected = Expected()
 
     @property
+    def first_runs(self):
+        return [run for run in self.runs if run.seed == 0]
+
+    @property
     def images(self):
         return [name for name in self.datasets if name == "images"]
 
     def is_ours(self, method):
-        return "class" in self.methods[method]
+        return self.methods[method].kind is not None
+
+    def is_oracle(self, method):
+        return method == "oracle"
 
     def is_flow(self, method):
         return method in ("ffjord", "ot_flow")
@@ -74,16 +82,17 @@ class FakeSuite:
 def suite(*datasets, methods=("ffjord", "ot_flow", "oracle"), seeds=2, **more):
     """A suite of methods of this library, and of ``other``, a program of its own."""
     entries = {
-        name: {"label": name.upper(), "colour": "#0072b2", "class": f"methods.{name}"}
+        name: SimpleNamespace(
+            label=name.upper(),
+            colour="#0072b2",
+            kind=None if name == "other" else f"methods.{name}",
+        )
         for name in methods
     }
-    for name in entries:
-        if name == "oracle":
-            entries[name]["class"] = "benchmark.baselines.oracle.Oracle"
-        if name == "other":
-            del entries[name]["class"]
     runs = [Run("toy", d, m, seed) for d in datasets for m in methods for seed in range(seeds)]
-    return FakeSuite({name: {"label": name.title()} for name in datasets}, entries, runs, **more)
+    return FakeSuite(
+        {name: SimpleNamespace(label=name.title()) for name in datasets}, entries, runs, **more
+    )
 
 
 class Plane(dataset.Dataset):

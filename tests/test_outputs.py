@@ -125,11 +125,11 @@ def test_inputs_are_files_of_the_runs_that_are_shown():
 def test_labels_concern_all_and_terms_only_tables():
     made = suite("plane", methods=("ffjord",))
     before = {name: output.shows for name, output in named(made).items()}
-    made.terms = "Other terms."
+    made.comparison_terms = "Other terms."
     changed = {name for name, output in named(made).items() if output.shows != before[name]}
     assert changed == TABLES - {"metrics"}
     before = {name: output.shows for name, output in named(made).items()}
-    made.methods["ffjord"]["colour"] = "#000000"
+    made.methods["ffjord"].colour = "#000000"
     changed = {name for name, output in named(made).items() if output.shows != before[name]}
     assert changed == set(before) - {"metrics"}
 

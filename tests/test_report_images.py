@@ -1,13 +1,12 @@
 """What the report does with images and with their features."""
 
 import numpy as np
-import yaml
 
 from benchmark.files import write_json
 from benchmark.records.run import Run
-from benchmark.report import report
-from benchmark.source import ROOT
-from benchmark.suite import config
+from benchmark.report import gaps
+from benchmark.report.figures import nearest
+from tests.reported import suite
 
 
 def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):
@@ -16,19 +15,18 @@ def test_the_nearest_image_is_the_nearest_of_all(monkeypatch):
     x = np.concatenate([rows[[7, 499]], draw.uniform(0, 255, (50, 3, 4, 4))])
     distances = ((x[:, None] - rows[None].astype(float)) ** 2).sum(axis=(2, 3, 4))
     for at_once in (500, 64):
-        monkeypatch.setattr(report, "NEAREST_ROWS", at_once)
-        found = report._nearest(x, rows)
+        monkeypatch.setattr(nearest, "ROWS_AT_ONCE", at_once)
+        found = nearest.nearest_rows(x, rows)
         assert found[:2].tolist() == [7, 499]
         np.testing.assert_array_equal(found, distances.argmin(axis=1))
 
 
 def test_a_failure_of_the_reference_is_why_no_run_has_distances(tmp_path, monkeypatch):
-    toy = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
-    suite = config.load(toy, ROOT / "workflow/schemas/config.schema.yaml")
+    made = suite("images")
     monkeypatch.chdir(tmp_path)
-    run = Run("toy", "digits", "gaussian", 9)
-    assert report._quality_gap(suite, run) == "was not run"
+    run = Run("toy", "images", "ffjord", 0)
+    assert gaps.measurement_gap(made, run, "distances") == "was not run"
     failure = run.features / "reference.failure.json"
     failure.parent.mkdir(parents=True)
     write_json(failure, {"reason": "OSError: no space", "log": "x"})
-    assert report._quality_gap(suite, run) == "OSError: no space"
+    assert gaps.measurement_gap(made, run, "distances") == "OSError: no space"

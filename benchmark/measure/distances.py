@@ -131,7 +131,7 @@ def quantised(x: torch.Tensor, data: Description) -> Images:
 
 
 def _nfe(drawn: FeatureAccumulator) -> Metric:
-    return Metric("nfe_images", drawn.mean_nfe, "", n=drawn.moments.n, heading="NFE")
+    return Metric("nfe_images", drawn.mean_nfe, "", "none", n=drawn.moments.n, heading="NFE")
 
 
 def _write_curve(subject: Subject, curve: list[list[Any]]) -> None:

@@ -24,6 +24,8 @@ NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
 """Of a method: letters, and of a variant of it a hyphen and what sets it apart."""
 BYTE = 256
 """Grey levels of the images that Inception was trained on."""
+RESERVED = {*MEASUREMENTS, "significance", "reproduction", "metrics"}
+"""Names that no measurement of a suite may have: those of tables and of other measurements."""
 FILES = ("source", "file")
 """Keys of a data set that say of which files it is made; ``prepare`` gets them as arguments."""
 
@@ -122,6 +124,9 @@ class Checked:
                     f"{self.key}methods.{name}: allowed in a name are letters, digits and _, and "
                     f"one - before what sets a variant apart (interpolant-fourier)."
                 )
+
+        for name in self.section.measurements.keys() & RESERVED:
+            yield f"{self.key}measurements.{name}: a table or a measurement of every suite has it."
 
     def _references(self) -> Iterator[str]:
         """Names of data sets that there are not, and files."""
