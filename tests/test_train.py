@@ -16,6 +16,7 @@ from benchmark.files import read_json, write_json
 from benchmark.jobs import steps
 from benchmark.measure import metrics
 from benchmark.records import records
+from benchmark.records.run import data_folder
 from benchmark.report import report
 from benchmark.runtime.checkpoint import Interrupted, Part
 from benchmark.source import ROOT
@@ -39,7 +40,7 @@ def suite(tmp_path, monkeypatch, single_precision):
     found = config.load(toy, ROOT / "workflow/schemas/config.schema.yaml")
     monkeypatch.chdir(tmp_path)
     for name, entry in found.datasets.items():
-        folder = records.data_folder("toy", name)
+        folder = data_folder("toy", name)
         folder.parent.mkdir(parents=True)
         prepare.prepare(entry, tmp_path, folder)
     return found
@@ -54,7 +55,7 @@ def train(suite, run, numbers=None, probes=None, **changes):
     }
     run.folder.mkdir(parents=True)
     changed = {**numbers, "train": {**numbers["train"], **changes}}
-    steps.train(run, changed, settings, records.data_folder("toy", run.dataset), run.folder, CPU)
+    steps.train(run, changed, settings, data_folder("toy", run.dataset), run.folder, CPU)
     with (run.folder / "training.csv").open() as file:
         return list(csv.DictReader(file))
 
@@ -69,7 +70,7 @@ def test_diagnostics_are_columns_on_the_held_out_rows_of_the_method(suite, monke
     monkeypatch.setattr(InterpolantFlow, "diagnostics", diagnostics)
     rows = train(suite, suite.runs[0])
     assert list(rows[0]) == ["step", "seconds", "loss", "validation_nll", "mean", "late"]
-    data = records.data_folder("toy", "eight_gaussians")
+    data = data_folder("toy", "eight_gaussians")
     known, held_out = dataset.rows(data, "train"), dataset.rows(data, "validation")
     expected = ((held_out - known.mean(axis=0)) / known.std(axis=0)).mean()
     validated = [row for row in rows if row["validation_nll"]]
@@ -144,7 +145,7 @@ def searched(suite, run, **changes):
     chosen = {"factors": [1e-4, 10.0, 1.0], "share": 0.5}
     settings = {**suite.validation, "config": "hash", "search": chosen}
     run.folder.mkdir(parents=True, exist_ok=True)
-    data = records.data_folder("toy", run.dataset)
+    data = data_folder("toy", run.dataset)
     steps.search(run, numbers, settings, data, run.folder, CPU)
     return read_json(run.folder / "search.json"), numbers
 
@@ -234,7 +235,7 @@ def test_the_best_validation_counts_where_its_weights_are_the_fitted_ones():
 def test_probes_of_the_suite_estimate_the_likelihood_and_say_how_well(suite):
     run = suite.runs[0]
     train(suite, run)
-    data = records.data_folder("toy", run.dataset)
+    data = data_folder("toy", run.dataset)
 
     def evaluated(**more):
         settings = {**suite.evaluation, "atol": 1e-5, "rtol": 1e-5, "config": "hash", **more}
@@ -255,7 +256,7 @@ def test_a_run_is_whole_only_if_all_of_it_was_made_with_this_config(suite):
     run = suite.runs[0]
     assert report.gap(suite, run) == "was not run"
     train(suite, run)
-    data = records.data_folder("toy", run.dataset)
+    data = data_folder("toy", run.dataset)
     settings = {**suite.measured(), "config": suite.run_hash(run)}
     steps.evaluate(run, suite.numbers(run), settings, data, run.folder, CPU)
     metrics.write_nll(run, data, run.folder)
