@@ -109,7 +109,8 @@ def _strip(node: ast.AST) -> None:
         body = getattr(node, name, None)
         if isinstance(body, list):
             kept = [statement for statement in body if not _is_text(statement)]
-            setattr(node, name, kept or ([ast.Pass()] if body else []))
+            needed = body and not isinstance(node, ast.Module)  # a module may be empty
+            setattr(node, name, kept or ([ast.Pass()] if needed else []))
 
 
 def _is_text(node: ast.AST) -> bool:
