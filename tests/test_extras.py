@@ -1,4 +1,4 @@
-"""The optional methods as README gives them: checked, trained and measured for real, if briefly."""
+"""The optional methods as their README gives them: checked, trained and measured, if briefly."""
 
 import contextlib
 import copy
@@ -8,27 +8,26 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from benchmark.suite.config import ConfigError
+from jobs_done import TOY, do, prepare, tasks
 
 from benchmark import model
-from benchmark.data.prepare import prepare
-from benchmark.jobs import steps
-from benchmark.measure.cost import Cost
-from benchmark.measure.measurement import Subject, measure
-from benchmark.measure.nll import NLL
 from benchmark.records import records
-from benchmark.report import tables
+from benchmark.report import frame
+from benchmark.report.labels import Labels, styles_of
+from benchmark.report.tables import cost, nll
 from benchmark.source import ROOT
-from benchmark.suite import config
-
-CPU = torch.device("cpu")
+from benchmark.suite.load import load
+from benchmark.suite.words import ConfigError
 
 SECTION = (
-    (ROOT / "README.md").read_text().partition("## Optional extras\n")[2].partition("\n## ")[0]
+    (ROOT / "benchmark/baselines/README.md")
+    .read_text()
+    .partition("## Optional extras\n")[2]
+    .partition("\n## ")[0]
 )
 EXTRAS = yaml.safe_load(re.search(r"```yaml\n(.*?)```", SECTION, re.DOTALL)[1])
-TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
 STEPS = 150
+LABELS: Labels = {"eight_gaussians": "Eight"}
 
 
 def suite(methods, **datasets):
@@ -38,76 +37,74 @@ def suite(methods, **datasets):
     toy["datasets"] = {
         "eight_gaussians": {
             **toy["datasets"]["eight_gaussians"],
-            "numbers": {"train": 20_000, "validation": 20, "test": 500},
+            "arguments": {"train": 20_000, "validation": 20, "test": 500},
         },
         **datasets,
     }
     for method in toy["methods"].values():
         method["train"]["steps"] = STEPS
         method["train"]["ema"] = 0.9
-    return config.load(content, ROOT / "workflow/schemas/config.schema.yaml")
+    return load(content)
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """The suite, and the folder of its data set, in which are those of the methods."""
+def folder(tmp_path_factory):
+    """The folder of the results."""
+    return tmp_path_factory.mktemp("extras")
+
+
+@pytest.fixture(scope="module")
+def measured(folder):
+    """The suite, whose runs are trained, evaluated and measured in ``folder``."""
     torch.set_default_dtype(torch.float32)
-    found, place = suite(EXTRAS), tmp_path_factory.mktemp("extras")
-    with contextlib.chdir(place):
-        for run in found.runs:
+    loaded = suite(EXTRAS)
+    with contextlib.chdir(folder):
+        prepare(loaded)
+        for run in loaded.runs:
             run.folder.mkdir(parents=True)
-            prepare(found.datasets["eight_gaussians"], place, run.data)
-            fit_and_measure(found, run)
-    return found, place / "results/toy/eight_gaussians"
+            do(tasks(loaded).train(run))
+            do(tasks(loaded).evaluate(run))
+            do(tasks(loaded).measure("nll", run))
+            do(tasks(loaded).measure("cost", run))
+    return loaded
 
 
-def fit_and_measure(found, run):
-    fit = {**found.validation, "config": found.train_hash(run), "source": "digest"}
-    steps.train(run, found.numbers(run), fit, run.data, run.folder, CPU)
-    settings = {**found.measured(), "config": found.run_hash(run), "source": "digest"}
-    steps.evaluate(run, found.numbers(run), settings, run.data, run.folder, CPU)
-    for measurement in (NLL(), Cost()):
-        name = type(measurement).__name__.lower()
-        measure(measurement, Subject(name, run, "digest", "hash"))
+@pytest.fixture
+def runs(measured, folder, monkeypatch):
+    """The run of each method."""
+    monkeypatch.chdir(folder)
+    return {run.method: run for run in measured.runs}
 
 
-def read(folder):
-    return {
-        record["metric"]: record
-        for name in ("nll", "cost")
-        for record in records.read(folder / f"seed0/measurements/{name}.json")
-    }
+def files(run):
+    """The record files of a run."""
+    return [run.measurement(name) for name in ("nll", "cost")]
 
 
-def test_readme_has_both_methods_with_rules_of_their_own():
-    assert set(EXTRAS) == {"ot_cfm", "spline_flow"}
-    for name in EXTRAS:
-        rule = (ROOT / "workflow" / suite(EXTRAS).rules[name]).read_text()
-        assert f"use rule train as train_{name} with:" in rule
-        assert f'method=variants("{name}"),' in rule
+def read(run):
+    return {record["metric"]: record for file in files(run) for record in records.read(file)}
 
 
 @pytest.mark.parametrize("name", EXTRAS)
-def test_a_short_training_beats_the_best_gaussian(measured, name):
-    kl = read(measured[1] / name)["kl"]
+def test_a_short_training_beats_the_best_gaussian(runs, name):
+    kl = read(runs[name])["kl"]
     # The Gaussian with the moments of the data has 1.42 nats.
     assert -4 * kl["standard_error"] < kl["value"] < 0.5 and kl["n"] == 500
 
 
 @pytest.mark.parametrize("name", EXTRAS)
-def test_the_restored_fit_has_the_densities_that_were_written(measured, name, single_precision):
-    found, folder = measured
-    restored, x = (
-        model.load(folder / name / "seed0"),
-        torch.from_numpy(np.load(folder / "data/test.npy")),
-    )
-    chunks = x.split(found.evaluation["chunk"])  # an adaptive solver's steps are those of a chunk
+def test_the_restored_fit_has_the_densities_that_were_written(
+    measured, runs, name, single_precision
+):
+    run = runs[name]
+    restored, x = model.load(run.folder), torch.from_numpy(np.load(run.data / "test.npy"))
+    chunks = x.split(measured.section.evaluation.chunk)  # an adaptive solver's steps are a chunk's
     values = torch.cat([restored.log_prob(chunk) for chunk in chunks])
-    np.testing.assert_array_equal(values.numpy(), np.load(folder / name / "seed0/log_prob.npy"))
+    np.testing.assert_array_equal(values.numpy(), np.load(run.log_prob))
 
 
-def test_numbers_that_do_not_exist_have_their_reason_in_words(measured):
-    flow, spline = (read(measured[1] / name) for name in ("ot_cfm", "spline_flow"))
+def test_numbers_that_do_not_exist_have_their_reason_in_words(runs):
+    flow, spline = read(runs["ot_cfm"]), read(runs["spline_flow"])
     reason = "no ODE is solved, solver none (discrete flow)"
     for name in ("solver_error", "nfe_likelihood", "nfe_sampling"):
         assert flow[name]["value"] is not None
@@ -116,18 +113,14 @@ def test_numbers_that_do_not_exist_have_their_reason_in_words(measured):
         assert flow[name]["value"] > 0 and spline[name]["value"] > 0
 
 
-def test_a_discrete_flow_is_neither_ranked_with_flows_nor_taken_for_a_reference(measured):
-    found, folder = measured
-    kinds = ("nll", "cost")
-    places = [folder / name / "seed0/measurements" for name in EXTRAS]
-    files = [place / f"{kind}.json" for place in places for kind in kinds]
-    frame = tables.metrics(files, {})
-    assert not frame.control.any()
-    table = tables.nll_table(frame, found.methods, {"eight_gaussians": "Eight"}, {})
+def test_a_discrete_flow_is_neither_ranked_with_flows_nor_taken_for_a_reference(measured, runs):
+    metrics = frame.metrics([file for run in runs.values() for file in files(run)], {})
+    assert not metrics.control.any()
+    table = nll.table(metrics, styles_of(measured), LABELS, {})
     assert not any(cell.bold for row in table.rows for cell in row)
     (note,) = [note for note in table.notes if "protocols differ" in note]
     assert "Spline flow (solver none (discrete flow))" in note
-    costs = tables.cost_table(frame, found.methods, {"eight_gaussians": "Eight"})
+    costs = cost.table(metrics, styles_of(measured), LABELS)
     assert any(
         "Spline flow on Eight, seed 0: no ODE is solved, solver none" in note
         for note in costs.notes
@@ -139,9 +132,13 @@ def test_the_spline_flow_needs_vectors():
         "label": "MNIST",
         "class": "benchmark.data.mnist.MNIST",
         "source": "mnist",
-        "numbers": {"validation": 10},
+        "arguments": {"validation": 10},
     }
     with pytest.raises(ConfigError) as caught:
         suite(EXTRAS, mnist=mnist)
     assert "spline_flow: cannot run on mnist: it needs vectors" in str(caught.value)
     assert "ot_cfm" not in str(caught.value)
+
+
+def test_the_readme_has_both():
+    assert set(EXTRAS) == {"ot_cfm", "spline_flow"}

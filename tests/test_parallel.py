@@ -1,10 +1,11 @@
 """Two processes that train together are one that trains alone, and go on like it."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,64 +15,64 @@ from counting import hear_interrupts, until
 from plan import plan
 from torch import multiprocessing
 
-from benchmark.baselines.interpolant import ImageInterpolant, InterpolantFlow
+from benchmark import parts
+from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset
 from benchmark.data.dataset import Splits
 from benchmark.data.digits import Digits
 from benchmark.files import read_json
+from benchmark.jobs import __main__ as command
 from benchmark.jobs import launch
-from benchmark.jobs.launch import Step
+from benchmark.jobs.task import Machine, Task
+from benchmark.records.run import Run
 from benchmark.runtime import parallel
-from benchmark.runtime.log import FAILURE, logged
+from benchmark.runtime.log import failure_of
 from benchmark.source import ROOT
 from benchmark.training.descent import Descent
 
 CPU = torch.device("cpu")
 MLP = {
-    **{"path": "trigonometric", "time_alpha": 1.0, "time_beta": 1.0},
-    **{"width": 16, "depth": 2, "time_frequencies": 2, "space_frequencies": 0},
+    "network": {
+        **{"class": "benchmark.networks.mlp.MLP", "width": 16, "depth": 2},
+        **{"time_frequencies": 2, "space_frequencies": 0},
+    },
+    "path": "trigonometric",
 }
 UNET = {
-    **{"path": "trigonometric", "time_alpha": 1.0, "time_beta": 1.0},
-    **{"channels": 4, "multipliers": [1, 2], "residual_blocks": 1, "attention": [4], "heads": 2},
+    "network": {
+        **{"class": "benchmark.networks.unet.UNet", "channels": 4, "multipliers": [1, 2]},
+        **{"residual_blocks": 1, "attention": [4], "heads": 2},
+    },
+    "path": "trigonometric",
 }
 
 
-class Settled:
+class Settled(InterpolantFlow):
     """Times and base samples are functions of a row: however rows are shared, they are the same."""
 
     def _paired(self, x1):
         return torch.sigmoid(x1.flatten(1).sum(dim=1)), x1.flip(-1), x1
 
 
-class SettledMLP(Settled, InterpolantFlow):
-    pass
-
-
-class SettledUNet(Settled, ImageInterpolant):
-    pass
-
-
 CASES = {
-    "MLP": (SettledMLP, (3,), MLP, {}),
-    "in parts": (SettledMLP, (3,), MLP, {"accumulate": 2}),
+    "MLP": ((3,), MLP, {}),
+    "in parts": ((3,), MLP, {"accumulate": 2}),
     # Adam does not see the scale of a gradient, but for what is added to it.
-    "scale of the gradient": (SettledMLP, (3,), MLP, {"clip": None, "weight_decay": 0.1}),
-    "U-Net": (SettledUNet, (1, 8, 8), UNET, {}),
+    "scale of the gradient": ((3,), MLP, {"clip": None, "weight_decay": 0.1}),
+    "U-Net": ((1, 8, 8), UNET, {}),
 }
 
 
 def descended(case):
     """Weights, their average and the losses after a few steps on batches that are always the
     same, of which each process takes its share."""
-    kind, event, numbers, changes = CASES[case]
+    event, arguments, changes = CASES[case]
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
-    method = kind.build(event, **numbers)
+    method = Settled.build(event, **parts.convert(Settled.build, arguments, event))
     for weights in method.parameters():
         weights.data += 0.1 * torch.randn_like(weights)  # the last layer of a U-Net starts at zero
-    numbers = plan(5, 8, 1e-2, **{"clip": 0.5, **changes})
-    descent = Descent(method, numbers, CPU)
+    descent = Descent(method, plan(5, 8, 1e-2, **{"clip": 0.5, **changes}), CPU)
     losses = []
     for step in range(5):
         batch = torch.randn(8, *event, generator=torch.Generator().manual_seed(step))
@@ -92,13 +93,13 @@ def one_of_two(number, port, folder):
     place = {"RANK": number, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in place.items()}
     with parallel.process_group(CPU):
-        found = {case: descended(case) for case in CASES}
-        torch.save({**found, "drawn": drawn()}, folder / str(number))
+        results = {case: descended(case) for case in CASES}
+        torch.save({**results, "drawn": drawn()}, folder / str(number))
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """What each of two processes has found."""
+    """The results of each of two processes."""
     folder = tmp_path_factory.mktemp("both")
     multiprocessing.spawn(one_of_two, (launch._free_port(), folder), nprocs=2)
     return [torch.load(folder / name) for name in "01"]
@@ -106,13 +107,13 @@ def both(tmp_path_factory):
 
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_descend_like_one(both, case):
-    first, second = (found[case] for found in both)
+    first, second = (results[case] for results in both)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     torch.testing.assert_close(first, descended(case), rtol=1e-9, atol=1e-12)
 
 
 def test_two_processes_draw_apart_and_the_first_as_if_alone(both):
-    first, second = (found["drawn"] for found in both)
+    first, second = (results["drawn"] for results in both)
     assert torch.equal(first, drawn()) and not (first == second).any()
 
 
@@ -125,101 +126,122 @@ def test_a_batch_is_shared_evenly(monkeypatch):
 
 # --- a training of the workflow -------------------------------------------------------------------
 
+RUN = Run("toy", "digits", "interpolant", 3)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A task, and the folder in which it is done."""
+
+    folder: Path
+    task: Task
+
+    def changed(self, kind, **train):
+        """The same with another class and other settings."""
+        fit = self.task.arguments["fit"]
+        made_with = fit["hyperparameters"]
+        changed = {**made_with, "kind": kind, "train": {**made_with["train"], **train}}
+        arguments = {**self.task.arguments, "fit": {**fit, "hyperparameters": changed}}
+        return replace(self, task=replace(self.task, arguments=arguments))
+
+    @property
+    def log(self):
+        return self.folder / self.task.log
+
+    @property
+    def description(self):
+        """The content of ``model.json``."""
+        return read_json(self.folder / RUN.model)
+
+    @property
+    def weights(self):
+        return (self.folder / RUN.weights).read_bytes()
+
+    @property
+    def last_nll(self):
+        lines = (self.folder / RUN.history).read_text().splitlines()
+        return float(lines[-1].split(",")[3])
+
+
+KIND = "benchmark.baselines.interpolant.InterpolantFlow"
+
 
 def prepared(folder):
-    """A training on digits of a few seconds."""
+    """A training on digits of a few seconds, for two processes."""
     images = np.random.default_rng(0).integers(0, 17, (300, 64), dtype=np.uint8)
-    dataset.write(folder / "data", Digits, Splits(images, images[:50], images[:50]), {})
-    (folder / "run").mkdir()
+    with contextlib.chdir(folder):
+        dataset.write(RUN.data, Digits, Splits(images, images[:50], images[:50]), {})
+        RUN.folder.mkdir(parents=True)
     train = plan(1500, 32, 1e-3, coordinates="standardised", validations=3).model_dump()
-    return Step(
-        name="train",
-        run=["toy", "digits", "interpolant", 3],
-        numbers={
-            "class": "benchmark.baselines.interpolant.InterpolantFlow",
-            "model": MLP,
-            "train": train,
-        },
-        settings={"atol": 1e-3, "rtol": 1e-3, "config": "c1"},
-        data=str(folder / "data"),
-        folder=str(folder / "run"),
-        log=str(folder / "run/train.log"),
-        threads=1,
-        device="cpu",
-        gpus=None,
+    fit = {
+        "run": asdict(RUN),
+        "hyperparameters": {"kind": KIND, "model": MLP, "train": train},
+        "validation": {"atol": 1e-3, "rtol": 1e-3},
+        **{"config": "c1", "source": "d1"},
+    }
+    return Work(
+        folder,
+        Task(
+            name="train.train",
+            log=str(RUN.folder / "train.log"),
+            arguments={"fit": fit, "searched": False},
+            machine=Machine(processes=2),
+            path=(str(Path(__file__).parent),),
+        ),
     )
 
 
 @pytest.fixture
-def step(tmp_path):
+def work(tmp_path):
     return prepared(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The same, and two processes have done it."""
-    step = prepared(tmp_path_factory.mktemp("finished"))
-    assert done(step) == 0
-    return step
+    work = prepared(tmp_path_factory.mktemp("finished"))
+    assert done(work) == 0
+    return work
 
 
-PERFORM = """
-from benchmark.jobs.launch import Step
-from benchmark.runtime.log import logged
-step = Step(**{!r})
-with logged(step.log, step.folder):
-    step.perform(processes={})
-"""
-
-
-def started(step, processes=2):
-    """The step in a process, like a script of the workflow."""
-    program = PERFORM.format(asdict(step), processes)
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
+def started(work):
+    """The command of a rule."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-c", program], env=environment, preexec_fn=hear_interrupts
-    )
+        [sys.executable, "-m", "benchmark.jobs", work.task.text()],
+        cwd=work.folder, env=environment, preexec_fn=hear_interrupts,
+    )  # fmt: skip
 
 
-def done(step, processes=2):
+def done(work):
     """Its exit status."""
-    return started(step, processes).wait(timeout=200)
+    return started(work).wait(timeout=200)
 
 
-def weights(step):
-    return Path(step.folder, "model.safetensors").read_bytes()
-
-
-def test_a_training_in_two_processes_is_one_run(finished, step, single_precision):
-    folder = Path(finished.folder)
-    stored = read_json(folder / "model.json")
+def test_a_training_in_two_processes_is_one_run(finished, work, monkeypatch, single_precision):
+    stored = finished.description
     assert stored["training"]["processes"] == 2 and stored["training"]["steps"] == 1500
     assert stored["provenance"]["device"].startswith("2 processes on ")
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in (finished.folder / RUN.folder).iterdir()} == {
         *("model.json", "model.safetensors", "training.csv", "train.log")
     }
-    with logged(step.log, step.folder):
-        step.perform()
-    assert read_json(Path(step.folder, "model.json"))["training"]["processes"] == 1
-    assert weights(step) != weights(finished)  # from other random numbers, and as good
-    nll = [last_nll(Path(folder, "training.csv")) for folder in (step.folder, finished.folder)]
-    assert nll[0] == pytest.approx(nll[1], rel=0.02)
+    monkeypatch.chdir(work.folder)
+    command.main(replace(work.task, machine=Machine()).text())
+    assert work.description["training"]["processes"] == 1
+    assert work.weights != finished.weights  # from other random numbers, and as good
+    assert work.last_nll == pytest.approx(finished.last_nll, rel=0.02)
 
 
-def last_nll(path):
-    return float(path.read_text().splitlines()[-1].split(",")[3])
-
-
-def test_an_interrupted_training_goes_on_to_the_same_weights(finished, step):
-    process, log = started(step), Path(step.log)
+def test_an_interrupted_training_resumes_to_the_same_weights(finished, work):
+    process, log = started(work), work.log
     until(lambda: log.exists() and "0/1500" in log.read_text(), 60, lambda: "not started")
     process.terminate()
     assert process.wait(timeout=200) != 0
-    assert not Path(step.folder, "model.json").exists()
-    assert not Path(step.folder, FAILURE).exists()
-    assert done(step) == 0
-    assert weights(step) == weights(finished) and "Resuming after" in log.read_text()
-    assert read_json(Path(step.folder, "model.json"))["training"]["interruptions"] == 1
+    assert not (work.folder / RUN.model).exists()
+    assert not failure_of(log).exists()
+    assert done(work) == 0
+    assert work.weights == finished.weights and "Resuming after" in log.read_text()
+    assert work.description["training"]["interruptions"] == 1
 
 
 class Failing(InterpolantFlow):
@@ -232,29 +254,39 @@ class Failing(InterpolantFlow):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("kind", "train", "reason"),
     [
-        ({"lr": 1e30}, r"FloatingPointError: The loss is nan at step \d+"),
-        ({}, "FloatingPointError: The ODE of the training loss has no solution any more"),
+        (KIND, {"lr": 1e30}, r"FloatingPointError: The loss is nan at step \d+"),
+        (
+            *("test_parallel.Failing", {}),
+            "FloatingPointError: The ODE of the training loss has no solution any more",
+        ),
     ],
     ids=["all diverge", "one diverges"],
 )
-def test_a_failure_is_told_by_the_process_that_fails(step, changes, told):
-    train = {**step.numbers["train"], **changes}
-    kind = step.numbers["class"] if changes else "test_parallel.Failing"
-    failing = replace(step, numbers={**step.numbers, "class": kind, "train": train})
-    assert done(failing) != 0
-    assert re.match(told, read_json(Path(step.folder, FAILURE))["reason"])
+def test_the_reason_of_a_failure_is_that_of_the_process_that_fails(work, kind, train, reason):
+    assert done(work.changed(kind, **train)) != 0
+    assert re.match(reason, read_json(failure_of(work.log))["reason"])
 
 
-def test_several_nodes_need_slurm(step, monkeypatch):
+def test_several_nodes_need_slurm(work, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(RuntimeError, match="nodes=2, but this is no SLURM job"):
-        step.perform(nodes=2)
+        launch.perform(replace(work.task, machine=Machine(nodes=2)))
+
+
+def test_only_trainings_are_shared(work, monkeypatch):
+    alone = []
+    monkeypatch.setattr(launch, "_alone", lambda given, device: alone.append((given.name, device)))
+    monkeypatch.setattr(launch, "_run", lambda command: 1)
+    launch.perform(replace(work.task, name="evaluate.evaluate"))
+    assert alone == [("evaluate.evaluate", CPU)]
+    with pytest.raises(SystemExit, match="ended with status 1"):
+        launch.perform(work.task)
 
 
 @pytest.mark.parametrize(
-    ("device", "gpus", "found", "processes"),
+    ("device", "gpus", "available", "processes"),
     [
         ("auto", 4, True, 4),
         ("auto", 1, True, 1),
@@ -263,7 +295,8 @@ def test_several_nodes_need_slurm(step, monkeypatch):
         ("auto", 4, False, 1),
     ],
 )
-def test_there_is_a_process_for_each_gpu(step, monkeypatch, device, gpus, found, processes):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
-    assert replace(step, device=device, gpus=gpus)._each(None) == processes
-    assert replace(step, device=device, gpus=gpus)._each(3) == 3
+def test_there_is_a_process_for_each_gpu(monkeypatch, device, gpus, available, processes):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    asked = Machine(device=device, gpus=gpus)
+    assert launch._processes(asked) == processes
+    assert launch._processes(replace(asked, processes=3)) == 3

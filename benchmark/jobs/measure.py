@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark import names, parts
 from benchmark.measure import measurement
 from benchmark.measure.measurement import Subject
 from benchmark.records.run import Run
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,11 @@ def light(measuring: Measuring) -> None:
     on_device(measuring, None)
 
 
-def on_device(measuring: Measuring, device: "torch.device | None") -> None:
-    """Write the records of a measurement: ``measurements/<name>.json``."""
+def on_device(measuring: Measuring, device: Any) -> None:
+    """Write the records of a measurement: ``measurements/<name>.json``.
+
+    ``device`` is a ``torch.device`` or ``None``: this module is imported where there is no torch.
+    """
     kind = names.load(measuring.kind)
     taken = kind(**parts.convert(kind, measuring.arguments))
     subject = Subject(

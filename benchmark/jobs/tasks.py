@@ -1,6 +1,6 @@
 """The jobs of a suite: what each runs, and on what of config and source its result depends."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.jobs.task import Machine, Task
@@ -75,9 +75,12 @@ class Tasks:
 
     def classifier(self, dataset: str) -> Job:
         """The classifier whose features of the images of a data set are compared."""
-        keys = ("classifier", "name", "samples", "chunk")
-        features = _chosen(self.suite.features(dataset), *keys)
-        return self._of_features("classifier", dataset, features)
+        features = self.suite.features(dataset)
+        given = _chosen(features, "classifier", "name", "samples", "chunk")
+        job = self._of_features("classifier", dataset, given)
+        # How many images are compared, and how many at a time, changes no classifier.
+        fit, source = _chosen(features, "classifier", "name"), job.arguments["compared"]["source"]
+        return replace(job, depends=config_hash({"features": fit, "source": source}))
 
     def reference(self, dataset: str) -> Job:
         """The features of the training images of a data set, and the floor."""
