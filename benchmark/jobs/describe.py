@@ -100,12 +100,20 @@ def _problems(described: type, arguments: Mapping[str, Any]) -> tuple[Problem, .
 
 def _problem(line: Any, described: type, arguments: Mapping[str, Any]) -> Problem:
     return Problem(
-        where=tuple(line["loc"]),
+        where=_where(line["loc"], arguments),
         kind=line["type"],
         message=line["msg"],
         value=None if line["type"] == "missing" else _plain(line["input"]),
         allowed=_allowed(line, described, arguments),
     )
+
+
+def _where(place: tuple[str | int, ...], arguments: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Without the key ``kind`` of settings that the config writes as their kind alone."""
+    section: Any = arguments
+    for step in place[:-1]:
+        section = section.get(step, section) if isinstance(section, Mapping) else section
+    return place[:-1] if place[-1:] == ("kind",) and isinstance(section, str) else place
 
 
 def _allowed(line: Any, described: type, arguments: Mapping[str, Any]) -> tuple[str, ...]:
