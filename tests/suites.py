@@ -4,7 +4,11 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from benchmark.suite.load import load
+from benchmark.suite.words import ConfigError
 
 ROOT = Path(__file__).parent.parent
 TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
@@ -49,3 +53,12 @@ def with_images(config: dict) -> dict:
     model = {"path": "trigonometric", "network": copy.deepcopy(UNET)}
     suite["methods"]["interpolant"] |= {"datasets": ["mnist"], "model": model}
     return config
+
+
+def refused(config: dict, message: str) -> list[str]:
+    """The lines with which the toy config is refused, among them one like ``message``."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(config)
+    told = str(caught.value).splitlines()
+    assert all(line.startswith("config.yaml: suites.toy") for line in told)
+    return [line.removeprefix("config.yaml: suites.toy") for line in told]

@@ -115,7 +115,11 @@ def test_a_text_that_is_a_value_counts(project):
 
 
 def test_a_function_of_a_docstring_alone_is_one_that_does_nothing(project):
-    edit(project, '        """Width by height."""\n        return self.width * height', "        pass")
+    edit(
+        project,
+        '        """Width by height."""\n        return self.width * height',
+        "        pass",
+    )
     before = digest("pack.formula")
     edit(project, "        pass", '        """Nothing yet."""')
     assert digest("pack.formula") == before

@@ -1,4 +1,4 @@
-"""A suite: its runs, the grids of its methods, what differs on a data set, and files of their own."""
+"""A suite: its runs, the grids of its methods, what differs on a data set, and its files."""
 
 import copy
 import re
