@@ -22,6 +22,7 @@ from typing import NamedTuple
 from benchmark.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 CACHE = Path(".snakemake/benchmark/trees.json")
 """Digest and imports of the files that were read, by the hash of their content."""
 
@@ -45,7 +46,7 @@ def is_source(module: str) -> bool:
     file = file_of(module)
     if file is None or {"site-packages", "dist-packages"} & set(file.parts):
         return False
-    return not file.is_relative_to(sysconfig.get_path("stdlib"))
+    return not file.is_relative_to(STANDARD_LIBRARY)
 
 
 def modules_of(*modules: str) -> list[str]:
@@ -95,12 +96,19 @@ def clear() -> None:
 
 
 def parse(text: str, module: str, is_package: bool) -> Tree:
-    """The tree of the source ``text`` of a module."""
-    tree = ast.parse(text)
+    """The tree of the source ``text`` of a module; of what is no Python, the text itself."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # whoever imports it says so
+        return Tree(_hashed(text), ())
     imports = sorted(set(_imports(tree, module, is_package)))
     for node in ast.walk(tree):
         _strip(node)
-    return Tree(hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16], tuple(imports))
+    return Tree(_hashed(ast.unparse(tree)), tuple(imports))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _strip(node: ast.AST) -> None:

@@ -1,15 +1,20 @@
 """float64, one thread, fixed seeds: a test that needs otherwise says so. And real data, if any."""
 
+import copy
 import os
 import subprocess
 import sys
 
 import pytest
 import torch
+from suites import TOY
 
+from benchmark import source
 from benchmark.bench import frechet
 from benchmark.data.fetch import MIRRORS, mirrors
+from benchmark.jobs import describe
 from benchmark.source import ROOT
+from benchmark.suite import classes
 
 PACKED = ROOT.parent / "shared" / "data"
 """A mirror folder beside the checkout, packed."""
@@ -29,6 +34,32 @@ def double_precision():
 def single_precision():
     """What the workflow runs in."""
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="session")
+def answers(tmp_path_factory):
+    """The folder in which what classes say of themselves is kept from test to test."""
+    return tmp_path_factory.mktemp("classes")
+
+
+@pytest.fixture
+def asked_here(answers, monkeypatch):
+    """Classes are asked in this process, by the function that the child calls, in a second less."""
+
+    def asked(questions, path):
+        return [describe.answer(question.name, question.arguments) for question in questions]
+
+    monkeypatch.setattr(classes, "_asked", asked)
+    monkeypatch.setattr(classes, "FOLDER", answers)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    source.clear()
+
+
+@pytest.fixture
+def toy(asked_here):
+    """The toy config, whose classes are asked in this process."""
+    return copy.deepcopy(TOY)
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,17 @@ Reads questions as JSON, ``[[name, arguments], ...]``, and writes the answers of
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import pydantic
-
-from benchmark import names, parts
+from benchmark import names
 from benchmark.data.dataset import Dataset
 from benchmark.flow import ClosedForm, Flow, Method
+from benchmark.jobs.problems import problems
 from benchmark.measure.measurement import Measurement
 from benchmark.networks.network import Network
-from benchmark.suite.classes import Answer, Argument, Facts, Kind, Problem
-from benchmark.suite.words import choices, unknown
+from benchmark.suite.classes import Answer, Facts, Kind
+from benchmark.suite.words import unknown
 
 KINDS: tuple[tuple[type, Kind], ...] = (
     (Flow, "flow"),
@@ -29,9 +28,6 @@ KINDS: tuple[tuple[type, Kind], ...] = (
     (Measurement, "measurement"),
 )
 """From the special to the general."""
-
-SUPPLIED = ("event", "base_rows")
-"""Arguments of ``build`` that come from the data set; a density that is required does too."""
 
 
 def answer(name: str, arguments: Mapping[str, Any]) -> Answer:
@@ -47,7 +43,7 @@ def answer(name: str, arguments: Mapping[str, Any]) -> Answer:
     facts = facts_of(described)
     if facts.kind == "something else":
         return Answer(error=f"{name} is neither a method, a data set, a network nor a measurement.")
-    return Answer(facts=facts, problems=_problems(described, arguments))
+    return Answer(facts=facts, problems=problems(described, arguments))
 
 
 def facts_of(described: Any) -> Facts:
@@ -55,17 +51,11 @@ def facts_of(described: Any) -> Facts:
     kind = kind_of(described)
     if kind == "something else":
         return Facts(kind=kind)
-    maker, hidden = maker_of(described), supplied(described)
-    arguments = {
-        name: Argument(words=parts.in_words(maker, name), required=p.default is p.empty)
-        for name, p in parts.parameters(maker).items()
-        if name not in hidden
-    }
     attributes = {name: getattr(described, name, None) for name in Facts.model_fields}
     if isinstance(described, type) and issubclass(described, Method):
         attributes["diagnostics"] = described.diagnostics is not Method.diagnostics
     known = {name: value for name, value in attributes.items() if value is not None}
-    return Facts.model_validate({**known, "kind": kind, "arguments": arguments})
+    return Facts.model_validate({**known, "kind": kind})
 
 
 def kind_of(described: Any) -> Kind:
@@ -73,60 +63,6 @@ def kind_of(described: Any) -> Kind:
     if not isinstance(described, type):
         return "something else"
     return next((kind for base, kind in KINDS if issubclass(described, base)), "something else")
-
-
-def maker_of(described: type) -> Callable:
-    """The function that takes the arguments of a class from the config."""
-    if issubclass(described, Method):
-        return described.build
-    return described.prepare if issubclass(described, Dataset) else described
-
-
-def supplied(described: type) -> tuple[str, ...]:
-    """The arguments of ``maker_of(described)`` that no config holds."""
-    requires = getattr(described, "requires", ()) if issubclass(described, Method) else ()
-    return (*SUPPLIED, *requires)
-
-
-def _problems(described: type, arguments: Mapping[str, Any]) -> tuple[Problem, ...]:
-    try:
-        parts.check(maker_of(described), arguments, supplied(described))
-    except pydantic.ValidationError as error:
-        return tuple(_problem(line, described, arguments) for line in error.errors())
-    except ImportError as missing:
-        return (Problem(where=(), kind="import", message=f"{missing}"),)
-    return ()
-
-
-def _problem(line: Any, described: type, arguments: Mapping[str, Any]) -> Problem:
-    return Problem(
-        where=tuple(line["loc"]),
-        kind=line["type"],
-        message=line["msg"],
-        value=None if line["type"] == "missing" else _plain(line["input"]),
-        allowed=_allowed(line, described, arguments),
-    )
-
-
-def _allowed(line: Any, described: type, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The choices, or the names of the arguments, among which what was found is not."""
-    if line["type"] != "extra_forbidden":
-        return choices(line)
-    section: Any = arguments
-    for step in line["loc"][:-1]:
-        section = section.get(step, {}) if isinstance(section, Mapping) else {}
-    part = names.load(section["class"]) if "class" in section else described
-    if len(line["loc"]) > 1 and part is described:
-        return ()
-    hidden = supplied(part)
-    return tuple(name for name in parts.parameters(maker_of(part)) if name not in hidden)
-
-
-def _plain(value: Any) -> Any:
-    try:
-        return json.loads(json.dumps(value))
-    except (TypeError, ValueError):
-        return repr(value)
 
 
 def _not_installed(name: str, missing: ModuleNotFoundError) -> str:

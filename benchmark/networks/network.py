@@ -58,7 +58,7 @@ def _maker(given: Any, info: Any) -> Callable[[], Network | None]:
     if isinstance(given, Network):
         return lambda: given
     if not isinstance(given, Mapping) or not isinstance(given.get("class"), str):
-        raise ValueError("a network is written as {class: package.module.Class, <arguments>}")
+        raise ValueError("allowed is {class: package.module.Class, <arguments>}")
     arguments = {name: value for name, value in given.items() if name != "class"}
     kind = _class(given["class"])
     if "event" not in (info.context or {}):
@@ -74,9 +74,9 @@ def _class(name: str) -> type[Network]:
     try:
         kind = load(name)
     except (ImportError, ValueError) as error:  # ValueError: a name without a module
-        raise ValueError(f"there is no class {name!r}: {error}") from None
+        raise ValueError(f"allowed is a class that can be imported: {error}") from None
     if not (isinstance(kind, type) and issubclass(kind, Network)):
-        raise ValueError(f"{name} is no subclass of benchmark.networks.network.Network")
+        raise ValueError("allowed is a subclass of benchmark.networks.network.Network")
     return kind
 
 

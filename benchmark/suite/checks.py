@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from benchmark import source
 from benchmark.names import module_of
 from benchmark.suite import published
-from benchmark.suite.classes import Answer, Facts, Question, ask, parts_of
+from benchmark.suite.classes import Answer, Facts, Question, ask, parts_of, placed
 from benchmark.suite.hyperparameters import plain, sections
 from benchmark.suite.models import MethodEntry, SuiteSection
 from benchmark.suite.needs import NEEDS, has
@@ -99,8 +99,8 @@ class Checked:
                 where = self._where(name, dataset)
                 model, _ = sections(method, dataset)
                 yield Part(where, "model", str(method.kind), model, "method")
-                for part in parts_of(model):
-                    yield Part(where, "model.network", part, {})
+                for place, part in placed(model, f"{where}.model").items():
+                    yield Part(place, "", part, {})
 
     def _measurement_parts(self) -> Iterator[Part]:
         for kind in MEASUREMENTS.values():
@@ -201,17 +201,18 @@ class Checked:
             )
 
     def _classes(self) -> Iterator[str]:
-        for part, answer in zip(self.parts, self.answers, strict=True):
+        pairs = list(zip(self.parts, self.answers, strict=True))
+        absent = tuple(f"{part.where} is " for part, answer in pairs if answer.facts is None)
+        for part, answer in pairs:
             if answer.facts is None:
                 yield f"{part.where}.class: {answer.error}"
             elif part.wanted and answer.facts.part != part.wanted:
                 kind = answer.facts.kind
                 yield f"{part.where}.class: {part.name} is a {kind}; allowed is a {part.wanted}."
             elif part.wanted:
-                needs = {name: a.words for name, a in answer.facts.arguments.items()}
-                prefix = f"{part.where}.{part.section}."
-                said = of_arguments(answer.problems, prefix, needs, part.name)
-                yield from (_about_files(words, part) for words in said)
+                said = of_arguments(answer.problems, f"{part.where}.{part.section}.")
+                known = [words for words in said if not words.startswith(absent)]
+                yield from (_about_files(words, part) for words in known)
 
     def _steps(self) -> Iterator[str]:
         for name, method in self._ours():

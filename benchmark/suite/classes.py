@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,17 +30,8 @@ Kind = Literal[
 ]
 
 
-class Argument(BaseModel):
-    """An argument of the function that makes something of a class; what it is, in words."""
-
-    model_config = ConfigDict(frozen=True)
-
-    words: str
-    required: bool
-
-
 class Facts(BaseModel):
-    """What a class is, its arguments, and those of its attributes that the suite goes by.
+    """What a class is, and those of its attributes that the suite goes by.
 
     ``requires``, ``accepts``, ``trained`` and ``diagnostics`` (whether it records some) are those
     of a method, ``takes`` is that of a network, ``event``, ``levels``, ``picture`` and ``density``
@@ -50,7 +41,6 @@ class Facts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: Kind
-    arguments: dict[str, Argument] = {}
     requires: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
     trained: bool = True
@@ -71,7 +61,10 @@ class Facts(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is wrong with an argument: where, what was found, and what kind of error it is."""
+    """What is wrong with an argument: where, what was found, and what kind of error it is.
+
+    Of an argument that is missing, ``message`` says who needs it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -106,16 +99,23 @@ class Question:
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-def parts_of(arguments: Any) -> Iterator[str]:
+def parts_of(arguments: Any) -> list[str]:
     """The classes that arguments name, at any depth."""
+    return list(placed(arguments, "").values())
+
+
+def placed(arguments: Any, where: str) -> dict[str, str]:
+    """The classes that arguments name, at any depth, by the keys of what they are classes of."""
+    found: dict[str, str] = {}
     if isinstance(arguments, Mapping):
         if isinstance(arguments.get("class"), str):
-            yield arguments["class"]
-        for value in arguments.values():
-            yield from parts_of(value)
+            found[where] = arguments["class"]
+        for key, value in arguments.items():
+            found |= placed(value, f"{where}.{key}")
     elif isinstance(arguments, list):
-        for value in arguments:
-            yield from parts_of(value)
+        for place, value in enumerate(arguments):
+            found |= placed(value, f"{where}.{place}")
+    return found
 
 
 def ask(questions: Sequence[Question], path: Iterable[str] = ()) -> list[Answer]:

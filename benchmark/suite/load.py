@@ -1,7 +1,7 @@
 """The suite that a config names, checked before any job starts."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _content(path: str, file: str, key: str) -> dict[str, Any]:
 
 
 def _section(given: Mapping[str, Any], file: str, key: str) -> tuple[SuiteSection, list[str]]:
-    """The section without the entries that hold problems, and these problems.
+    """The section with nothing, or a stand-in, for what is wrong; and the problems of that.
 
     Raises ``ConfigError`` where nothing can be made of it.
     """
@@ -106,23 +106,31 @@ def _section(given: Mapping[str, Any], file: str, key: str) -> tuple[SuiteSectio
             return SuiteSection.model_validate(given), problems
         except ValidationError as error:
             problems += of_model(error, SuiteSection, key)
-            given, fewer = _without(given, error)
-        if not fewer:
+            given = _without(given, [line["loc"] for line in error.errors()])
+        if not (given.get("datasets") and given.get("methods")):
             raise ConfigError(file, problems)
 
 
-def _without(given: Mapping[str, Any], error: ValidationError) -> tuple[dict[str, Any], bool]:
-    """A section without the entries that an error names, and whether that leaves something."""
-    places = [line["loc"] for line in error.errors()]
-    bad = {loc[:2] for loc in places if loc[0] in ("datasets", "methods", "measurements")}
-    left = {
-        part: {name: entry for name, entry in value.items() if (part, str(name)) not in bad}
-        if part in ("datasets", "methods", "measurements") and isinstance(value, dict)
-        else value
-        for part, value in given.items()
-    }
-    complete = all(len(loc) > 1 and loc[:2] in bad for loc in places)
-    return left, complete and bool(left.get("datasets")) and bool(left.get("methods"))
+ENTRIES = ("datasets", "methods", "measurements")
+STAND_INS = {
+    "seeds": [0],
+    "validation": {"atol": 1.0, "rtol": 1.0},
+    "evaluation": {
+        **{"atol": 1.0, "rtol": 1.0, "chunk": 1, "tight_rows": 1},
+        **{"samples": 1, "grid": 2, "frames": 2, "frame_grid": 2},
+    },
+}
+"""In place of what is wrong, so that the rest of a suite can be checked."""
+
+
+def _without(given: Mapping[str, Any], places: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """A section without the keys and the entries in which there are errors."""
+    bad = {place[:2] if place[0] in ENTRIES and len(place) > 1 else place[:1] for place in places}
+    left = {key: value for key, value in given.items() if (key,) not in bad}
+    for part in ENTRIES:
+        if isinstance(entries := left.get(part), dict):
+            left[part] = {k: v for k, v in entries.items() if (part, str(k)) not in bad}
+    return {**{key: STAND_INS[key] for key in STAND_INS if (key,) in bad}, **left}
 
 
 def _read_differences(section: SuiteSection, file: str, key: str) -> dict[str, MethodEntry]:

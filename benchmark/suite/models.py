@@ -1,10 +1,10 @@
 """The sections of config.yaml as types: what they may hold, and what it means."""
 
-import difflib
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic_core import PydanticCustomError
 
 from benchmark.data.fetch import catalogue
 
@@ -26,11 +26,10 @@ Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(_distinct)]
 
 
 def _cataloged(source: str) -> str:
+    """Raises the error of a ``Literal``, which lists what is allowed."""
     if source not in catalogue():
-        names = sorted(catalogue())
-        close = difflib.get_close_matches(source, names, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"one of {', '.join(names)}{hint}")
+        names = ", ".join(map(repr, sorted(catalogue())))
+        raise PydanticCustomError("literal_error", "one of {expected}", {"expected": names})
     return source
 
 

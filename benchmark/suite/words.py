@@ -40,14 +40,12 @@ def of_model(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     return list(dict.fromkeys(_in_words(_main(problems), prefix, model)))
 
 
-def of_arguments(
-    problems: Sequence[Problem], prefix: str, needs: Mapping[str, str], maker: str
-) -> list[str]:
-    """Problems of the arguments of a class; ``needs`` says in words what its arguments are."""
-    absent = [p for p in problems if p.kind == "missing" and len(p.where) == 1]
+def of_arguments(problems: Sequence[Problem], prefix: str) -> list[str]:
+    """Problems of the arguments of a class."""
+    absent = [problem for problem in problems if problem.kind == "missing"]
     words = [
-        f"{prefix}{name} is missing; {maker} needs it{f' ({needs[name]})' if needs[name] else ''}."
-        for name in (str(problem.where[0]) for problem in absent)
+        f"{prefix}{'.'.join(map(str, problem.where))} is missing; {problem.message}."
+        for problem in absent
     ]
     others = [problem for problem in problems if problem not in absent]
     return list(dict.fromkeys([*words, *_in_words(_main(others), prefix, None)]))
@@ -55,9 +53,10 @@ def of_arguments(
 
 def choices(line: Any) -> tuple[str, ...]:
     """What a line of a pydantic error says that is allowed, where it lists all of it."""
-    if line["type"] != "literal_error":
+    names = {"literal_error": "expected", "union_tag_invalid": "expected_tags"}
+    if line["type"] not in names:
         return ()
-    return tuple(re.findall("'([^']*)'", line["ctx"]["expected"]))
+    return tuple(re.findall("'([^']*)'", line["ctx"][names[line["type"]]]))
 
 
 def _main(problems: Sequence[Problem]) -> list[Problem]:
@@ -161,7 +160,7 @@ def _steps(
     section: Any = model
     for step in problem.where:
         known = _fields(section)
-        if isinstance(step, str) and _is_tag(step, known, problem):
+        if model is not None and isinstance(step, str) and _is_tag(step, known):
             section = _member(section, step)
             continue
         steps.append(str(step))
@@ -194,7 +193,7 @@ def _member(section: Any, tag: str) -> Any:
     return named[0] if named else None
 
 
-def _is_tag(step: str, known: Mapping[str, Any], problem: Problem) -> bool:
+def _is_tag(step: str, known: Mapping[str, Any]) -> bool:
     """Whether a step names an alternative of a union, and no key."""
     if step in known:
         return False
