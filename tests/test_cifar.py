@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmark.data import cifar, dataset
+from benchmark.data.catalogue import source
 from benchmark.data.cifar import CIFAR10, read_batch
-from benchmark.data.fetch import FetchError, fetch, source
+from benchmark.data.fetch import FetchError, fetch
 from benchmark.data.prepare import prepare
 
 FILES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]

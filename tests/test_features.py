@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from benchmark.data.fetch import RemoteFile
+from benchmark.data.catalogue import RemoteFile
 from benchmark.measure import features as module
 from benchmark.measure.feature_settings import ClassifierFit
 from benchmark.measure.features import (

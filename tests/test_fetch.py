@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from benchmark.data import fetch as module
-from benchmark.data.fetch import FetchError, Packed, RemoteFile, fetch
+from benchmark.data.catalogue import Packed, RemoteFile
+from benchmark.data.fetch import FetchError, fetch
 from benchmark.source import modules_of
 
 CONTENT = b"the rows of a table\n" * 1000
@@ -478,38 +479,7 @@ def test_what_only_mirrors_have(file, target, host):
     assert target.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize(
-    ("find", "name", "nearest"),
-    [
-        (module.source, "mnits", "mnist"),
-        (module.remote_file, "mnist/train-image-idx3-ubyte", "mnist/train-images-idx3-ubyte"),
-    ],
-)
-def test_unknown_names_are_refused_with_the_nearest(find, name, nearest):
-    with pytest.raises(ValueError, match=f"'{name}'.*Did you mean '{nearest}'"):
-        find(name)
-
-
-def test_a_misspelt_key_of_the_catalogue_is_named():
-    with pytest.raises(TypeError, match="adress|address"):
-        module._remote_file(path="a", size=1, hash="sha256:0", adress="https://host/a")
-
-
-@pytest.mark.parametrize("path", module.remote_files())
-def test_catalogue_entries_are_whole(path):
-    file = module.remote_file(path)
-    assert file.address.startswith("https://") if file.address else file.remark
-    assert file.hash or file.packed.member  # something verifies every file
-    for form in filter(None, [file, file.packed]):
-        assert form.size is None or (isinstance(form.size, int) and form.size > 0)
-    for known in filter(None, [file.hash, file.packed and file.packed.hash]):
-        assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", known)
-
-
-def test_catalogue_names_every_file_once():
-    entries = [file for source in module.catalogue().values() for file in source.files]
-    assert len(entries) == len(module.remote_files())
-
-
 def test_fetching_needs_no_torch():
-    assert modules_of("benchmark.data.fetch") == ["benchmark.data.fetch", "benchmark.files"]
+    needed = ["catalogue", "fetch"]
+    modules = ["benchmark", "benchmark.data", *(f"benchmark.data.{name}" for name in needed)]
+    assert modules_of("benchmark.data.fetch") == [*modules, "benchmark.files"]

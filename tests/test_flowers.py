@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from benchmark.data import dataset, fetch
+from benchmark.data import catalogue, dataset
 from benchmark.data.flowers import SIDE, Flowers102, read_image
 
 PARTS = {"tstid": [3, 1, 6, 8], "valid": [2, 7], "trnid": [5, 4, 9]}
@@ -155,5 +155,5 @@ def test_other_labels_are_refused(folder, labels, said):
 
 
 def test_files_of_the_source_lie_in_one_folder():
-    paths = [file.path for file in fetch.source("flowers102").files]
+    paths = [file.path for file in catalogue.source("flowers102").files]
     assert paths == ["flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"]

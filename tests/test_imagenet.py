@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.data import dataset
-from benchmark.data.fetch import FetchError, fetch, source
+from benchmark.data.catalogue import source
+from benchmark.data.fetch import FetchError, fetch
 from benchmark.data.imagenet import ImageNet32
 from benchmark.data.prepare import prepare
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.fetch import fetch, remote_file, source
+from benchmark.data.catalogue import remote_file, source
+from benchmark.data.fetch import fetch
 from benchmark.data.mnist import MNIST, read_idx
 
 

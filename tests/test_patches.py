@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from benchmark.data import dataset
-from benchmark.data.fetch import fetch, source
+from benchmark.data.catalogue import source
+from benchmark.data.fetch import fetch
 from benchmark.data.patches import BSDS300Recut
 from benchmark.data.prepare import prepare
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmark.data import dataset
-from benchmark.data.fetch import fetch, source
+from benchmark.data.catalogue import source
+from benchmark.data.fetch import fetch
 from benchmark.data.prepare import prepare
 
 SETS = {

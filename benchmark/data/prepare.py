@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from benchmark import names
-from benchmark.data import dataset, fetch
+from benchmark.data import catalogue, dataset, fetch
 from benchmark.data.dataset import Splits
 
 
@@ -28,7 +28,7 @@ def splits(entry: dict[str, Any], downloads: Path) -> Splits:
     """All rows of a data set of the config; refuses damaged downloads."""
     given = {"file": Path(entry["file"])} if "file" in entry else {}
     if "source" in entry:
-        for file in fetch.source(entry["source"]).files:
+        for file in catalogue.source(entry["source"]).files:
             fetch.verify(file, downloads / file.path)
             given["source"] = (downloads / file.path).parent
     arguments = entry.get("arguments", {})

@@ -4,9 +4,10 @@ import logging
 from pathlib import Path
 
 from benchmark.data import fetch as downloads
+from benchmark.data.catalogue import remote_file
 
 
 def fetch(name: str, output: Path, mirrors: list[str]) -> None:
     """Bring the file that the catalogue calls ``name`` to ``output``."""
     logging.basicConfig(level=logging.INFO)
-    downloads.fetch(downloads.remote_file(name), output, downloads.mirrors(mirrors))
+    downloads.fetch(remote_file(name), output, downloads.mirrors(mirrors))

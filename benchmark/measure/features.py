@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmark.data.fetch import remote_file, verify
+from benchmark.data.catalogue import remote_file
+from benchmark.data.fetch import verify
 from benchmark.files import atomic, read_json, write_json
 from benchmark.measure.feature_settings import ClassifierFit, Resize
 from benchmark.names import load as load_name

@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Le, Len
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
-from benchmark.data.fetch import catalogue
+from benchmark.data.catalogue import catalogue
 
 Whole = Annotated[int, Strict()]
 Count = Annotated[Whole, Ge(1)]

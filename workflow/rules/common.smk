@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from benchmark.data import fetch
+from benchmark.data import catalogue
 from benchmark.files import write_json
 from benchmark.jobs.tasks import DOWNLOADS, Tasks
 from benchmark.records.run import Run, data_folder, features_folder, suite_folder
@@ -49,7 +49,7 @@ FEATURES = str(features_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
-INCEPTION = f"{DOWNLOADS}/{fetch.source('inception').files[0].path}"
+INCEPTION = f"{DOWNLOADS}/{catalogue.source('inception').files[0].path}"
 NOT_REPRODUCED = 3
 
 
@@ -157,7 +157,7 @@ def shares_gpu(workflow) -> bool:
 
 def paths(folders: bool) -> str:
     """Names of what can be fetched, files or folders, as a wildcard constraint."""
-    found = fetch.remote_files().values()
+    found = catalogue.remote_files().values()
     return "|".join(
         re.escape(x.path) for x in found if (x.pattern is not None) == folders
     )
@@ -180,7 +180,7 @@ def raw_files(dataset: str) -> list[str]:
     return [
         f"{DOWNLOADS}/{file.path}"
         for source in dict.fromkeys(sources)
-        for file in fetch.source(source).files
+        for file in catalogue.source(source).files
     ]
 
 

@@ -1,0 +1,224 @@
+"""The parameters of a job for submitit, and the options of sbatch that come of them."""
+
+import dataclasses
+import re
+import shlex
+
+import fake_slurm
+import pytest
+import submitit
+from snakemake_executor_plugin_submitit import ExecutorSettings, parameters
+from snakemake_interface_common.exceptions import WorkflowError
+
+from benchmark.source import ROOT
+
+README = (ROOT / "workflow/plugin/README.md").read_text()
+
+
+def table(title: str) -> list[list[str]]:
+    """The cells of the table of a section of the README, without its head."""
+    section = README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|(.*)\|$", section, re.MULTILINE)
+    return [[cell.strip() for cell in row.split("|")] for row in rows[2:]]
+
+
+@dataclasses.dataclass
+class Job:
+    """What the parameters read of one of Snakemake's jobs."""
+
+    resources: dict
+    threads: int = 1
+
+
+EXAMPLES = {
+    "runtime": (7, "--time=7"),
+    "mem_mb": (123, "--mem=123M"),
+    "mem_mb_per_cpu": (123, "--mem-per-cpu=123M"),
+    "cpus_per_task": (3, "--cpus-per-task=3"),
+    "gpu": (2, "--gpus-per-node=2"),
+    "gres": ("gpu:a100:1,tmp:9G", "--gres=gpu:a100:1,tmp:9G"),
+    "nodes": (2, "--nodes=2"),
+    "tasks": (2, "--ntasks-per-node=2"),
+    "qos": ("low", "--qos=low"),
+    "constraint": ("a100|h100", "--constraint=a100|h100"),
+    "slurm_partition": ("gpu", "--partition=gpu"),
+    "slurm_account": ("mine", "--account=mine"),
+    "slurm_extra": ("--nice=5", "--nice=5"),
+    "slurm_constraint": ("rome&ib", "--constraint=rome&ib"),
+    "slurm_cpus_per_gpu": (4, "--cpus-per-gpu=4"),
+    "slurm_dependency": ("afterok:1", "--dependency=afterok:1"),
+    "slurm_exclude": ("node[1-3]", "--exclude=node[1-3]"),
+    "slurm_gpus_per_node": (2, "--gpus-per-node=2"),
+    "slurm_gpus_per_task": (1, "--gpus-per-task=1"),
+    "slurm_gres": ("gpu:1", "--gres=gpu:1"),
+    "slurm_mail_type": ("FAIL", "--mail-type=FAIL"),
+    "slurm_mail_user": ("me@here", "--mail-user=me@here"),
+    "slurm_mem": ("3G", "--mem=3G"),
+    "slurm_mem_per_cpu": ("3G", "--mem-per-cpu=3G"),
+    "slurm_mem_per_gpu": ("3G", "--mem-per-gpu=3G"),
+    "slurm_nodelist": ("node7", "--nodelist=node7"),
+    "slurm_qos": ("low", "--qos=low"),
+    "slurm_wckey": ("key", "--wckey=key"),
+}
+"""A value of each resource that becomes one option of sbatch, and the option."""
+
+OTHERS = {"threads", "gpu_model", "slurm_setup", "slurm_array_parallelism"}
+"""Resources with tests of their own."""
+
+
+@pytest.fixture
+def submission(tmp_path, monkeypatch):
+    """The submission file that submitit makes for a job, of ``tasks`` jobs where it is an array."""
+    monkeypatch.setenv("PATH", fake_slurm.install(tmp_path / "slurm")["PATH"])
+
+    def text(resources, threads=1, delay=120, tasks=None):
+        executor = submitit.SlurmExecutor(tmp_path)
+        wanted = parameters.of_slurm(Job(resources, threads), "rule", delay)
+        executor.update_parameters(**wanted)
+        if tasks is not None:
+            executor.parameters["map_count"] = tasks
+        return executor._make_submission_file_text("command", "")
+
+    return text
+
+
+def options(text: str) -> list[str]:
+    """The options for sbatch in a submission file."""
+    return shlex.split(" ".join(re.findall("^#SBATCH (.*)$", text, re.MULTILINE)))
+
+
+@pytest.mark.filterwarnings("ignore:.cpus_per_gpu. requires")
+@pytest.mark.parametrize("resource", EXAMPLES)
+def test_a_resource_is_an_option_of_sbatch(submission, resource):
+    value, option = EXAMPLES[resource]
+    name = option.partition("=")[0] + "="
+    found = [one for one in options(submission({resource: value})) if one.startswith(name)]
+    assert found == [option]
+
+
+def listed_resources() -> dict[str, str]:
+    """The resources that the README lists, and what it says of their option of sbatch."""
+    listed = {}
+    for names, _, said in table("Resources"):
+        found = re.findall(r"`(\w+)`", names)
+        prefix = found.pop(0) if found[0] == "slurm_" else ""
+        listed |= {prefix + name: said for name in found}
+    return listed
+
+
+def test_the_readme_lists_the_resources_that_there_are():
+    known = parameters.SUBMITIT_RESOURCES | parameters.PLUGIN_RESOURCES
+    known |= parameters.RENAMED_RESOURCES.keys()
+    assert listed_resources().keys() == known | {
+        "threads",
+        "cpus_per_task",
+        "gpu",
+        "gpu_model",
+        "tasks",
+    }
+    assert listed_resources().keys() == EXAMPLES.keys() | OTHERS
+
+
+@pytest.mark.parametrize("resource", EXAMPLES)
+def test_the_readme_names_the_option_of_a_resource(resource):
+    said, option = listed_resources()[resource], EXAMPLES[resource][1].partition("=")[0]
+    if said.startswith("the same"):
+        assert option in ("--" + resource.removeprefix("slurm_").replace("_", "-"), "--nice")
+    else:
+        assert option in re.findall(r"--[a-z-]+", said)
+
+
+def test_the_readme_lists_the_settings_and_their_defaults():
+    listed = {name.strip("`"): default.strip("`") for name, default, _ in table("Settings")}
+    fields = dataclasses.fields(ExecutorSettings)
+    ours = {"--submitit-" + one.name.replace("_", "-"): str(one.default) for one in fields}
+    assert {name: default for name, default in listed.items() if "submitit" in name} == ours
+
+
+def test_what_is_always_asked_for(submission):
+    text = submission({})
+    asked = options(text)
+    assert {"--job-name=rule", "--time=60", "--cpus-per-task=1", "--requeue"} <= set(asked)
+    assert not [one for one in asked if re.match("--(wckey|mem|gpus|gres|error)", one)]
+    (command,) = (line for line in text.splitlines() if line.startswith("srun"))
+    assert {"--export=ALL", "--nodes=1", "--ntasks=1"} <= set(shlex.split(command))
+
+
+@pytest.mark.parametrize(
+    ("resources", "left"),
+    [
+        ({"mem_mb": 1, "mem_mb_per_cpu": 2}, "--mem-per-cpu=2M"),
+        ({"mem_mb": 1, "slurm_mem_per_cpu": "2G"}, "--mem-per-cpu=2G"),
+        ({"mem_mb": 1, "slurm_mem_per_gpu": "2G"}, "--mem-per-gpu=2G"),
+        ({"mem_mb": 1, "slurm_mem": "2G"}, "--mem=2G"),
+    ],
+)
+def test_memory_is_asked_for_in_one_way(submission, resources, left):
+    assert [one for one in options(submission(resources)) if one.startswith("--mem")] == [left]
+
+
+@pytest.mark.parametrize(
+    ("resources", "left"),
+    [
+        ({"gpu": 0}, []),
+        ({"gpu": 0, "gpu_model": "a100"}, []),
+        ({"gpu": 2, "gpu_model": "a100"}, ["--gres=gpu:a100:2"]),
+        ({"gpu": 2, "gres": "gpu:1"}, ["--gres=gpu:1"]),
+        ({"gpu": 2, "slurm_gres": "gpu:1"}, ["--gres=gpu:1"]),
+        ({"gpu": 2, "slurm_gpus_per_node": 1}, ["--gpus-per-node=1"]),
+        ({"gpu": 2, "slurm_gpus_per_task": 1}, ["--gpus-per-task=1"]),
+    ],
+)
+def test_gpus_are_asked_for_in_one_way(submission, resources, left):
+    asked = options(submission(resources))
+    assert [one for one in asked if re.match("--(gpus|gres)", one)] == left
+
+
+def test_cpus_are_those_of_the_task_also_for_srun(submission):
+    for text in (submission({}, threads=5), submission({"cpus_per_task": 5}, threads=2)):
+        assert "--cpus-per-task=5" in options(text)
+        assert re.search(r"^srun .*--cpus-per-task=5 ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(1, 20), (3, 60), (6, 120), (600, 120)])
+def test_the_warning_comes_at_most_a_third_of_the_limit_before_it(submission, minutes, seconds):
+    assert f"--signal=USR2@{seconds}" in options(submission({"runtime": minutes}))
+
+
+def test_tasks_are_shared_by_the_nodes(submission):
+    asked = options(submission({"nodes": 2, "tasks": 6}))
+    assert {"--nodes=2", "--ntasks-per-node=3"} <= set(asked)
+    with pytest.raises(WorkflowError, match="tasks=3 cannot be shared evenly by nodes=2"):
+        submission({"nodes": 2, "tasks": 3})
+
+
+def test_an_array_runs_so_many_at_once(submission):
+    assert "--array=0-299%256" in options(submission({}, tasks=300))
+    assert "--array=0-299%7" in options(submission({"slurm_array_parallelism": 7}, tasks=300))
+
+
+def test_a_misspelt_resource_names_the_nearest(submission):
+    with pytest.raises(WorkflowError, match="'slurm_partitoin'.*Did you mean 'slurm_partition'"):
+        submission({"slurm_partitoin": "gpu"})
+
+
+def test_extra_options_come_as_they_are(submission):
+    asked = options(submission({"slurm_extra": "--exclusive --reservation='to day' --nice=5"}))
+    assert {"--exclusive", "--reservation=to day", "--nice=5"} <= set(asked)
+
+
+def test_the_set_up_stands_before_the_command_line_by_line(submission):
+    lines = submission({"slurm_setup": "module load cuda\nexport A='1 2'\n"}).splitlines()
+    first = lines.index("module load cuda")
+    assert lines[first + 1] == "export A='1 2'"
+    assert [number for number, line in enumerate(lines) if line.startswith("srun")][0] > first
+
+
+def test_parameters_of_a_local_process(tmp_path):
+    found = parameters.of_local(Job({"runtime": 2}), (2, 3), 120)
+    executor = submitit.LocalExecutor(tmp_path)
+    executor.update_parameters(**found)
+    assert executor.parameters["timeout_min"] == 2
+    assert executor.parameters["signal_delay_s"] == 40
+    assert executor.parameters["visible_gpus"] == (2, 3)
+    assert executor.parameters["gpus_per_node"] == 2
