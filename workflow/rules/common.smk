@@ -1,5 +1,6 @@
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -35,11 +36,10 @@ GAPS = "BENCHMARK_GAPS" in os.environ
 OUTPUTS = (report_outputs.outputs_with_gaps if GAPS else report_outputs.outputs)(SUITE)
 
 # The one way from a rule to a function. What a rule passes as `depends` makes its result out of date;
-# a `task`, which asks for output, threads or resources, does not. Jobs run in the environment of this process, unless
-# Snakemake was asked to make one for them.
+# its `command`, which asks for output, threads or resources, does not.
+JOB = "{params.command}"
+# Jobs run in the environment of this process, unless Snakemake was asked to make one for them.
 PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
-JOB = "exec {PYTHON:q} -m benchmark.jobs {params.task:q}"
-
 ENVIRONMENT = str(Path(workflow.basedir).parent / "environment.yml")
 
 FOLDER = suite_folder(SUITE.name)
@@ -57,6 +57,12 @@ wildcard_constraints:
     dataset="|".join(SUITE.datasets),
     method="|".join(map(re.escape, SUITE.methods)),
     seed=r"\d+",
+
+
+def command(job, machine=None) -> str:
+    """What the shell runs for a job; in its place, so that signals reach it."""
+    words = (PYTHON, "-m", "benchmark.jobs", TASKS.text(job, machine))
+    return "exec " + " ".join(map(shlex.quote, words))
 
 
 def run_of(wildcards) -> Run:
@@ -86,9 +92,10 @@ def trains(method: str) -> bool:
 
 
 def inherited(method: str) -> str:
-    """A file with the rule that trains a method: `use rule` takes a name, and no expression."""
+    """A file that trains a method as the template does: `use rule` takes no expression as a name."""
     path = Path(".snakemake/benchmark/rules", f"{method}.smk").absolute()
-    text = f"""use rule train as train_{method} with:
+    head = f"use rule train as train_{method} with"
+    text = f"""{head}:
     wildcard_constraints:
         method=variants("{method}"),
 """
@@ -103,7 +110,7 @@ def drawn(name: str):
 
 
 def drawing(name: str):
-    return lambda wildcards, threads, resources: TASKS.text(
+    return lambda wildcards, threads, resources: command(
         TASKS.draw(name, run_of(wildcards)), TASKS.machine(threads, resources)
     )
 
@@ -134,16 +141,14 @@ def measured(name: str):
 
 def measuring(name: str):
     if is_light(name):
-        return lambda wildcards, output: TASKS.text(
-            TASKS.measure(name, run_of(wildcards))
-        )
-    return lambda wildcards, threads, resources: TASKS.text(
+        return lambda wildcards, output: command(TASKS.measure(name, run_of(wildcards)))
+    return lambda wildcards, threads, resources: command(
         TASKS.measure(name, run_of(wildcards)), TASKS.machine(threads, resources)
     )
 
 
 def reporting(made):
-    return lambda wildcards, output: TASKS.text(TASKS.report(made))
+    return lambda wildcards, output: command(TASKS.report(made))
 
 
 def shares_gpu(workflow) -> bool:

@@ -17,7 +17,7 @@ rule evaluate:
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.evaluate(run_of(wildcards)).depends,
-        task=lambda wildcards, threads, resources: TASKS.text(
+        command=lambda wildcards, threads, resources: command(
             TASKS.evaluate(run_of(wildcards)), TASKS.machine(threads, resources)
         ),
     shell:
@@ -49,6 +49,6 @@ for name, output in (
         threads: 1
         params:
             depends=drawn(name),
-            task=drawing(name),
+            command=drawing(name),
         shell:
             JOB

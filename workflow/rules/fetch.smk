@@ -10,7 +10,9 @@ rule fetch:
         ENVIRONMENT
     params:
         # Mirrors do not make fetched files out of date, nor does anything else.
-        task=lambda wildcards, output: TASKS.text(TASKS.fetch(wildcards.path, output.file, config["mirrors"])),
+        command=lambda wildcards, output: command(
+            TASKS.fetch(wildcards.path, output.file, config["mirrors"])
+        ),
     shell:
         JOB
 

@@ -18,7 +18,7 @@ for name in SUITE.measurements:
         threads: 1 if is_light(name) else SUITE.threads
         params:
             depends=measured(name),
-            task=measuring(name),
+            command=measuring(name),
         shell:
             JOB
 
@@ -37,7 +37,7 @@ rule classifier:
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.classifier(wildcards.dataset).depends,
-        task=lambda wildcards, threads, resources: TASKS.text(
+        command=lambda wildcards, threads, resources: command(
             TASKS.classifier(wildcards.dataset), TASKS.machine(threads, resources)
         ),
     shell:
@@ -61,7 +61,7 @@ rule reference:
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.reference(wildcards.dataset).depends,
-        task=lambda wildcards, threads, resources: TASKS.text(
+        command=lambda wildcards, threads, resources: command(
             TASKS.reference(wildcards.dataset), TASKS.machine(threads, resources)
         ),
     shell:

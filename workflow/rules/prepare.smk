@@ -13,7 +13,7 @@ rule prepare:
         ENVIRONMENT
     params:
         depends=lambda wildcards: TASKS.prepare(wildcards.dataset, "").depends,
-        task=lambda wildcards, output: TASKS.text(
+        command=lambda wildcards, output: command(
             TASKS.prepare(wildcards.dataset, output.prepared)
         ),
     shell:
@@ -31,6 +31,6 @@ rule publish:
     conda:
         ENVIRONMENT
     params:
-        task=lambda wildcards, output: TASKS.text(TASKS.publish(wildcards.dataset)),
+        command=lambda wildcards, output: command(TASKS.publish(wildcards.dataset)),
     shell:
         JOB

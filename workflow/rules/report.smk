@@ -16,7 +16,7 @@ for output in OUTPUTS:
             ENVIRONMENT
         params:
             depends=TASKS.report(output).depends,
-            task=reporting(output),
+            command=reporting(output),
         shell:
             JOB
 

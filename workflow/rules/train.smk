@@ -12,7 +12,7 @@ rule search:
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.search(first_run_of(wildcards)).depends,
-        task=lambda wildcards, threads, resources: TASKS.text(
+        command=lambda wildcards, threads, resources: command(
             TASKS.search(first_run_of(wildcards)), TASKS.machine(threads, resources)
         ),
     shell:
@@ -38,14 +38,16 @@ rule train:
     threads: SUITE.threads
     params:
         depends=lambda wildcards: TASKS.train(run_of(wildcards)).depends,
-        task=lambda wildcards, threads, resources: TASKS.text(
+        command=lambda wildcards, threads, resources: command(
             TASKS.train(run_of(wildcards)), TASKS.machine(threads, resources)
         ),
     shell:
         JOB
 
 
-for path in dict.fromkeys(filter(None, (entry.rules for entry in SUITE.methods.values()))):
+for path in dict.fromkeys(
+    filter(None, (entry.rules for entry in SUITE.methods.values()))
+):
 
     include: os.path.abspath(path)
 
