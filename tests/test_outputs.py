@@ -123,7 +123,7 @@ def test_inputs_are_files_of_the_runs_that_are_shown():
     assert set(known["metrics"].inputs) == records
 
 
-def test_labels_concern_all_and_terms_only_tables():
+def test_labels_concern_all_terms_only_tables_and_colours_only_figures():
     made = suite("plane", methods=("ffjord",))
     before = {name: output.shows for name, output in named(made).items()}
     made.comparison_terms = "Other terms."
@@ -131,6 +131,10 @@ def test_labels_concern_all_and_terms_only_tables():
     assert changed == TABLES - {"metrics"}
     before = {name: output.shows for name, output in named(made).items()}
     made.methods["ffjord"].colour = "#000000"
+    changed = {name for name, output in named(made).items() if output.shows != before[name]}
+    assert changed == {name for name in before if name.startswith("figures/")}
+    before = {name: output.shows for name, output in named(made).items()}
+    made.methods["ffjord"].label = "Other"
     changed = {name for name, output in named(made).items() if output.shows != before[name]}
     assert changed == set(before) - {"metrics"}
 

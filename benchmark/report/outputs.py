@@ -244,7 +244,7 @@ def _table(suite: Suite, name: str, inputs: Sequence[Path]) -> Output:
         *(f"tables/{name}", f"{name}_table", tuple(inputs)),
         outputs=_files(suite, f"tables/{name}", ".csv", ".md", ".tex"),
         writer=f"benchmark.report.tables.{name}.write",
-        shows=config_hash({**_looks(suite), **_words(suite)}),
+        shows=config_hash(_words(suite)),
     )
 
 
@@ -287,11 +287,14 @@ def _looks(suite: Suite) -> dict[str, Any]:
 
 
 def _words(suite: Suite) -> dict[str, Any]:
-    """What captions and notes say beside results."""
+    """What tables say beside results: labels, terms, and notes."""
+    methods = [[name, style.label] for name, style in styles_of(suite).items()]
     against = {name: asdict(other) for name, other in against_of(suite).items()}
     numbers = published.FILE.read_text() if against else ""
     kept = {commit: list(paths) for commit, paths in suite.kept.items()}
-    return {"terms": suite.comparison_terms, "against": against, "published": numbers, "kept": kept}
+    labels = {"methods": methods, "labels": list(labels_of(suite).items())}
+    more = {"against": against, "published": numbers, "kept": kept}
+    return {**labels, "terms": suite.comparison_terms, **more}
 
 
 def _frame(suite: Suite) -> Path:
