@@ -1,10 +1,15 @@
 """The ways to install say the same: pyproject.toml, environment.yml, constraints.txt."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 CONDA = {"torch": "pytorch", "snakemake": "snakemake-minimal"}
@@ -37,14 +42,35 @@ def test_everything_that_is_asked_for_is_pinned_within_its_range():
     optional = PROJECT["optional-dependencies"]
     asked = PROJECT["dependencies"] + optional["dev"] + optional["extras"] + optional["bench"]
     pinned = pins()
-    for name, version in map(split, asked):
+    for requirement in map(Requirement, asked):
+        name = canonicalize_name(requirement.name)
         assert name in pinned, f"{name} is not in constraints.txt"
-        if version:
-            found, least = (
-                tuple(int(part) for part in re.findall(r"\d+", text)[:3])
-                for text in (pinned[name], version)
-            )
-            assert found >= least, f"{name}: constraints.txt has {pinned[name]}, asked is {version}"
+        version = pinned[name].removeprefix("==")
+        assert version in requirement.specifier, f"constraints.txt has {version}: {requirement}"
+
+
+def imported() -> set[str]:
+    """Top-level names of all that the benchmark imports, at any depth of its code."""
+    names = set()
+    for file in (ROOT / "benchmark").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module or "")
+    return {name.partition(".")[0] for name in names}
+
+
+def test_what_the_benchmark_imports_is_asked_for_or_comes_with_what_is():
+    distributions = packages_distributions()
+    optional = PROJECT["optional-dependencies"]
+    asked = PROJECT["dependencies"] + optional["extras"]
+    known = {canonicalize_name(Requirement(line).name) for line in asked}
+    known.add("pydantic-core")  # of which pydantic needs one exact version
+    others = imported() - set(sys.stdlib_module_names) - {"benchmark", "workflow", "snakemake"}
+    for name in sorted(others):
+        provided = {canonicalize_name(found) for found in distributions.get(name, [])}
+        assert provided & known, f"{name} is imported, and pyproject.toml does not ask for it"
 
 
 def test_make_installs_every_optional_group():
