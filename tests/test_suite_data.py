@@ -236,7 +236,10 @@ ARGUMENTS = {
     "arguments/noise": ({"a": "1e-3"}, "noise.a is '1e-3'; allowed is a number. .*write 0.001"),
     "arguments/noise/a": (0, "arguments.noise.a is 0; allowed is a number above 0"),
     "arguments/shuffle": (-1, "arguments.shuffle is -1; allowed is at least 0"),
-    "arguments/split": ([0.8, 0.1, 0.2], r"split is \[0.8, 0.1, 0.2\]; .*add up to 1.1; allowed"),
+    "arguments/split": (
+        [0.8, 0.1, 0.2],
+        r"split is \[0.8, 0.1, 0.2\]; allowed is shares that add up to 1, not to 1.1",
+    ),
     "arguments/standardise": ("trian", "is 'trian'; allowed: train. Did you mean 'train'"),
     "arguments/suffle": (1, "mine.arguments: key 'suffle' is unknown; .*Did you mean 'shuffle'"),
 }
