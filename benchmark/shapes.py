@@ -25,7 +25,7 @@ def _number(**bounds: Any) -> GetPydanticSchema:
 
 def _adding_up(shares: list[float]) -> list[float]:
     if abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"the shares add up to {sum(shares):g}; allowed is 1")
+        raise ValueError(f"shares that add up to 1, not to {sum(shares):g}")
     return shares
 
 

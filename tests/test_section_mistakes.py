@@ -313,7 +313,7 @@ def test_all_problems_are_told_at_once(toy):
 @pytest.mark.parametrize("key", ["seeds", "validation", "evaluation"])
 def test_what_stands_in_for_a_missing_section_is_not_accepted(toy, key):
     del toy["suites"]["toy"][key]
-    assert len(refused(toy, "")) == 1
+    assert len(refused(toy, f"the key .{key}. is missing")) == 1
     toy["suites"]["toy"]["methods"]["ffjord"]["model"]["atol"] = -1.0
     told = refused(toy, f"suites.toy: the key '{key}' is missing")
     assert len(told) == 2 and "methods.ffjord.model.atol is -1.0" in told[1]

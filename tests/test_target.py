@@ -3,27 +3,25 @@
 import copy
 
 import pytest
-from checkout import ROOT, TOY
+import yaml
 
-from benchmark.suite import config, target
-from benchmark.suite.config import ConfigError
+from benchmark.suite import target
+from benchmark.suite.load import load
 from benchmark.suite.target import Target
-
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+from benchmark.suite.words import ConfigError
 
 
 @pytest.fixture
-def content():
+def content(toy):
     """A suite ``paper`` beside that which the config names."""
-    content = copy.deepcopy(TOY)
-    paper = copy.deepcopy(TOY["suites"]["toy"])
+    paper = copy.deepcopy(toy["suites"]["toy"])
     paper["datasets"]["eight_gaussians"]["published"] = {"as": "power", "tolerance": 1}
-    content["suites"]["paper"] = paper
-    return content
+    toy["suites"]["paper"] = paper
+    return toy
 
 
 def suite(content, name="paper"):
-    return config.load({**content, "suite": name}, SCHEMA)
+    return load({**content, "suite": name})
 
 
 def test_targets_are_told_from_other_words():
@@ -52,7 +50,7 @@ def test_a_target_names_a_suite(content, targets):
 
 def test_a_suite_in_a_file_is_named_as_well(content, tmp_path):
     file = tmp_path / "paper.yaml"
-    file.write_text(config.yaml.safe_dump(content["suites"]["paper"]))
+    file.write_text(yaml.safe_dump(content["suites"]["paper"]))
     content["suites"]["paper"] = str(file)
     assert target.suite_of(["reproduce_paper_digits"], content) == "paper"
 

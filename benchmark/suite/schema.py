@@ -22,9 +22,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     suite = _suite()
     definitions = suite.pop("$defs")
     config = Config.model_json_schema(by_alias=True)
-    config["properties"]["suites"]["additionalProperties"] = {
-        "anyOf": [{"$ref": "#/$defs/SuiteSection"}, {"type": "string"}]
-    }
+    either = {"anyOf": [{"$ref": "#/$defs/SuiteSection"}, {"type": "string"}]}
+    _close(config["properties"]["suites"], either)
     everything = {**config.get("$defs", {}), **definitions, "SuiteSection": suite}
     return {
         "config.schema.json": {"$schema": DIALECT, **config, "$defs": everything},
@@ -55,7 +54,16 @@ def _suite() -> dict[str, Any]:
     method, difference = definitions["MethodEntry"], definitions["Difference"]
     method["properties"]["train"] = {"$ref": "#/$defs/TrainingGrid"}
     difference["properties"]["train"] = {"$ref": "#/$defs/TrainingDifference"}
+    for part in ("datasets", "measurements"):
+        (entry,) = suite["properties"][part]["patternProperties"].values()
+        _close(suite["properties"][part], entry)
     return {**suite, "$defs": definitions}
+
+
+def _close(mapping: dict[str, Any], entry: dict[str, Any]) -> None:
+    """Allow in a mapping of names an ``entry`` under each name, and no other key."""
+    (names,) = mapping["patternProperties"]
+    mapping |= {"patternProperties": {names: entry}, "additionalProperties": False}
 
 
 def _grid(schema: dict[str, Any]) -> dict[str, Any]:
