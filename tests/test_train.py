@@ -12,6 +12,7 @@ import yaml
 
 from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset, prepare
+from benchmark.data.description import Description
 from benchmark.files import read_json, write_json
 from benchmark.jobs import steps
 from benchmark.measure.cost import Cost
@@ -129,7 +130,7 @@ def test_learning_curves_read_histories_with_and_without_diagnostics(suite, monk
 
 def test_steps_and_precision_of_the_training_are_those_that_were(suite, monkeypatch):
     # All validations are equal: the first stays the best.
-    monkeypatch.setattr(dataset.Description, "nll", lambda self, values: np.zeros_like(values))
+    monkeypatch.setattr(Description, "nll", lambda self, values: np.zeros_like(values))
     stopping = {"patience": 2, "drops": 0, "factor": 1.0}
     run = suite.runs[0]
     rows = train(suite, run, precision="bfloat16", early_stopping=stopping, validations=5)
