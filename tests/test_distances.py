@@ -11,7 +11,7 @@ import torch
 
 from benchmark import model, parts
 from benchmark.baselines.gaussian import Gaussian
-from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.baselines.interpolant import InterpolantFlow, PathSettings
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.description import describe
@@ -24,6 +24,7 @@ from benchmark.measure.feature_settings import FeatureSettings
 from benchmark.measure.frechet import Moments, Statistics
 from benchmark.measure.measurement import Subject, measure
 from benchmark.model import Model
+from benchmark.networks.mlp import MLP
 from benchmark.ode import Tolerance
 from benchmark.records import records
 from benchmark.records.records import FLOOR
@@ -158,7 +159,7 @@ def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
 def test_all_methods_start_from_the_same_noise_chunk_by_chunk(here):
     def flow(seed):
         torch.manual_seed(seed)
-        method = InterpolantFlow.build((64,), "linear", 4, 1, 0, 0, 1.0, 1.0)
+        method = InterpolantFlow.build((64,), MLP((64,), 4, 1, 0, 0), PathSettings("linear"))
         torch.nn.init.zeros_(method.network.layers[-1].weight)
         torch.nn.init.zeros_(method.network.layers[-1].bias)
         return Model(method, Affine.identity((64,)), Tolerance(1.0, 1.0))

@@ -8,7 +8,8 @@ import torch
 from sliding import CPU, Sliding, fitted, settings
 from torch import nn
 
-from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.baselines.interpolant import InterpolantFlow, PathSettings
+from benchmark.networks.mlp import MLP
 from benchmark.ode import Tolerance
 from benchmark.rows import Rows
 from benchmark.training.loop import Validation, fit
@@ -55,7 +56,7 @@ def test_bfloat16_trains_as_well_as_float32(single_precision):
 
     def nll(seed, precision):
         torch.manual_seed(seed)
-        method = InterpolantFlow.build((2,), "trigonometric", 32, 2, 2, 0, 1.0, 1.0)
+        method = InterpolantFlow.build((2,), MLP((2,), 32, 2, 2, 0), PathSettings("trigonometric"))
         given = {"steps": 300, "batch_size": 128, "lr": 5e-3, "ema": 0.95, "schedule": "cosine"}
         training = settings(**given, precision=precision)
         data = Rows(train.numpy(), None, CPU)

@@ -13,8 +13,9 @@ from sliding import CPU, Sliding, close, fitted, plain_rows, settings, unseen
 from torch import nn
 
 from benchmark.baselines.gaussian import Gaussian
-from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.baselines.interpolant import Draws, InterpolantFlow, PathSettings
 from benchmark.coordinates import Affine
+from benchmark.networks.mlp import MLP
 from benchmark.rows import Rows
 from benchmark.training.loop import fit
 
@@ -193,7 +194,9 @@ def test_a_loss_that_diverges_is_refused_in_words(bad):
 def test_same_seed_same_weights(single_precision):
     def weights():
         torch.manual_seed(4)
-        method = InterpolantFlow.build((2,), "trigonometric", 16, 2, 2, 1, 1.0, 0.5)
+        method = InterpolantFlow.build(
+            (2,), MLP((2,), 16, 2, 2, 1), PathSettings("trigonometric"), Draws(1.0, 0.5)
+        )
         best, history = fitted(method, steps=30, lr=1e-2, ema=0.9, clip=1.0)
         return [*best.parameters()], [row.loss for row in history]
 
