@@ -7,6 +7,7 @@ import numpy as np
 from reporting import CODE, COMPARED, ODE, metric, write_records
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.files import write_json
 from benchmark.records.run import Run
 
@@ -123,7 +124,7 @@ def prepare(name, n=20):
 
 def finish(suite, run):
     """Write all files of a run, as if its jobs had succeeded."""
-    folder, described = run.folder, dataset.describe(run.data)
+    folder, described = run.folder, describe(run.data)
     folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.default_rng([run.seed, len(run.method)])
     n, event = described.rows["test"], described.event

@@ -11,6 +11,7 @@ import pytest
 from benchmark.data import cifar, dataset
 from benchmark.data.catalogue import source
 from benchmark.data.cifar import CIFAR10, read_batch
+from benchmark.data.description import describe
 from benchmark.data.fetch import FetchError, fetch
 from benchmark.data.prepare import prepare
 
@@ -146,7 +147,7 @@ def test_the_published_images(cifar_mirror, tmp_path):
     assert sorted(file.path.partition("/")[2] for file in files) == FILES
     entry = {"class": "benchmark.data.cifar.CIFAR10", "source": "cifar10"}
     prepare({**entry, "numbers": {"validation": 5000}}, tmp_path, tmp_path / "data")
-    found = dataset.describe(tmp_path / "data")
+    found = describe(tmp_path / "data")
     assert found.rows == {"train": 45000, "validation": 5000, "test": 10000}
     assert (found.event, found.levels, found.unit) == ((3, 32, 32), 256, "bits/dim")
     assert found.hash == "83215faea1a8f4b2"

@@ -9,7 +9,8 @@ import torch
 from sklearn.datasets import load_digits
 
 from benchmark.data import dataset
-from benchmark.data.dataset import Dataset, Description, Splits
+from benchmark.data.dataset import Dataset, Splits
+from benchmark.data.description import Description, describe
 from benchmark.data.digits import DigitImages, Digits
 from benchmark.data.prepare import prepare
 from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
@@ -47,7 +48,7 @@ def points(seed=0, n=(5, 3, 2)):
 
 def described(folder, kind, splits, truth=None):
     dataset.write(folder, kind, splits, {} if truth is None else {"test": truth})
-    return dataset.describe(folder)
+    return describe(folder)
 
 
 @pytest.mark.parametrize(("kind", "splits"), [(Pixels, pixels()), (Points, points())])
@@ -67,18 +68,18 @@ def test_what_is_written_is_read(tmp_path, kind, splits):
 def test_the_digest_of_the_code_that_made_the_rows_is_stated_and_not_in_their_hash(tmp_path):
     without = described(tmp_path / "data", Points, points())
     dataset.write(tmp_path / "data", Points, points(), {}, source="d16e57")
-    found = dataset.describe(tmp_path / "data")
+    found = describe(tmp_path / "data")
     assert (without.source, found.source) == (None, "d16e57") and found.hash == without.hash
     stored = read_json(tmp_path / "data" / "data.json")
     del stored["source"]  # as folders of earlier versions have it
     write_json(tmp_path / "data" / "data.json", stored)
-    assert dataset.describe(tmp_path / "data") == without
+    assert describe(tmp_path / "data") == without
 
 
 def test_rows_of_the_base_lie_beside_those_of_the_data(tmp_path):
     base = points(seed=7, n=(4, 1, 6))
     dataset.write(tmp_path / "data", Points, points(), {}, base)
-    found = dataset.describe(tmp_path / "data")
+    found = describe(tmp_path / "data")
     assert found.base == 4 and found.rows == {"train": 5, "validation": 3, "test": 2}
     assert np.array_equal(dataset.rows(tmp_path / "data", "base"), base.train)
     assert np.array_equal(dataset.rows(tmp_path / "data", "base_test"), base.test)
@@ -92,7 +93,7 @@ def test_hash_covers_the_rows_of_the_base(tmp_path):
         if part != "none":
             getattr(base, part)[0, 0] += 1
         dataset.write(tmp_path / "data", Points, points(), {}, base)
-        hashes.add(dataset.describe(tmp_path / "data").hash)
+        hashes.add(describe(tmp_path / "data").hash)
     assert len(hashes) == 4
 
 
@@ -106,8 +107,8 @@ def test_a_data_set_of_the_config_is_prepared_with_its_base(tmp_path):
     moons = {"class": "benchmark.data.synthetic.TwoMoons"}
     entry = {
         **{"class": "benchmark.data.synthetic.Checkerboard"},
-        "numbers": {"train": 9, "validation": 2, "test": 3},
-        "base": {**moons, "numbers": {"train": 8, "validation": 1, "test": 4}},
+        "arguments": {"train": 9, "validation": 2, "test": 3},
+        "base": {**moons, "arguments": {"train": 8, "validation": 1, "test": 4}},
     }
     prepare(entry, tmp_path, tmp_path / "data")
     made = TwoMoons.prepare(8, 1, 4)
@@ -381,11 +382,11 @@ def test_some_held_out_rows_are_drawn_at_random_and_the_same_for_all():
 
 def test_the_truth_of_some_rows_is_that_of_these_rows(tmp_path):
     entry = {"class": "benchmark.data.synthetic.EightGaussians"}
-    entry["numbers"] = {"train": 5, "validation": 30, "test": 40}
+    entry["arguments"] = {"train": 5, "validation": 30, "test": 40}
     for name, more in (("all", {}), ("some", {"held_out": {"test": 7}})):
         prepare({**entry, **more}, tmp_path, tmp_path / name)
     whole, few = (dataset.rows(tmp_path / name, "test") for name in ("all", "some"))
     places = [int(np.flatnonzero((whole == row).all(axis=1))[0]) for row in few]
-    assert len(few) == 7 and dataset.describe(tmp_path / "some").rows["test"] == 7
+    assert len(few) == 7 and describe(tmp_path / "some").rows["test"] == 7
     truths = [dataset.true_log_prob(tmp_path / name, "test") for name in ("all", "some")]
     np.testing.assert_array_equal(truths[0][places], truths[1])

@@ -11,9 +11,10 @@ import torch
 
 from benchmark import model, parts
 from benchmark.baselines.gaussian import Gaussian
-from benchmark.baselines.interpolant import InterpolantFlow
+from benchmark.baselines.interpolant import InterpolantFlow, PathSettings
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.data.prepare import prepare
 from benchmark.files import read_json
 from benchmark.jobs import steps
@@ -23,6 +24,7 @@ from benchmark.measure.feature_settings import FeatureSettings
 from benchmark.measure.frechet import Moments, Statistics
 from benchmark.measure.measurement import Subject, measure
 from benchmark.model import Model
+from benchmark.networks.mlp import MLP
 from benchmark.ode import Tolerance
 from benchmark.records import records
 from benchmark.records.records import FLOOR
@@ -110,7 +112,7 @@ def test_floor_is_of_as_many_test_images_as_samples_however_few_are_measured(her
 def test_reference_is_of_all_training_images(here):
     reference = Statistics.load("results/toy/digits/features/reference.npz")
     assert reference.n == len(train()) == 1797 - 600
-    assert reference.key["data"] == dataset.describe("results/toy/digits/data").hash
+    assert reference.key["data"] == describe("results/toy/digits/data").hash
     assert len(np.load("results/toy/digits/features/reference.npy")) == reference.n
 
 
@@ -141,7 +143,7 @@ def test_records_say_how_the_images_were_drawn_and_compared(here):
 
 
 def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
-    description = dataset.describe("results/toy/digits/data")
+    description = describe("results/toy/digits/data")
     rows = dataset.rows("results/toy/digits/data", "train")[:50]
     x = torch.tensor(dataset.dequantise(rows, 17, seed=3))
     found = quantised(x, description)
@@ -157,7 +159,7 @@ def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
 def test_all_methods_start_from_the_same_noise_chunk_by_chunk(here):
     def flow(seed):
         torch.manual_seed(seed)
-        method = InterpolantFlow.build((64,), "linear", 4, 1, 0, 0, 1.0, 1.0)
+        method = InterpolantFlow.build((64,), MLP((64,), 4, 1, 0, 0), PathSettings("linear"))
         torch.nn.init.zeros_(method.network.layers[-1].weight)
         torch.nn.init.zeros_(method.network.layers[-1].bias)
         return Model(method, Affine.identity((64,)), Tolerance(1.0, 1.0))

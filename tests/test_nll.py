@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.data import dataset
-from benchmark.data.dataset import Dataset, Description, Splits
+from benchmark.data.dataset import Dataset, Splits
+from benchmark.data.description import Description
 from benchmark.measure.measurement import Subject, measure
 from benchmark.measure.nll import NLL, likelihood_metrics
 from benchmark.records import records

@@ -7,6 +7,7 @@ import pytest
 from test_frame import OLD
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.data.papamakarios import (
     BSDS300,
     GAS,
@@ -190,7 +191,7 @@ def test_real_rows_of_miniboone_come_out_as_published(real_miniboone):
     folder, real = real_miniboone
     entry = {"class": "benchmark.data.papamakarios.MINIBOONE", "source": "miniboone", "numbers": {}}
     prepare(entry, folder, folder / "data")
-    assert dataset.describe(folder / "data").rows == {
+    assert describe(folder / "data").rows == {
         "train": 29_556,
         "validation": 3_284,
         "test": 3_648,

@@ -8,6 +8,7 @@ from PIL import Image
 
 from benchmark.data import dataset
 from benchmark.data.catalogue import source
+from benchmark.data.description import describe
 from benchmark.data.fetch import fetch
 from benchmark.data.patches import BSDS300Recut
 from benchmark.data.prepare import prepare
@@ -121,5 +122,5 @@ def test_a_gaussian_has_the_published_likelihood(recut):
 
 
 def test_the_same_patches_at_every_call(recut):
-    hashes = {dataset.describe(recut / name).hash for name in ("first", "second")}
+    hashes = {describe(recut / name).hash for name in ("first", "second")}
     assert len(hashes) == 1

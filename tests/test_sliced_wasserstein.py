@@ -8,6 +8,7 @@ import pytest
 from benchmark import parts
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
+from benchmark.data.description import describe
 from benchmark.measure.measurement import Subject, measure
 from benchmark.measure.sliced_wasserstein import SlicedWasserstein, sliced_wasserstein
 from benchmark.records import records
@@ -98,7 +99,7 @@ def test_samples_and_training_rows_are_measured_from_the_test_rows(run):
     assert (distance["heading"], distance["n"], floor["n"]) == ("Sliced W2", 100, 100)
     protocol = distance["protocol"]
     assert (protocol["projections"], protocol["samples"], protocol["rows"]) == (64, 100, 200)
-    assert protocol["data"] == dataset.describe(run.data).hash
+    assert protocol["data"] == describe(run.data).hash
     assert distance["compared"] == ["projections", "samples", "rows", "data"]
     assert distance["provenance"]["source"] == "d16e57"
     assert distance["provenance"]["package"]["package"] == "benchmark"

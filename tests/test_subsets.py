@@ -5,6 +5,7 @@ import pytest
 
 from benchmark.data import dataset
 from benchmark.data.catalogue import source
+from benchmark.data.description import describe
 from benchmark.data.fetch import fetch
 from benchmark.data.prepare import prepare
 
@@ -36,9 +37,9 @@ def name(request):
 
 def test_counts_and_hash(prepared, name):
     _, columns, counts = SETS[name]
-    found = dataset.describe(prepared / name)
+    found = describe(prepared / name)
     assert found.event == (columns,) and tuple(found.rows.values()) == counts
-    assert found.unit == "nats" and found.hash == dataset.describe(prepared / f"{name}-again").hash
+    assert found.unit == "nats" and found.hash == describe(prepared / f"{name}-again").hash
 
 
 def test_rows_are_standardised_but_for_their_draw(prepared, name):

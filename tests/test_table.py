@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.data.prepare import prepare
 from benchmark.data.table import Table
 
@@ -109,7 +109,7 @@ def test_a_table_is_prepared_with_the_shape_of_its_file(tmp_path):
     settings = {**PLAIN, "shuffle": 0, "noise": {"a": 1.0}, "standardise": "train"}
     for name in ("first", "second"):
         prepare({**entry, "numbers": settings}, tmp_path, tmp_path / name)
-    first, second = (dataset.describe(tmp_path / name) for name in ("first", "second"))
+    first, second = (describe(tmp_path / name) for name in ("first", "second"))
     assert first.event == (3,) and first.rows == {"train": 29, "validation": 4, "test": 8}
     assert first.hash == second.hash and first.unit == "nats"
 

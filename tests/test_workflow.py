@@ -15,7 +15,7 @@ import yaml
 from checkout import ROOT, TOY, Checkout, edited
 
 import benchmark
-from benchmark.data.dataset import describe
+from benchmark.data.description import describe
 from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 

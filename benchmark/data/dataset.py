@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark.files import atomic, read_json, write_json
+from benchmark.data.description import Description
+from benchmark.files import atomic, write_json
 
 Labelled = tuple[np.ndarray, np.ndarray]
 """Rows ``[n, *event]`` and their labels ``[n]``."""
@@ -89,40 +90,6 @@ class Dataset(abc.ABC):
         """
 
 
-@dataclass(frozen=True)
-class Description:
-    """Description of the rows of a prepared folder; ``hash`` identifies their content.
-
-        Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
-    number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
-    of the code that made them, where it was stated.
-    """
-
-    event: tuple[int, ...]
-    levels: int | None
-    picture: tuple[int, int, int] | None
-    density: str | None
-    rows: dict[str, int]
-    hash: str
-    base: int | None = None
-    source: str | None = None
-
-    @property
-    def unit(self) -> str:
-        """Unit of negative log-likelihoods: nats per row, or bits per dimension."""
-        return "nats" if self.levels is None else "bits/dim"
-
-    def nll(self, log_prob: np.ndarray) -> np.ndarray:
-        """Negative log-likelihoods in ``unit`` of rows whose log-densities are ``log_prob`` nats.
-
-        Bits per dimension of integers ``0 .. L - 1`` dequantised to the unit cube:
-        ``-log p / (D log 2) + log2 L`` (Theis et al., 2016, section 3.1).
-        """
-        if self.levels is None:
-            return -log_prob
-        return -log_prob / (math.prod(self.event) * math.log(2)) + math.log2(self.levels)
-
-
 def write(
     folder: str | Path,
     dataset: type[Dataset],
@@ -133,7 +100,7 @@ def write(
 ) -> None:
     """Write a prepared folder.
 
-        ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
+    ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
     ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
     """
     arrays = splits.rows
@@ -163,14 +130,6 @@ def write(
         for name, log_prob in truth.items():
             np.save(temporary / f"true_log_prob_{name}.npy", log_prob)
         write_json(temporary / "data.json", asdict(description))
-
-
-def describe(folder: str | Path) -> Description:
-    """The description of a prepared folder."""
-    stored = read_json(Path(folder) / "data.json")
-    for key in ("event", "picture"):
-        stored[key] = tuple(stored[key]) if stored[key] is not None else None
-    return Description(**stored)
 
 
 def rows(folder: str | Path, split: str) -> np.ndarray:

@@ -8,6 +8,7 @@ import torch
 
 from benchmark import model
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.files import atomic
 from benchmark.measure import evaluation
 from benchmark.measure.evaluation import TEST_NOISE, HeldOut
@@ -67,7 +68,7 @@ def path(drawing: Drawing, device: torch.device) -> None:
     """
     torch.manual_seed(0)
     fitted, run = drawing.model(device), drawing.run
-    times, picture = np.linspace(0, 1, drawing.frames), dataset.describe(run.data).picture
+    times, picture = np.linspace(0, 1, drawing.frames), describe(run.data).picture
     if picture is None:
         drawn = _densities(fitted, dataset.rows(run.data, "train"), times, drawing)
     else:

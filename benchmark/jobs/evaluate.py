@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmark import model
-from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.files import atomic
 from benchmark.jobs.fit import made_by
 from benchmark.measure import evaluated
@@ -47,7 +47,7 @@ def evaluate(given: Evaluation, device: torch.device) -> None:
     """
     run, settings = given.run, given.settings
     torch.manual_seed(run.seed)
-    data, stored = dataset.describe(run.data), ModelFile.read(run.folder)
+    data, stored = describe(run.data), ModelFile.read(run.folder)
     tolerance = Tolerance(settings.atol, settings.rtol, settings.probes)
     fitted = model.load(run.folder, tolerance).to(device)
     key = provenance.resume_key(run, given.source, given.config, data.hash, device)

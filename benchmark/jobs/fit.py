@@ -7,7 +7,7 @@ import torch
 
 from benchmark import model, names
 from benchmark.data import dataset
-from benchmark.data.dataset import Description
+from benchmark.data.description import Description, describe
 from benchmark.flow import Method
 from benchmark.measure import evaluation
 from benchmark.measure.evaluation import VALIDATION_NOISE, HeldOut
@@ -39,7 +39,7 @@ class Fit:
     @property
     def description(self) -> Description:
         """The description of the prepared rows."""
-        return dataset.describe(self.run.data)
+        return describe(self.run.data)
 
     @property
     def arguments(self) -> dict[str, Any]:

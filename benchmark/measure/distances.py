@@ -11,8 +11,7 @@ import torch
 from tqdm import tqdm
 
 from benchmark import model
-from benchmark.data import dataset
-from benchmark.data.dataset import Description
+from benchmark.data.description import Description, describe
 from benchmark.files import atomic
 from benchmark.measure import evaluation, reference
 from benchmark.measure.feature_accumulator import FeatureAccumulator
@@ -73,7 +72,7 @@ class Distances(Measurement):
 
     def _key(self, subject: Subject, features: Reference) -> dict[str, str]:
         """All that has to agree before the drawing of samples may resume."""
-        run, data = subject.run, dataset.describe(subject.run.data)
+        run, data = subject.run, describe(subject.run.data)
         assert subject.device is not None
         return {
             **provenance.resume_key(run, subject.source, subject.config, data.hash, subject.device),
@@ -86,7 +85,7 @@ class Distances(Measurement):
     ) -> FeatureAccumulator:
         """Features of samples, one chunk of which is held at a time."""
         drawn = FeatureAccumulator.restored(part.state())
-        data = dataset.describe(subject.run.data)
+        data = describe(subject.run.data)
         sizes = evaluation.chunk_sizes(self.features.samples, self.features.chunk)
         done = len(drawn.nfe)
         if done:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark import model
-from benchmark.data import dataset
-from benchmark.data.dataset import Description
+from benchmark.data.description import Description, describe
 from benchmark.measure import evaluation
 from benchmark.measure.evaluation import TEST_NOISE, HeldOut, Measured, averaged
 from benchmark.measure.evaluation_settings import EvaluationSettings
@@ -95,7 +94,7 @@ def _passes(
 ) -> list[Measured]:
     """Log-densities of the test rows, pass by pass: each with other noise and other probes."""
     passes = []
-    for number in range(_number_of_passes(settings, dataset.describe(run.data))):
+    for number in range(_number_of_passes(settings, describe(run.data))):
         seed = [TEST_NOISE, number] if number else TEST_NOISE
         x = HeldOut(run.data, "test", seed, _device(fitted))
         part = checkpoint.part(f"likelihood, pass {number + 1}" if number else "likelihood")

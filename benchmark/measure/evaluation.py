@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.likelihood import Likelihood
 from benchmark.model import Model, rows_at_once
 from benchmark.ode import Solution, Tolerance
@@ -56,7 +57,7 @@ class HeldOut:
     def __init__(
         self, data: str | Path, split: str, seed: int | list[int], device: torch.device
     ) -> None:
-        self.rows, self.levels = dataset.rows(data, split), dataset.describe(data).levels
+        self.rows, self.levels = dataset.rows(data, split), describe(data).levels
         self.seed, self.device = seed, device
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmark.data import dataset
-from benchmark.data.dataset import Description
+from benchmark.data.description import Description, describe
 from benchmark.measure.measurement import Measurement, Subject
 from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.records import Metric, Reading
@@ -26,7 +26,7 @@ class NLL(Measurement):
         metrics = likelihood_metrics(
             np.load(run.log_prob),
             dataset.true_log_prob(run.data, "test"),
-            dataset.describe(run.data),
+            describe(run.data),
             likelihood,
         )
         yield Reading(metrics, likelihood.protocol, subject.derived(likelihood.provenance))

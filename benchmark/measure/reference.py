@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from benchmark.data import dataset
-from benchmark.data.dataset import Description
+from benchmark.data.description import Description, describe
 from benchmark.data.prepare import splits
 from benchmark.files import atomic
 from benchmark.measure import frechet
@@ -116,7 +116,7 @@ def write_classifier(subject: Subject, settings: FeatureSettings) -> None:
             f"with. Use `inception`, or leave out `features`."
         )
     assert settings.classifier is not None and subject.device is not None
-    images = _pictures(dataset.rows(run.data, "train"), dataset.describe(run.data))
+    images = _pictures(dataset.rows(run.data, "train"), describe(run.data))
     fit = settings.classifier
     train_classifier(settings.name, images, labels, fit, subject.device).save(run.features)
 
@@ -131,7 +131,7 @@ def write_reference(subject: Subject, settings: FeatureSettings, entry: dict[str
     run, device = subject.run, subject.device
     assert device is not None
     extractor = extractor_of(settings, subject).to(device)
-    data = dataset.describe(run.data)
+    data = describe(run.data)
     key = provenance.resume_key(run, subject.source, subject.config, data.hash, device)
     path = run.features / f"reference{CHECKPOINT}"
     with Checkpoint(path, {**key, "extractor": extractor.identity}) as checkpoint:
@@ -159,7 +159,7 @@ def extractor_of(settings: FeatureSettings, subject: Subject) -> Extractor:
 def _reference(
     extractor: Extractor, folder: Path, chunk: int, draw: np.random.Generator, part: Part
 ) -> Reference:
-    data = dataset.describe(folder)
+    data = describe(folder)
     images = _pictures(dataset.rows(folder, "train"), data)
     kept = draw.permutation(len(images)) < KERNEL_ROWS
     accumulated = _accumulated(extractor, images, kept, chunk, part)
@@ -206,7 +206,7 @@ def _test_images(subject: Subject, entry: dict[str, Any]) -> HeldOutImages:
         rows, labels = prepared.test, prepared.labels.get("test")
     else:
         rows, labels = dataset.rows(folder, "test"), dataset.labels(folder, "test")
-    return HeldOutImages(_pictures(rows, dataset.describe(folder)), labels)
+    return HeldOutImages(_pictures(rows, describe(folder)), labels)
 
 
 def _pictures(rows: np.ndarray, data: Description) -> np.ndarray:

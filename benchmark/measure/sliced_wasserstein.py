@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.measure.evaluation import TEST_NOISE
 from benchmark.measure.measurement import Measurement, Subject
 from benchmark.records.records import Metric, Reading
@@ -46,7 +47,7 @@ class SlicedWasserstein(Measurement):
 
     def take(self, subject: Subject) -> Iterable[Reading]:
         folder, samples = subject.run.data, np.load(subject.run.samples)
-        data, test, train = dataset.describe(folder), *self._rows(folder, len(samples))
+        data, test, train = describe(folder), *self._rows(folder, len(samples))
         floor = self._metric("sliced_wasserstein_floor", train, test)
         distance = self._metric("sliced_wasserstein", samples, test, "Sliced W2")
         protocol = {
@@ -61,7 +62,7 @@ class SlicedWasserstein(Measurement):
 
     def _rows(self, folder: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The test rows, and at most ``n`` training rows."""
-        levels, train = dataset.describe(folder).levels, dataset.rows(folder, "train")
+        levels, train = describe(folder).levels, dataset.rows(folder, "train")
         some = np.random.default_rng(self.seed).permutation(len(train))[:n]
         test = dataset.dequantise(dataset.rows(folder, "test"), levels, TEST_NOISE)
         return test, dataset.dequantise(train[np.sort(some)], levels, TRAIN_NOISE)

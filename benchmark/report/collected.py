@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.records.run import Run, data_folder, features_folder, suite_folder
 from benchmark.report import frame
 from benchmark.report.asked import Suite
@@ -60,6 +60,6 @@ def _due(suite: Suite, run: Run) -> list[str]:
 
 def _row_nll(suite: Suite, name: str, method: str) -> dict[int, np.ndarray]:
     """Seed -> NLL of each test row."""
-    described = dataset.describe(data_folder(suite.name, name))
+    described = describe(data_folder(suite.name, name))
     refits = [run for run in suite.runs if (run.dataset, run.method) == (name, method)]
     return {run.seed: described.nll(np.load(run.log_prob)) for run in refits}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.files import read_json
 from benchmark.records import records
 from benchmark.records.run import Run, features_folder
@@ -128,7 +128,7 @@ def _stale(suite: Suite, run: Run) -> str | None:
         return "its records were made with another config"
     if evaluation["source"] != expected.evaluate_source:
         return "its records were made with other code"
-    if likelihood["protocol"]["data"] != dataset.describe(run.data).hash:
+    if likelihood["protocol"]["data"] != describe(run.data).hash:
         return "its records were made with other data"
     return None
 

@@ -55,7 +55,7 @@ class TrainingState:
         self.history: list[Row] = []
         self.losses: list[Tensor] = []
         self.clock, self.spent = Clock(device), 0.0
-        self.validation_shares = settings.validation_shares()
+        self.validation_shares = _validation_shares(settings)
         self.row_shares = np.linspace(0, 1, 201)[1:]
 
     @property
@@ -182,6 +182,13 @@ def _bar(settings: Training, state: TrainingState) -> tqdm:
 
 def _done(settings: Training, state: TrainingState) -> int:
     return round(min(state.spent, 1.0) * settings.amount)
+
+
+def _validation_shares(settings: Training) -> np.ndarray:
+    """Shares of the budget after which to validate, in ascending order; the last one is 1."""
+    if settings.early_stopping:
+        return np.linspace(1 / settings.validations, 1, settings.validations)
+    return np.geomspace(1, 0.02, settings.validations)[::-1]
 
 
 def _passed(shares: np.ndarray, before: float, after: float) -> bool:

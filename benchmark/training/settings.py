@@ -3,7 +3,6 @@
 import math
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 PositiveWhole = Annotated[int, Field(strict=True, ge=1)]
@@ -125,12 +124,6 @@ class Training(BaseModel):
     def budget(self) -> str:
         """The budget in words."""
         return f"{self.steps:,} steps" if self.seconds is None else f"{self.seconds:g} s"
-
-    def validation_shares(self) -> np.ndarray:
-        """Shares of the budget after which to validate, in ascending order; the last one is 1."""
-        if self.early_stopping:
-            return np.linspace(1 / self.validations, 1, self.validations)
-        return np.geomspace(1, 0.02, self.validations)[::-1]
 
     def learning_rate(self, step: int, share: float) -> float:
         """Factor of ``lr`` after ``step`` steps and this share of the budget."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.records.run import Run
 from benchmark.report import gaps
 from benchmark.report.asked import Suite
@@ -78,6 +78,6 @@ def histories(suite: Suite, learned: list[Run]) -> tuple[pd.DataFrame, dict[Run,
 
 
 def _history(run: Run) -> pd.DataFrame:
-    unit = dataset.describe(run.data).unit
+    unit = describe(run.data).unit
     frame = pd.read_csv(run.history)
     return frame.assign(dataset=run.dataset, method=run.method, seed=run.seed, unit=unit)

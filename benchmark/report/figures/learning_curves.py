@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.report import runs
 from benchmark.report.asked import Suite
@@ -107,4 +108,4 @@ def write(suite: Suite) -> None:
 def _true_nll(folder: Path) -> float | None:
     """Of the validation rows of a data set, where its density is known."""
     known = dataset.true_log_prob(folder, "validation") if folder.exists() else None
-    return None if known is None else float(dataset.describe(folder).nll(known).mean())
+    return None if known is None else float(describe(folder).nll(known).mean())

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.records.run import data_folder, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
@@ -47,7 +48,7 @@ def write(suite: Suite, name: str) -> None:
     """The figure of every method's first seed on the data set ``name``."""
     fits, folder = runs.first_runs_on(suite, name), data_folder(suite.name, name)
     missing = {run.method: reason for run, reason in gaps.gaps(suite, fits).items()}
-    description, train = dataset.describe(folder), dataset.rows(folder, "train")
+    description, train = describe(folder), dataset.rows(folder, "train")
     assert description.levels is not None and description.picture is not None
     samples: dict[str, np.ndarray] = {}
     neighbours: dict[str, np.ndarray] = {}

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
@@ -134,7 +135,7 @@ def write(suite: Suite, name: str) -> None:
     whole = [run for run in fits if run.method not in missing]
     samples = {run.method: np.load(run.samples) for run in whole}
     data, styles = data_folder(suite.name, name), styles_of(suite)
-    description, target = dataset.describe(data), dataset.rows(data, "test")
+    description, target = describe(data), dataset.rows(data, "test")
     if description.base is not None and suite.event(name) == (2,):
         ends = dataset.rows(data, "base_test"), target
         figure = _both_ways(suite, ends, whole, missing)
