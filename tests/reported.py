@@ -1,6 +1,7 @@
 """A suite as the report sees it, and its folders filled with results."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,6 +66,9 @@ class FakeSuite:
 
     def event(self, dataset):
         return {"images": IMAGE, "table": None}.get(dataset, (2,))
+
+    def prepared_file(self, dataset):
+        return Path("results/toy", dataset, "prepared/now.json")
 
     def expected(self, run):
         return self.now

@@ -118,7 +118,7 @@ def jobs(suite, **config):
     tasks = Tasks(suite, {**FULL, **config})
     made = {}
     for name in suite.datasets:
-        made["prepare", name] = tasks.prepare(name, f"results/toy/{name}/prepared.json")
+        made["prepare", name] = tasks.prepare(name, str(suite.prepared_file(name)))
         made["publish", name] = tasks.publish(name)
     for name in suite.images:
         made["classifier", name] = tasks.classifier(name)
@@ -363,15 +363,16 @@ def test_a_machine_is_what_a_rule_has_asked_for(suite):
 def test_the_command_does_a_job_and_prints_to_its_log(suite, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     tasks = Tasks(suite, FULL)
-    data_folder("toy", "eight_gaussians").parent.mkdir(parents=True)
-    prepare = tasks.prepare("eight_gaussians", "prepared.json")
+    prepared = suite.prepared_file("eight_gaussians")
+    prepared.parent.mkdir(parents=True)
+    prepare = tasks.prepare("eight_gaussians", str(prepared))
     command.main(tasks.text(prepare))
     folder = data_folder("toy", "eight_gaussians")
     assert not folder.exists() and (tmp_path / prepare.log).exists()
     publish = tasks.publish("eight_gaussians")
     command.main(tasks.text(publish))
     assert dataset.describe(folder).rows == {"train": 500, "validation": 20, "test": 60}
-    stated = read_json("prepared.json")
+    stated = read_json(prepared)
     assert stated == read_json(folder / "data.json")
     assert stated["source"] == suite.prepare_source("eight_gaussians")
 

@@ -8,27 +8,27 @@ from typing import Any
 from benchmark.data.prepare import prepare as prepare_rows
 from benchmark.files import atomic, read_json, write_json
 
-STAGED = ".prepared"
-"""Folder, beside that of the rows, in which they are prepared."""
 
-
-def prepare(
-    entry: dict[str, Any], source: str, downloads: Path, folder: Path, output: Path
-) -> None:
-    """Prepare rows beside ``folder``; ``output`` says what they are.
+def prepare(entry: dict[str, Any], source: str, downloads: Path, output: Path) -> None:
+    """Prepare rows in a folder beside ``output``, which then says what they are.
 
     Snakemake removes the output of a job that fails: rows that are in place stay as they are.
     """
-    staged = folder.parent / STAGED
+    staged = output.with_suffix("")
     prepare_rows(entry, downloads, staged, source)
     write_json(output, read_json(staged / "data.json"))
 
 
-def publish(folder: Path) -> None:
-    """Put prepared rows in the place of those in ``folder``, without a copy where that can be."""
-    staged = folder.parent / STAGED
+def publish(prepared: Path, folder: Path) -> None:
+    """Put the rows that ``prepared`` describes in the place of those in ``folder``.
+
+    Without a copy where that can be; rows that were prepared before are forgotten.
+    """
     with atomic(folder) as temporary:
-        shutil.copytree(staged, temporary, copy_function=_link)
+        shutil.copytree(prepared.with_suffix(""), temporary, copy_function=_link)
+    for other in prepared.parent.iterdir():
+        if other.stem.partition(".")[0] != prepared.stem:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
 def _link(source: str, target: str) -> None:

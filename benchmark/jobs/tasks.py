@@ -1,6 +1,7 @@
 """The jobs of a suite: what each runs, and on what of config and source its result depends."""
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from benchmark.jobs.task import Machine, Task
@@ -57,21 +58,22 @@ class Tasks:
         return Job("fetch.fetch", f"{output}.log", arguments)
 
     def prepare(self, dataset: str, output: str) -> Job:
-        """The rows of a data set, beside those that are in place."""
-        folder, entry = data_folder(self.suite.name, dataset), self.suite.prepared(dataset)
-        source = self.suite.prepare_source(dataset)
-        arguments = {"entry": entry, "source": source, "downloads": DOWNLOADS}
-        paths = {"folder": str(folder), "output": output}
-        return Job(
-            *("prepare.prepare", str(folder.parent / "prepare.log")),
-            arguments | paths,
-            config_hash({"entry": entry, "source": source}),
-        )
+        """The rows of a data set; ``output`` is named after what they depend on."""
+        arguments = {
+            "entry": self.suite.prepared(dataset),
+            "source": self.suite.prepare_source(dataset),
+            "downloads": DOWNLOADS,
+            "output": output,
+        }
+        log = Path(output).with_suffix(".log")
+        return Job("prepare.prepare", str(log), arguments, depends=log.stem)
 
     def publish(self, dataset: str) -> Job:
         """Prepared rows, put in place."""
         folder = data_folder(self.suite.name, dataset)
-        return Job("prepare.publish", str(folder.parent / "publish.log"), {"folder": str(folder)})
+        prepared = self.suite.prepared_file(dataset)
+        arguments = {"prepared": str(prepared), "folder": str(folder)}
+        return Job("prepare.publish", str(folder.parent / "publish.log"), arguments)
 
     def classifier(self, dataset: str) -> Job:
         """The classifier whose features of the images of a data set are compared."""

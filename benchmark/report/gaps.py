@@ -30,7 +30,7 @@ def gap(suite: Suite, run: Run) -> str | None:
     """Why a run is not in the tables; ``None`` if it is whole and made with what is here now."""
     return (
         _failed(run)
-        or _unprepared(run)
+        or _unprepared(suite, run)
         or _incomplete(suite, run)
         or _unreadable(run.measurement(NLL))
         or _stale(suite, run)
@@ -86,10 +86,14 @@ def _reason(failures: Iterable[Path]) -> str | None:
     return next((str(read_json(path)["reason"]) for path in failures if path.exists()), None)
 
 
-def _unprepared(run: Run) -> str | None:
+def _unprepared(suite: Suite, run: Run) -> str | None:
+    """Why the rows of its data set are not there, or are not those of the config."""
+    prepared = suite.prepared_file(run.dataset)
+    if reason := _reason([prepared.with_suffix(FAILURE)]):
+        return f"its data set could not be prepared: {reason}"
     if (run.data / "data.json").exists():
         return None
-    return f"its data set was not prepared, see {run.data.parent}/prepare.log"
+    return f"its data set was not prepared, see {prepared.with_suffix('.log')}"
 
 
 def _incomplete(suite: Suite, run: Run) -> str | None:

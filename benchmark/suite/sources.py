@@ -5,6 +5,7 @@ suite that the source of today counts as the source of then. Nothing of that is 
 tables say at which commit it was made.
 """
 
+import hashlib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,21 @@ from benchmark import source
 from benchmark.files import read_json, write_json
 from benchmark.names import module_of
 from benchmark.records.run import suite_folder
+
+FILES = Path(".snakemake/benchmark/files.json")
+"""Hash of the content of files of the user's own, by path, size and time of the last change."""
+
+
+def content_hash(path: str | Path) -> str:
+    """First 16 hex digits of the SHA-256 of a file, which is read again when it has changed."""
+    stat = Path(path).stat()
+    key = f"{path} {stat.st_size} {stat.st_mtime_ns}"
+    known = read_json(FILES) if FILES.exists() else {}
+    if key not in known:
+        with Path(path).open("rb") as file:
+            known[key] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        write_json(FILES, known)
+    return str(known[key])
 
 
 class Kept(BaseModel):

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from benchmark.records.records import config_hash
-from benchmark.records.run import Run
+from benchmark.records.run import Run, data_folder
 from benchmark.suite.classes import Facts
 from benchmark.suite.hyperparameters import Hyperparameters, hyperparameters, plain
 from benchmark.suite.models import (
-    Budget,
     DatasetEntry,
     MeasurementEntry,
     MethodEntry,
@@ -20,7 +20,8 @@ from benchmark.suite.models import (
     SuiteSection,
 )
 from benchmark.suite.needs import has
-from benchmark.suite.sources import Sources
+from benchmark.suite.sources import Sources, content_hash
+from benchmark.suite.terms import terms
 
 FIGURE_KEYS = {"grid", "frames", "frame_grid"}
 """Keys of ``evaluation`` on which only figures depend."""
@@ -234,6 +235,22 @@ class Suite:
         """The digest of the source that the rows of a data set depend on."""
         return self.sources.of(*self.prepare_parts(dataset))
 
+    def prepared_file(self, dataset: str) -> Path:
+        """The description of the rows of a data set; its name is a hash of what they depend on.
+
+        So that nothing is prepared again when a change is undone, and a failure of other rows
+        leaves these as they are.
+        """
+        entry = self.datasets[dataset]
+        files = [rows.file for rows in (entry, entry.base) if rows and rows.file is not None]
+        depends = {
+            "entry": self.prepared(dataset),
+            "source": self.prepare_source(dataset),
+            "files": [content_hash(file) for file in files],
+        }
+        folder = data_folder(self.name, dataset).parent / "prepared"
+        return folder / f"{config_hash(depends)}.json"
+
     def source(self, run: Run, job: str) -> str:
         """The digest of the source that a job of a run depends on."""
         return self.sources.of(*self.run_parts(run, job))
@@ -288,24 +305,7 @@ class Suite:
     @property
     def comparison_terms(self) -> str:
         """Budget and tuning rules, for table captions; empty where each has its own budget."""
-        return " ".join(self._terms())
-
-    def _terms(self) -> Iterator[str]:
-        budgets = {x.label: _words(x.budget) for x in self.datasets.values() if x.budget}
-        if budgets:
-            words = [
-                f"{budget} on {', '.join(n for n, other in budgets.items() if other == budget)}"
-                for budget in dict.fromkeys(budgets.values())
-            ]
-            plural = "s" if self.threads > 1 else ""
-            threads = f"{self.threads} thread{plural}"
-            yield f"One budget for every method: {'; '.join(words)} ({threads})."
-        if self.section.search is not None:
-            factors = ", ".join(f"{factor:g}" for factor in self.section.search.factors)
-            yield (
-                f"Learning rates by the same search: {factors} times the method's own, each with "
-                f"{self.section.search.share:.0%} of the budget, chosen on validation rows."
-            )
+        return " ".join(terms(self.section))
 
     def __str__(self) -> str:
         counts = Counter(run.method for run in self.runs)
@@ -331,9 +331,3 @@ def rows_of(section: SuiteSection) -> Iterator[tuple[str, Rows]]:
         yield f"datasets.{name}", entry
         if entry.base is not None:
             yield f"datasets.{name}.base", entry.base
-
-
-def _words(budget: Budget) -> str:
-    if budget.seconds is not None:
-        return f"{budget.seconds:g} s of training"
-    return f"{budget.steps:,} steps"

@@ -44,7 +44,7 @@ ENVIRONMENT = str(Path(workflow.basedir).parent / "environment.yml")
 
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
-PREPARED = f"{FOLDER}/{{dataset}}/prepared.json"
+PREPARED = f"{FOLDER}/{{dataset}}/prepared/{{key}}"
 FEATURES = str(features_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
@@ -57,6 +57,7 @@ wildcard_constraints:
     dataset="|".join(SUITE.datasets),
     method="|".join(map(re.escape, SUITE.methods)),
     seed=r"\d+",
+    key="[0-9a-f]{16}",
 
 
 def command(job, machine=None) -> str:

@@ -1,18 +1,18 @@
-# Rows are prepared beside those that are there, and put in place when that has succeeded: a failure
-# leaves the old ones. Rows that are the same again make nothing out of date.
+# Rows are prepared beside those that are there, in a file that is named after what they depend on, and
+# put in place when that has succeeded: a failure leaves the old ones, and nothing is prepared again
+# when a change is undone. (The content of files, not their time, is in the name.)
 rule prepare:
     input:
-        raw=lambda wildcards: raw_files(wildcards.dataset),
-        own=lambda wildcards: own_files(wildcards.dataset),
+        raw=lambda wildcards: ancient(raw_files(wildcards.dataset)),
+        own=lambda wildcards: ancient(own_files(wildcards.dataset)),
     output:
-        prepared=PREPARED,
+        prepared=f"{PREPARED}.json",
     log:
-        f"{FOLDER}/{{dataset}}/prepare.log",
+        f"{PREPARED}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        depends=lambda wildcards: TASKS.prepare(wildcards.dataset, "").depends,
         command=lambda wildcards, output: command(
             TASKS.prepare(wildcards.dataset, output.prepared)
         ),
@@ -22,7 +22,7 @@ rule prepare:
 
 rule publish:
     input:
-        prepared=PREPARED,
+        prepared=lambda wildcards: str(SUITE.prepared_file(wildcards.dataset)),
     output:
         data=directory(DATA),
     log:
