@@ -9,7 +9,7 @@ import yaml
 from jobs_done import TOY, arguments
 
 from benchmark import names, parts, source
-from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.files import read_json
 from benchmark.jobs import __main__ as command
 from benchmark.jobs import task
@@ -259,12 +259,15 @@ def test_jobs_depend_neither_on_device_nor_on_mirrors(suite, made):
     assert differing(made, jobs(suite, device="auto", mirrors=["/elsewhere"])) == set()
 
 
-def test_tables_and_figures_show_labels_and_colours(suite, made):
-    old = made
-    for change in ({"methods__ffjord__colour": "#000001"}, {"datasets__digits__label": "D"}):
-        new = jobs(changed(suite, **change))
-        reports = [key for key in old if key[0] == "report" and key[1] != "metrics"]
-        assert len(reports) > 5 and all(old[key].depends != new[key].depends for key in reports)
+def test_tables_and_figures_show_labels_and_figures_colours(suite, made):
+    reports = {key for key in made if key[0] == "report" and key[1] != "metrics"}
+    assert len(reports) > 5
+    figures = {key for key in reports if key[1].startswith("figures/")}
+    for change, shown in (
+        ({"methods__ffjord__colour": "#000001"}, figures),
+        ({"datasets__digits__label": "D"}, reports),
+    ):
+        assert differing(made, jobs(changed(suite, **change))) == shown
 
 
 # --- the source -----------------------------------------------------------------------------------
@@ -371,7 +374,7 @@ def test_the_command_does_a_job_and_prints_to_its_log(suite, monkeypatch, tmp_pa
     assert not folder.exists() and (tmp_path / prepare.log).exists()
     publish = tasks.publish("eight_gaussians")
     command.main(tasks.text(publish))
-    assert dataset.describe(folder).rows == {"train": 500, "validation": 20, "test": 60}
+    assert describe(folder).rows == {"train": 500, "validation": 20, "test": 60}
     stated = read_json(prepared)
     assert stated == read_json(folder / "data.json")
     assert stated["source"] == suite.prepare_source("eight_gaussians")
