@@ -13,7 +13,7 @@ import yaml
 from plan import OnlyTrained
 from torch import nn
 
-from benchmark import model
+from benchmark import model, names
 from benchmark.coordinates import Affine
 from benchmark.likelihood import Likelihood
 from benchmark.measure import evaluation
@@ -121,6 +121,7 @@ def rows_of(event, levels, stops):
 def attempt(folder, case, rows, seed):
     """One process's share: what is fitted, or ``None`` if it was interrupted."""
     kind, arguments, event, _, plan = case
+    names.load(kind)  # what it imports may draw random numbers, once
     for generator in (torch.manual_seed, np.random.seed, random.seed):
         generator(seed)
     method = model.build(kind, event, arguments)
