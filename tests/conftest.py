@@ -22,6 +22,16 @@ PACKED = ROOT.parent / "shared" / "data"
 torch.set_num_threads(1)  # the problems are small: threads cost more than they bring
 
 
+WORKFLOWS = {"Checkout", "Workflow"}
+"""What tests run a whole workflow with: they are slow."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if WORKFLOWS & vars(item.module).keys():
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def double_precision():
     torch.set_default_dtype(torch.float64)

@@ -10,8 +10,6 @@ from checkout import TOY, Checkout, edited
 
 from benchmark.files import read_json
 
-pytestmark = pytest.mark.slow
-
 PACKAGE = {
     "__init__.py": "",
     "scale.py": "FACTOR = 1.0\n",

@@ -11,8 +11,6 @@ from checkout import ROOT, TOY, Checkout, edited
 
 from benchmark.files import read_json
 
-pytestmark = pytest.mark.slow
-
 MADE_OF_RUN = {"measure_nll", "measure_cost"}
 TABLES = {"metrics", "nll_table", "cost_table", "significance_table"}
 FIGURES = {

@@ -19,8 +19,6 @@ from benchmark.data.description import describe
 from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 
-pytestmark = pytest.mark.slow
-
 RUNS = 8
 
 FOREIGN = """
