@@ -22,6 +22,7 @@ from typing import NamedTuple
 from benchmark.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+STDLIB = sysconfig.get_path("stdlib")
 CACHE = Path(".snakemake/benchmark/trees.json")
 """Digest and imports of the files that were read, by the hash of their content."""
 
@@ -40,12 +41,13 @@ def file_of(module: str) -> Path | None:
     return origin if origin is not None and origin.suffix == ".py" else None
 
 
+@functools.cache
 def is_source(module: str) -> bool:
     """Whether a module is source, and not a part of Python or of an installed distribution."""
     file = file_of(module)
     if file is None or {"site-packages", "dist-packages"} & set(file.parts):
         return False
-    return not file.is_relative_to(sysconfig.get_path("stdlib"))
+    return not file.is_relative_to(STDLIB)
 
 
 def modules_of(*modules: str) -> list[str]:
@@ -75,6 +77,7 @@ def imports_of(module: str) -> frozenset[str]:
     return frozenset(imported - {module})
 
 
+@functools.cache
 def digest(*modules: str) -> str:
     """First 16 hex digits of the SHA-256 of ``modules`` and of all source that they import."""
     total = hashlib.sha256()
@@ -90,7 +93,7 @@ def digest(*modules: str) -> str:
 
 def clear() -> None:
     """Forget what was read: files or the path have changed."""
-    for cached in (imports_of, _spec, _releases):
+    for cached in (is_source, imports_of, digest, _spec, _releases):
         cached.cache_clear()
 
 
