@@ -41,6 +41,7 @@ def file_of(module: str) -> Path | None:
     return origin if origin is not None and origin.suffix == ".py" else None
 
 
+@functools.cache
 def is_source(module: str) -> bool:
     """Whether a module is source, and not a part of Python or of an installed distribution."""
     file = file_of(module)
@@ -76,6 +77,7 @@ def imports_of(module: str) -> frozenset[str]:
     return frozenset(imported - {module})
 
 
+@functools.cache
 def digest(*modules: str) -> str:
     """First 16 hex digits of the SHA-256 of ``modules`` and of all source that they import."""
     total = hashlib.sha256()
@@ -91,7 +93,7 @@ def digest(*modules: str) -> str:
 
 def clear() -> None:
     """Forget what was read: files or the path have changed."""
-    for cached in (imports_of, _spec, _releases):
+    for cached in (is_source, imports_of, digest, _spec, _releases):
         cached.cache_clear()
 
 

@@ -6,6 +6,10 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Those in C where they are there: a dry run writes a task for every job."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -39,11 +43,15 @@ class Task:
 
     def text(self) -> str:
         """The task in one line of YAML, for a command line; ``read`` reads it."""
-        content = TypeAdapter(Task).dump_python(self, mode="json", exclude_defaults=True)
+        content = TASK.dump_python(self, mode="json", exclude_defaults=True)
         content["arguments"] = self.arguments  # JSON would have no numbers as keys
-        return yaml.safe_dump(content, default_flow_style=True, width=10**9, sort_keys=False)
+        options: Any = {"default_flow_style": True, "width": 10**9, "sort_keys": False}
+        return str(yaml.dump(content, Dumper=DUMPER, **options))
+
+
+TASK = TypeAdapter(Task)
 
 
 def read(text: str) -> Task:
     """The task that ``Task.text`` has written."""
-    return TypeAdapter(Task).validate_python(yaml.safe_load(text))
+    return TASK.validate_python(yaml.load(text, LOADER))
