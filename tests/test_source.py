@@ -19,6 +19,8 @@ PROJECT = {
     "pack/unused.py": "",
     "pack/sub/__init__.py": "from .. import alone\n",
     "pack/sub/leaf.py": "from ..low import value\n",
+    "pack/sub/deep/__init__.py": "from . import inner\n",
+    "pack/sub/deep/inner.py": "",
     "space/part.py": "import space.other\n",  # a package without __init__.py
     "space/other.py": "",
 }
@@ -181,6 +183,7 @@ def test_relative_imports_are_followed(project):
     assert source.imports_of("pack.relative") == found
     assert source.imports_of("pack.sub") == {"pack", "pack.alone"}
     assert source.imports_of("pack.sub.leaf") == {"pack", "pack.low"}
+    assert source.imports_of("pack.sub.deep") == {"pack", "pack.sub", "pack.sub.deep.inner"}
 
 
 def test_packages_without_an_init_are_followed(project):

@@ -132,10 +132,15 @@ def test_rows_depend_on_the_class_of_the_data_and_on_that_of_the_base(toy, mine)
     assert {key for key in before if after[key] != before[key]} == {("mnist", "prepare")}
 
 
-def test_rows_depend_on_the_density_that_is_known(toy):
-    suite = load(toy)
-    known = Sources("toy").of(
-        "benchmark.jobs.prepare",
-        ["benchmark.data.synthetic.EightGaussians", "benchmark.densities.eight_gaussians"],
-    )
-    assert suite.prepare_source("eight_gaussians") == known
+def test_rows_depend_on_the_density_that_is_known(toy, mine):
+    file, density = mine.with_name("kept_rows.py"), mine.with_name("kept_density.py")
+    text = "from benchmark.data.synthetic import EightGaussians\n\n\nclass Mine(EightGaussians):\n"
+    file.write_text(f"{text}    density = 'kept_density.normal'\n")
+    density.write_text("variance = 1\n")
+    put(toy["suites"]["toy"], "datasets/eight_gaussians/class", "kept_rows.Mine")
+    before = digests(load(toy))
+    density.write_text("variance = 2\n")
+    source.clear()
+    after = digests(load(toy))
+    changed = {key for key in before if after[key] != before[key]}
+    assert changed == {("eight_gaussians", "prepare")}

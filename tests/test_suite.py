@@ -94,7 +94,7 @@ def test_another_network_on_a_data_set_brings_all_of_its_arguments(toy):
     ffjord["per_dataset"] = {"digits": {"model": {"network": network}}}
     assert made_with(load(toy), "ffjord").model["network"] == network
     del network["time_frequencies"]
-    message = r"ffjord.per_dataset.digits.model.network: the key 'time_frequencies' is missing"
+    message = r"ffjord.per_dataset.digits.model.network.time_frequencies is missing; .*MLP needs"
     with pytest.raises(ConfigError, match=message):
         load(toy)
 
