@@ -91,6 +91,7 @@ def digest(*modules: str) -> str:
 
 def clear() -> None:
     """Forget what was read: files or the path have changed."""
+    importlib.invalidate_caches()
     for cached in (imports_of, _spec, _releases):
         cached.cache_clear()
 
