@@ -93,6 +93,7 @@ def digest(*modules: str) -> str:
 
 def clear() -> None:
     """Forget what was read: files or the path have changed."""
+    importlib.invalidate_caches()
     for cached in (is_source, imports_of, digest, _spec, _releases):
         cached.cache_clear()
 

@@ -85,11 +85,11 @@ EDITS = {
         ONE_METHOD | TABLES | FIGURES - {"samples_figure_digits", "diagnostics_figure"},
     ),
     "the likelihood": (
-        *("likelihood.py", "STEPS = 4", "STEPS = 5"),
+        *("likelihood.py", "MIN_NODES = 8", "MIN_NODES = 9"),
         ALL | TABLES | FIGURES,
     ),
     "a data set": (
-        *("data/digits.py", "SIDE = 8", "SIDE = 8 + 0"),
+        *("data/digits.py", "default_rng(0)", "default_rng(1)"),
         {
             *("prepare", "publish", "train_interpolant", "train_gaussian", "evaluate"),
             *MADE_OF_RUN,

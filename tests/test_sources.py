@@ -125,6 +125,7 @@ def test_rows_depend_on_the_class_of_the_data_and_on_that_of_the_base(toy, mine)
     file.write_text(f"{text}levels = 256\n")
     base = {key: value for key, value in datasets["mnist"].items() if key != "label"}
     datasets["mnist"]["base"] = {**base, "class": "kept_data.Mine"}
+    source.clear()
     before = digests(load(config))
     file.write_text(f"{text}levels = 2**8\n")
     source.clear()
@@ -137,6 +138,7 @@ def test_rows_depend_on_the_density_that_is_known(toy, mine):
     text = "from benchmark.data.synthetic import EightGaussians\n\n\nclass Mine(EightGaussians):\n"
     file.write_text(f"{text}    density = 'kept_density.normal'\n")
     density.write_text("variance = 1\n")
+    source.clear()
     put(toy["suites"]["toy"], "datasets/eight_gaussians/class", "kept_rows.Mine")
     before = digests(load(toy))
     density.write_text("variance = 2\n")

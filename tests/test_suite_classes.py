@@ -1,5 +1,6 @@
 """Facts about classes are those of the classes, in whatever module they lie and however written."""
 
+import copy
 import importlib
 import inspect
 import pkgutil
@@ -169,7 +170,7 @@ def test_a_subclass_in_another_module_has_what_its_base_has(toy, mine):
     module, suite = mine("written_subclasses", text), toy["suites"]["toy"]
     put(suite, "methods/interpolant/class", f"{module}.Mine")
     put(suite, "methods/interpolant/datasets", ["digits"])
-    suite["datasets"]["mnist"] = {**MNIST, "class": f"{module}.Digits"}
+    suite["datasets"]["mnist"] = {**copy.deepcopy(MNIST), "class": f"{module}.Digits"}
     for name in ("ffjord", "gaussian"):
         put(suite, f"methods/{name}/datasets", ["eight_gaussians"])
     loaded = load(toy)
