@@ -52,9 +52,11 @@ def test_a_class_is_asked_in_a_child_and_again_only_after_an_edit_of_its_source(
     monkeypatch.setattr(classes, "_asked", answers)
     assert ask(questions[:1], [str(folder)]) == first[:1] and not asked
     (folder / "asked_of.py").write_text(MODULE + "# a comment\n")
+    source.clear()
     assert ask(questions[:1], [str(folder)]) == first[:1] and not asked
     ask([Question("asked_of.Mine", {"test": 6})], [str(folder)])
     (folder / "asked_of.py").write_text(MODULE.replace("17", "18"))
+    source.clear()
     ask(questions[:1], [str(folder)])
     assert asked == ["asked_of.Mine", "asked_of.Mine"]
 

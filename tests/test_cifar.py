@@ -146,7 +146,7 @@ def test_the_published_images(cifar_mirror, tmp_path):
         fetch(file, tmp_path / file.path, cifar_mirror)
     assert sorted(file.path.partition("/")[2] for file in files) == FILES
     entry = {"class": "benchmark.data.cifar.CIFAR10", "source": "cifar10"}
-    prepare({**entry, "numbers": {"validation": 5000}}, tmp_path, tmp_path / "data")
+    prepare({**entry, "arguments": {"validation": 5000}}, tmp_path, tmp_path / "data")
     found = describe(tmp_path / "data")
     assert found.rows == {"train": 45000, "validation": 5000, "test": 10000}
     assert (found.event, found.levels, found.unit) == ((3, 32, 32), 256, "bits/dim")

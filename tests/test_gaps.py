@@ -92,7 +92,7 @@ def test_a_program_of_its_own_needs_no_model(whole):
 
 def test_an_unprepared_data_set_is_the_reason(whole):
     (whole.runs[0].data / "data.json").unlink()
-    assert "not prepared, see results/toy/images/prepare.log" in gap(whole, whole.runs[0])
+    assert "not prepared, see results/toy/images/prepared/now.log" in gap(whole, whole.runs[0])
 
 
 @pytest.mark.parametrize(

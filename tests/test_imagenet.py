@@ -113,7 +113,7 @@ def test_a_truncated_archive_is_refused_before_it_is_read(folder, tmp_path):
     train(tmp_path / "imagenet32")
     entry = {"class": "benchmark.data.imagenet.ImageNet32", "source": "imagenet32"}
     with pytest.raises(ValueError, match="Imagenet32_train_npz.zip .* expected 3580435279"):
-        prepare({**entry, "numbers": {"validation": 3}}, tmp_path, tmp_path / "data")
+        prepare({**entry, "arguments": {"validation": 3}}, tmp_path, tmp_path / "data")
 
 
 def test_it_is_not_fetched_without_its_user(tmp_path):

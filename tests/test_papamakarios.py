@@ -189,7 +189,11 @@ def real_miniboone(mirror, tmp_path):
 
 def test_real_rows_of_miniboone_come_out_as_published(real_miniboone):
     folder, real = real_miniboone
-    entry = {"class": "benchmark.data.papamakarios.MINIBOONE", "source": "miniboone", "numbers": {}}
+    entry = {
+        "class": "benchmark.data.papamakarios.MINIBOONE",
+        "source": "miniboone",
+        "arguments": {},
+    }
     prepare(entry, folder, folder / "data")
     assert describe(folder / "data").rows == {
         "train": 29_556,

@@ -106,7 +106,7 @@ def recut(mirror, tmp_path_factory):
     numbers = {"train": 200_000, "validation": 10_000, "test": 50_000}
     entry = {"class": "benchmark.data.patches.BSDS300Recut", "source": "bsds300_images"}
     for name in ("first", "second"):
-        prepare({**entry, "numbers": numbers}, folder, folder / name)
+        prepare({**entry, "arguments": numbers}, folder, folder / name)
     return folder
 
 

@@ -24,6 +24,7 @@ def mine(tmp_path, monkeypatch):
 
 
 def digest(suite="toy"):
+    source.clear()
     return Sources(suite).of(JOB, ["kept_source.Mine"])
 
 

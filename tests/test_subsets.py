@@ -24,7 +24,7 @@ def prepared(mirror, tmp_path_factory):
     for name, (kind, *_) in SETS.items():
         for file in source(name).files:
             fetch(file, folder / file.path, mirror)
-        entry = {"class": f"benchmark.data.subsets.{kind}", "source": name, "numbers": {}}
+        entry = {"class": f"benchmark.data.subsets.{kind}", "source": name, "arguments": {}}
         for place in (folder / name, folder / f"{name}-again"):
             prepare(entry, folder, place)
     return folder

@@ -108,7 +108,7 @@ def test_a_table_is_prepared_with_the_shape_of_its_file(tmp_path):
     entry = {"class": "benchmark.data.table.Table", "file": str(file)}
     settings = {**PLAIN, "shuffle": 0, "noise": {"a": 1.0}, "standardise": "train"}
     for name in ("first", "second"):
-        prepare({**entry, "numbers": settings}, tmp_path, tmp_path / name)
+        prepare({**entry, "arguments": settings}, tmp_path, tmp_path / name)
     first, second = (describe(tmp_path / name) for name in ("first", "second"))
     assert first.event == (3,) and first.rows == {"train": 29, "validation": 4, "test": 8}
     assert first.hash == second.hash and first.unit == "nats"
@@ -194,7 +194,7 @@ def test_another_format_is_refused_with_those_there_are(tmp_path):
 
 
 def test_too_few_rows_are_refused(tmp_path):
-    entry = {"class": "benchmark.data.table.Table", "numbers": PLAIN}
+    entry = {"class": "benchmark.data.table.Table", "arguments": PLAIN}
     file = saved(tmp_path, ".csv", numbers(5))
     with pytest.raises(ValueError, match=r"validation has shape \(0, 3\); allowed is \[at least"):
         prepare({**entry, "file": str(file)}, tmp_path, tmp_path / "data")

@@ -46,7 +46,6 @@ class Sources:
 
     def __init__(self, suite: str) -> None:
         self.file: Path = suite_folder(suite) / "kept.json"
-        self._known: dict[tuple[str, ...], str] = {}
 
     def of(self, job: str, classes: Iterable[str] = ()) -> str:
         """The digest under which results of ``job`` (a module) with these classes count."""
@@ -54,11 +53,8 @@ class Sources:
         return self.kept[now].source if now in self.kept else now
 
     def now(self, job: str, classes: Iterable[str] = ()) -> str:
-        """The digest of the source of today, read once."""
-        modules = (job, *map(module_of, classes))
-        if modules not in self._known:
-            self._known[modules] = source.digest(*modules)
-        return self._known[modules]
+        """The digest of the source of today."""
+        return source.digest(job, *map(module_of, classes))
 
     @cached_property
     def kept(self) -> dict[str, Kept]:
