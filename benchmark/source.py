@@ -15,7 +15,7 @@ import importlib.util
 import json
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +89,14 @@ def digest(*modules: str) -> str:
         total.update(f"{module} {_release(module)}\n".encode())
     _cache.store()
     return total.hexdigest()[:16]
+
+
+def look_in(folders: Iterable[str]) -> None:
+    """Look for modules in ``folders`` first."""
+    new = [str(Path(folder).resolve()) for folder in folders]
+    if missing := [folder for folder in new if folder not in sys.path]:
+        sys.path[:0] = missing
+        clear()
 
 
 def clear() -> None:

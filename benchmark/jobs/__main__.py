@@ -5,7 +5,7 @@ import sys
 from benchmark import names, parts
 from benchmark.jobs import task
 from benchmark.runtime.log import logged
-from benchmark.suite.load import look_in
+from benchmark.source import look_in
 
 
 def main(text: str) -> None:

@@ -18,7 +18,7 @@ from benchmark.jobs.task import Machine, Task
 from benchmark.runtime import parallel
 from benchmark.runtime.log import explained
 from benchmark.runtime.machine import configure_process
-from benchmark.suite.load import look_in
+from benchmark.source import look_in
 
 SHARED = ("train.train",)
 """Jobs that several processes share. The others need no gradients, and take one device."""

@@ -1,6 +1,5 @@
 """The suite that a config names, checked before any job starts."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ def load(content: Mapping[str, Any], file: str = "config.yaml") -> Suite:
     is allowed.
     """
     config = _config(content, file)
-    look_in(config.python_path)
+    source.look_in(config.python_path)
     file, key, given = resolve(config.suites, config.suite, file)
     section, problems = _section(given, file, key)
     methods = _read_differences(section, file, key)
@@ -39,14 +38,6 @@ def load(content: Mapping[str, Any], file: str = "config.yaml") -> Suite:
         runs=tuple(runs_of(config.suite, section)),
         python_path=tuple(config.python_path),
     )
-
-
-def look_in(folders: Iterable[str]) -> None:
-    """Look for modules in ``folders`` first."""
-    new = [str(Path(folder).resolve()) for folder in folders]
-    if missing := [folder for folder in new if folder not in sys.path]:
-        sys.path[:0] = missing
-        source.clear()
 
 
 def datasets(content: Mapping[str, Any], name: str, file: str = "config.yaml") -> list[str]:
