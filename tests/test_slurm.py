@@ -121,7 +121,7 @@ def test_the_suite_on_the_cluster_has_the_numbers_of_the_suite_at_home(tmp_path,
     at_home = Checkout(home)
     at_home.configure(toy())
     runs = [f"results/toy/eight_gaussians/interpolant/seed{seed}" for seed in (0, 1)]
-    found = at_home.snakemake("--cores", "2", *(f"{run}/nll.json" for run in runs))
+    found = at_home.snakemake("--cores", "2", *(f"{run}/measurements/nll.json" for run in runs))
     assert found.returncode == 0, found.stdout
 
     suite.start()
@@ -140,7 +140,7 @@ def test_the_suite_on_the_cluster_has_the_numbers_of_the_suite_at_home(tmp_path,
     assert (results / "figures/density.png").exists()
     stored = read_json(checkpoint.parent / "model.json")["training"]
     assert stored["interruptions"] == 1
-    assert "interrupted and went on" in (results / "tables/cost.md").read_text()
+    assert "interrupted and resumed" in (results / "tables/cost.md").read_text()
     jobs = [line.split() for line in (suite.folder / "jobs.txt").read_text().splitlines()]
     places = {(name, node[:3], *gpu) for name, node, *gpu in jobs}
     gpu = {"train_interpolant", "evaluate", "density", "path"}
