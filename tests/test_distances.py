@@ -15,9 +15,10 @@ from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.prepare import prepare
 from benchmark.files import read_json
-from benchmark.jobs.evaluate import Evaluation, Settings, evaluate
+from benchmark.jobs.evaluate import Evaluation
 from benchmark.measure import evaluation, reference
 from benchmark.measure.distances import Distances, quantised
+from benchmark.measure.evaluation_settings import evaluate
 from benchmark.measure.feature_settings import FeatureSettings
 from benchmark.measure.frechet import Moments, Statistics
 from benchmark.measure.measurement import Subject, measure
@@ -272,7 +273,9 @@ def test_one_chunk_of_images_is_held_at_a_time(here, monkeypatch):
 @pytest.mark.parametrize("passes", [1, 3])
 def test_likelihood_is_the_mean_over_passes_with_other_noise_each(here, passes):
     run = fitted(train())
-    settings = Settings(1.0, 1.0, chunk=7, tight_rows=5, samples=8, passes=passes)
+    settings = EvaluationSettings(
+        atol=1.0, rtol=1.0, chunk=7, tight_rows=5, samples=8, passes=passes
+    )
     evaluate(Evaluation(run, GAUSSIAN, settings, config="0123", source="d16e57"), CPU)
     density = model.load(run.folder).method.density
     rows = dataset.rows(run.data, "test")

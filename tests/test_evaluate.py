@@ -14,10 +14,11 @@ from benchmark.densities import Density
 from benchmark.flow import Flow
 from benchmark.jobs import draw
 from benchmark.jobs.draw import Drawing
-from benchmark.jobs.evaluate import Evaluation, Settings, evaluate
+from benchmark.jobs.evaluate import Evaluation
 from benchmark.jobs.fit import Fit
 from benchmark.jobs.train import train
 from benchmark.measure.cost import Cost
+from benchmark.measure.evaluation_settings import evaluate
 from benchmark.measure.measurement import Subject, measure
 from benchmark.measure.nll import NLL
 from benchmark.ode import Tolerance
@@ -37,7 +38,7 @@ def recorded(measurement):
 
 
 def test_diagnostics_and_costs_of_the_fit_are_recorded_with_those_of_the_evaluation(run):
-    settings = Settings(1e-9, 1e-9, chunk=40, tight_rows=1, samples=5)
+    settings = EvaluationSettings(atol=1e-9, rtol=1e-9, chunk=40, tight_rows=1, samples=5)
     evaluate(Evaluation(run, KIND, settings, **HASHES), CPU)
     costs = recorded(Cost())
     # The velocity is the same everywhere.
@@ -108,7 +109,7 @@ def between(tmp_path, monkeypatch):
     dataset.write(RUN.data, Points, rows, {"test": np.zeros(50)}, ends)
     kind, tolerance = f"{__name__}.Between", Tolerance(1e-6, 1e-6)
     train(Fit(RUN, Hyperparameters(kind, {}, TRAINING), tolerance, **HASHES), False, CPU)
-    settings = Settings(1e-6, 1e-6, chunk=30, tight_rows=5, samples=70)
+    settings = EvaluationSettings(atol=1e-6, rtol=1e-6, chunk=30, tight_rows=5, samples=70)
     evaluate(Evaluation(RUN, kind, settings, **HASHES), CPU)
     draw.backward(Drawing(RUN, tolerance, chunk=30, source="digest"), CPU)
     return RUN
