@@ -15,10 +15,10 @@ from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.prepare import prepare
 from benchmark.files import read_json
-from benchmark.jobs.evaluate import Evaluation
+from benchmark.jobs.evaluate import Evaluation, evaluate
 from benchmark.measure import evaluation, reference
 from benchmark.measure.distances import Distances, quantised
-from benchmark.measure.evaluation_settings import evaluate
+from benchmark.measure.evaluation_settings import EvaluationSettings
 from benchmark.measure.feature_settings import FeatureSettings
 from benchmark.measure.frechet import Moments, Statistics
 from benchmark.measure.measurement import Subject, measure

@@ -14,11 +14,11 @@ from benchmark.densities import Density
 from benchmark.flow import Flow
 from benchmark.jobs import draw
 from benchmark.jobs.draw import Drawing
-from benchmark.jobs.evaluate import Evaluation
+from benchmark.jobs.evaluate import Evaluation, evaluate
 from benchmark.jobs.fit import Fit
 from benchmark.jobs.train import train
 from benchmark.measure.cost import Cost
-from benchmark.measure.evaluation_settings import evaluate
+from benchmark.measure.evaluation_settings import EvaluationSettings
 from benchmark.measure.measurement import Subject, measure
 from benchmark.measure.nll import NLL
 from benchmark.ode import Tolerance
