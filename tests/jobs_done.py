@@ -45,5 +45,5 @@ def do(job: Job) -> None:
 def prepare(suite: Suite) -> None:
     """Put the rows of all data sets in place."""
     for name in suite.datasets:
-        do(tasks(suite).prepare(name, f"results/{suite.name}/{name}/prepared.json"))
+        do(tasks(suite).prepare(name, str(suite.prepared_file(name))))
         do(tasks(suite).publish(name))

@@ -13,6 +13,7 @@ from benchmark import model, parts
 from benchmark.baselines.gaussian import Gaussian
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
+from benchmark.data.description import describe
 from benchmark.data.prepare import prepare
 from benchmark.files import read_json
 from benchmark.jobs.evaluate import Evaluation, evaluate
@@ -111,7 +112,7 @@ def test_floor_is_of_as_many_test_images_as_samples_however_few_are_measured(her
 def test_reference_is_of_all_training_images(here):
     reference = Statistics.load("results/toy/digits/features/reference.npz")
     assert reference.n == len(train()) == 1797 - 600
-    assert reference.key["data"] == dataset.describe("results/toy/digits/data").hash
+    assert reference.key["data"] == describe("results/toy/digits/data").hash
     assert len(np.load("results/toy/digits/features/reference.npy")) == reference.n
 
 
@@ -139,7 +140,7 @@ def test_records_say_how_the_images_were_drawn_and_compared(here):
 
 
 def test_samples_are_compared_as_the_integers_that_they_stand_for(here):
-    description = dataset.describe("results/toy/digits/data")
+    description = describe("results/toy/digits/data")
     rows = dataset.rows("results/toy/digits/data", "train")[:50]
     x = torch.tensor(dataset.dequantise(rows, 17, seed=3))
     found = quantised(x, description)

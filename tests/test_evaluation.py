@@ -12,13 +12,14 @@ from benchmark.coordinates import Affine
 from benchmark.likelihood import Likelihood
 from benchmark.measure import evaluation
 from benchmark.model import Model
+from benchmark.networks.concatsquash import ConcatSquashMLP
 from benchmark.ode import Solution, Tolerance
 from benchmark.training import clock
 
 
 @pytest.fixture
 def fitted():
-    method = FFJORD.build((2,), width=8, depth=2, atol=1e-3, rtol=1e-3)
+    method = FFJORD.build((2,), lambda: ConcatSquashMLP((2,), 8, 2), atol=1e-3, rtol=1e-3)
     with torch.no_grad():
         for weights in method.parameters():
             weights.add_(0.5 * torch.randn_like(weights))

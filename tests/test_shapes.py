@@ -46,7 +46,7 @@ REFUSED = {
     "split": [
         ([0.5, 0.5], "at least 3 items"),
         ([0.4, 0.2, 0.2, 0.2], "at most 3 items"),
-        ([0.5, 0.25, 0.2], "the shares add up to 0.95; allowed is 1"),
+        ([0.5, 0.25, 0.2], "shares that add up to 1, not to 0.95"),
         ([1.0, 0.5, -0.5], "greater than 0"),
     ],
 }
