@@ -50,7 +50,7 @@ def train(suite, run, probes=0, **changes):
 def evaluate(suite, run, **changes):
     """The records of a run that is evaluated with other settings, by their metric."""
     given = arguments(tasks(suite).evaluate(run))["given"]
-    evaluation.evaluate(replace(given, settings=replace(given.settings, **changes)), CPU)
+    evaluation.evaluate(replace(given, settings=given.settings.model_copy(update=changes)), CPU)
     measured = {}
     for name in ("nll", "cost"):
         do(tasks(suite).measure(name, run))
