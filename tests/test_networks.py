@@ -153,16 +153,24 @@ def test_divergence_is_that_of_autograd(make, t, monkeypatch):
 
 SQUASH = {"class": "benchmark.networks.concatsquash.ConcatSquashMLP", "width": 3, "depth": 1}
 MISTAKES = {
-    "no mapping": ("mlp", "", "a network is written as {class: package.module.Class, <arguments>}"),
-    "no class": ({"width": 3}, "", "a network is written as {class:"),
-    "no module": ({"class": "ConcatSquashMLP"}, "", "there is no class 'ConcatSquashMLP'"),
+    "no mapping": ("mlp", "", "allowed is {class: package.module.Class, <arguments>}"),
+    "no class": ({"width": 3}, "", "allowed is {class:"),
+    "no module": (
+        {"class": "ConcatSquashMLP"},
+        "",
+        "allowed is a class that can be imported: Empty module name.*'ConcatSquashMLP'",
+    ),
     "unknown module": ({"class": "benchmark.nets.A"}, "", "No module named 'benchmark.nets'"),
     "unknown class": (
         {"class": "benchmark.networks.mlp.MPL"},
         "",
-        "there is no class 'benchmark.networks.mlp.MPL': .*has no 'MPL'",
+        "allowed is a class that can be imported: benchmark.networks.mlp.MPL: .*has no 'MPL'",
     ),
-    "no network": ({"class": "torch.nn.Linear"}, "", "torch.nn.Linear is no subclass of benchmark"),
+    "no network": (
+        {"class": "torch.nn.Linear"},
+        "",
+        "allowed is a subclass of benchmark.networks.network.Network .*torch.nn.Linear",
+    ),
     "unknown argument": ({**SQUASH, "widht": 3}, "widht", "Extra inputs are not permitted"),
     "no whole number": ({**SQUASH, "width": 3.5}, "width", "valid integer"),
     "text": ({**SQUASH, "width": "3"}, "width", "valid integer"),
