@@ -543,9 +543,9 @@ def test_mnist_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypat
 
     image = checkout.folder / "results/downloads/mnist/t10k-images-idx3-ubyte"
     image.write_bytes(image.read_bytes()[:-1])
-    shutil.rmtree(checkout.folder / "results/toy/mnist/data")
+    for folder in ("data", "prepared"):
+        shutil.rmtree(checkout.folder / "results/toy/mnist" / folder)
     found = checkout.snakemake("results/toy/mnist/data", "--cores", "1")
     assert found.returncode != 0
-    assert (
-        "t10k-images-idx3-ubyte" in (checkout.folder / "results/toy/mnist/prepare.log").read_text()
-    )
+    (log,) = (checkout.folder / "results/toy/mnist/prepared").glob("*.log")
+    assert "t10k-images-idx3-ubyte" in log.read_text()
