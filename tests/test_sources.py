@@ -58,6 +58,7 @@ def test_what_is_kept_twice_counts_as_the_first(mine):
     mine.write_text("rate = float(1)\n")
     keep(first, digest())
     mine.write_text("rate = 1.0\n")
+    source.clear()
     keep(first, Sources("toy").now(JOB, ["kept_source.Mine"]))
     assert digest() == first
     mine.write_text("rate = float(1)\n")
