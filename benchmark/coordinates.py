@@ -8,9 +8,8 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import scipy  # its subpackages load when they are used
 import torch
-from scipy.interpolate import PchipInterpolator
-from scipy.stats import chi
 from torch import Tensor, nn
 
 from benchmark.shapes import Batch, per_sample
@@ -180,13 +179,13 @@ class Radial(Coordinates):
         whitening = Whitening.of(x)
         logs = whitening(x.double()).flatten(1).norm(dim=1).log().cpu().numpy()
         knots = np.quantile(logs, NORM_QUANTILES)
-        values = np.log(chi.ppf(NORM_QUANTILES, x[0].numel()))
+        values = np.log(scipy.stats.chi.ppf(NORM_QUANTILES, x[0].numel()))
         if not (np.diff(knots) > 1e-6).all():
             raise ValueError(
                 "More than a thousandth of the whitened training rows have the same norm, which "
                 "cannot be spread out. Dequantise them, or set train.coordinates to whitened."
             )
-        slopes = PchipInterpolator(knots, values).derivative()(knots)
+        slopes = scipy.interpolate.PchipInterpolator(knots, values).derivative()(knots)
         return cls(
             whitening, *(torch.as_tensor(v, device=x.device) for v in (knots, values, slopes))
         )

@@ -4,25 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchmark import parts
 from benchmark.coordinates import Coordinates, unfitted
-from benchmark.files import atomic, read_json, write_json
+from benchmark.files import atomic
 from benchmark.flow import Flow, Method
 from benchmark.likelihood import Likelihood
 from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
+from benchmark.records.likelihood_file import LikelihoodFile
+from benchmark.records.model_file import ModelFile
+from benchmark.records.run import LIKELIHOOD, MODEL, WEIGHTS
 from benchmark.shapes import Batch, PerSample
 
 MAX_ELEMENTS_PER_SOLVE = 600_000
 """Rows x dimensions solved at once, to bound memory: 200 images of 3 x 32 x 32, or ten thousand
 rows of 60 columns."""
-
-SCHEMA = 1
-"""Version of ``model.json``."""
 
 
 def rows_at_once(x: Batch) -> int:
@@ -96,87 +95,34 @@ def build(kind: str, event: tuple[int, ...], arguments: dict[str, Any]) -> Metho
     return method.build(event, **parts.convert(method.build, arguments, event))
 
 
-class Trained(BaseModel):
-    """The training behind a fitted method, as it went.
-
-    ``seconds`` are those of its steps, ``None`` of a fit in closed form; ``peak_memory`` is in MiB.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int
-    seconds: float | None
-    lr: float
-    precision: str
-    processes: int
-    peak_memory: float | None
-    interruptions: int
-
-
-class ModelFile(BaseModel):
-    """``model.json``: what builds a fitted method, and where its weights come from.
-
-    ``arguments`` are those of ``build`` as the config has them, and what the data set adds.
-    ``coordinates`` is the kind of preprocessing, ``validation`` the tolerance of the validation,
-    ``weights`` says in words which weights are the fitted ones.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    version: int = Field(SCHEMA, alias="schema")
-    kind: str = Field(alias="class")
-    arguments: dict[str, Any]
-    event: tuple[int, ...]
-    coordinates: str
-    validation: Tolerance
-    weights: str | None = None
-    training: Trained | None = None
-    provenance: dict[str, Any] = {}
-
-    @classmethod
-    def read(cls, folder: str | Path) -> "ModelFile":
-        """That of a run. Raises ``ValueError`` for one of another schema."""
-        content = read_json(path := Path(folder) / "model.json")
-        if (version := content.get("schema")) != SCHEMA:
-            raise ValueError(
-                f"{path} is of schema {version}; this version reads {SCHEMA}: train the run again, "
-                f"or read it with the version of the benchmark that wrote it."
-            )
-        return cls(**content)
-
-    def write(self, folder: str | Path) -> None:
-        """Write it into the folder of a run."""
-        write_json(Path(folder) / "model.json", self.model_dump(mode="json", by_alias=True))
-
-
 def save(folder: str | Path, model: Model, description: ModelFile) -> None:
-    """Write the weights of a model and its ``description``."""
+    """Write the weights of a model and its ``description`` into the folder of a run."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    with atomic(Path(folder) / "model.safetensors") as temporary:
+    with atomic(Path(folder) / WEIGHTS) as temporary:
         save_file(weights, temporary)
-    description.write(folder)
+    description.save(Path(folder) / MODEL)
 
 
 def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
     """The fitted model of a run, ready to use: ``load(folder).log_prob(x)``, ``.sample(n)``.
 
     ``tolerance`` is that of its ODE solves; by default the one at which the run was evaluated
-    or, before that, validated.
+    or, before that, validated. Raises ``ValueError`` for files of another schema.
     """
-    stored = ModelFile.read(folder)
+    stored = ModelFile.load(Path(folder) / MODEL)
     method = build(stored.kind, stored.event, stored.arguments)
     coordinates = unfitted(stored.coordinates, stored.event)
     model = Model(method, coordinates, tolerance or _tolerance_of(Path(folder), stored))
-    model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+    model.load_state_dict(load_file(Path(folder) / WEIGHTS))
     return model.eval()
 
 
 def _tolerance_of(folder: Path, stored: ModelFile) -> Tolerance:
-    evaluated = folder / "likelihood.json"
-    protocol = read_json(evaluated)["protocol"] if evaluated.exists() else {}
+    evaluated = folder / LIKELIHOOD
+    protocol = LikelihoodFile.load(evaluated).protocol if evaluated.exists() else {}
     if "atol" in protocol:
         return Tolerance(protocol["atol"], protocol["rtol"])
-    return stored.validation
+    return Tolerance.of(stored.validation)
 
 
 def parameters(model: nn.Module) -> int:

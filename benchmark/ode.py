@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint
 
+from benchmark.section import Tolerances
 from benchmark.shapes import Batch, Velocity
 
 SOLVER = "dopri5"
@@ -41,6 +42,11 @@ class Tolerance:
                 f"Tolerances must be positive and probes not negative: atol={self.atol}, "
                 f"rtol={self.rtol}, probes={self.probes}."
             )
+
+    @classmethod
+    def of(cls, section: Tolerances) -> "Tolerance":
+        """That of a section of a config."""
+        return cls(section.atol, section.rtol, section.probes or 0)
 
     def tightened(self, factor: float) -> "Tolerance":
         """The tolerance divided by ``factor``, with the same probes."""

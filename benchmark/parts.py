@@ -15,6 +15,25 @@ import pydantic
 from pydantic import ConfigDict, create_model
 
 
+def named(arguments: Any) -> list[str]:
+    """The classes that arguments name, at any depth."""
+    return list(placed(arguments, "").values())
+
+
+def placed(arguments: Any, where: str) -> dict[str, str]:
+    """The classes that arguments name, at any depth, by the keys of what they are classes of."""
+    named: dict[str, str] = {}
+    if isinstance(arguments, Mapping):
+        if isinstance(arguments.get("class"), str):
+            named[where] = arguments["class"]
+        for key, value in arguments.items():
+            named |= placed(value, f"{where}.{key}")
+    elif isinstance(arguments, list):
+        for place, value in enumerate(arguments):
+            named |= placed(value, f"{where}.{place}")
+    return named
+
+
 def check(function: Callable, given: Mapping[str, Any], supplied: Collection[str] = ()) -> None:
     """Raises ``pydantic.ValidationError`` with all that is wrong with the arguments ``given``.
 

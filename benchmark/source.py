@@ -1,9 +1,11 @@
 """The source that a class depends on, and its digest: what a result was computed with.
 
-The digest is of the syntax trees, without comments and docstrings, of modules and of everything
-that they import, as far as it is source: this project, a folder on the path, a package installed in
-editable form. A module of an installed distribution counts by the name and version of that. Nothing
-is imported to find this out: files are read as text, and what was read once is cached by content.
+The digest is of the syntax trees, without comments, docstrings and descriptions of fields, of
+modules and of everything that they import, as far as it is source: this project, a folder on the
+path, a package installed in editable form. An installed distribution counts by name and version,
+except those that this project requires (torch, numpy, ...), whose versions stand in the provenance
+of every result. Nothing is imported to find this out: files are read as text, and what was read
+once is cached by content.
 """
 
 import ast
@@ -13,18 +15,21 @@ import importlib.machinery
 import importlib.metadata
 import importlib.util
 import json
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.files import write_json
+from benchmark.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-CACHE = Path(".snakemake/benchmark/trees.json")
+TREES = Path(".snakemake/benchmark/trees.json")
 """Digest and imports of the files that were read, by the hash of their content."""
+RELEASES = Path(".snakemake/benchmark/releases.json")
+"""Name and version of what is installed, by top-level module."""
 
 
 class Tree(NamedTuple):
@@ -65,11 +70,10 @@ def modules_of(*modules: str) -> list[str]:
 @functools.cache
 def imports_of(module: str) -> frozenset[str]:
     """The source modules that a module imports, and the packages that they lie in."""
-    file = file_of(module)
-    if file is None or not is_source(module):
+    if not is_source(module):
         return frozenset()
     imported: set[str] = set()
-    for name in _read(module, file).imports:
+    for name in _tree(module).imports:
         target = name if file_of(name) else name.rpartition(".")[0]
         parts = target.split(".")
         packages = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
@@ -82,11 +86,9 @@ def digest(*modules: str) -> str:
     """First 16 hex digits of the SHA-256 of ``modules`` and of all source that they import."""
     total = hashlib.sha256()
     for module in modules_of(*modules):
-        file = file_of(module)
-        assert file is not None
-        total.update(f"{module} {_read(module, file).digest}\n".encode())
-    for module in sorted({name for name in modules if not is_source(name)}):
-        total.update(f"{module} {_release(module)}\n".encode())
+        total.update(f"{module} {_tree(module).digest}\n".encode())
+    for name, version in sorted(_installed(modules)):
+        total.update(f"{name} {version}\n".encode())
     _cache.store()
     return total.hexdigest()[:16]
 
@@ -123,7 +125,12 @@ def _hashed(text: str) -> str:
 
 
 def _strip(node: ast.AST) -> None:
-    """Remove docstrings, of attributes too: statements that are only a text do nothing."""
+    """Remove docstrings, of attributes too, and the ``description`` of a ``Field`` of pydantic.
+
+    Statements that are only a text do nothing.
+    """
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field":
+        node.keywords = [given for given in node.keywords if given.arg != "description"]
     for name in ("body", "orelse", "finalbody"):
         body = getattr(node, name, None)
         if isinstance(body, list):
@@ -171,13 +178,13 @@ class _Cache:
         return self.trees[key]
 
     def store(self) -> None:
-        if self.changed and CACHE.parent.parent.is_dir():
-            write_json(CACHE, self.trees)
+        if self.changed and _kept_here():
+            write_json(TREES, self.trees)
             self.changed = False
 
     def _stored(self) -> dict[str, Tree]:
         try:
-            stored = json.loads(CACHE.read_text())
+            stored = json.loads(TREES.read_text())
         except (FileNotFoundError, ValueError):
             return {}
         return {key: Tree(digest, tuple(imports)) for key, (digest, imports) in stored.items()}
@@ -186,7 +193,15 @@ class _Cache:
 _cache = _Cache()
 
 
-def _read(module: str, file: Path) -> Tree:
+def _kept_here() -> bool:
+    """Whether Snakemake works in this folder: others get no file of ours."""
+    return TREES.parent.parent.is_dir()
+
+
+def _tree(module: str) -> Tree:
+    """That of a module that is source."""
+    file = file_of(module)
+    assert file is not None
     return _cache.tree(module, file)
 
 
@@ -211,22 +226,48 @@ def _top(module: str) -> importlib.machinery.ModuleSpec | None:
         return None
 
 
+def _installed(modules: Iterable[str]) -> set[tuple[str, str]]:
+    """Name and version of the distributions that ``modules`` are of, or that they import."""
+    imported = {name for module in modules_of(*modules) for name in _tree(module).imports}
+    others = {release for name in imported if (release := release_of(name)) is not None}
+    own = {release for name in modules if (release := release_of(name)) is not None}
+    return own | {release for release in others if canonical(release[0]) not in _required()}
+
+
 def release_of(module: str) -> tuple[str, str] | None:
     """Name and version of the distribution that a module was installed by, if one was."""
-    distributions = _releases().get(module.partition(".")[0])
-    if not distributions:
-        return None
-    return distributions[0], importlib.metadata.version(distributions[0])
-
-
-def _release(module: str) -> str:
-    release = release_of(module)
-    return " ".join(release) if release else f"python {sys.version_info.major}"
+    return _releases().get(module.partition(".")[0])
 
 
 @functools.cache
-def _releases() -> dict[str, list[str]]:
-    return dict(importlib.metadata.packages_distributions())
+def _releases() -> dict[str, tuple[str, str]]:
+    """Those of all top-level modules; kept until something is installed."""
+    folders = [Path(folder) for folder in sys.path if "-packages" in folder]
+    times = [[str(folder), folder.stat().st_mtime_ns] for folder in folders if folder.is_dir()]
+    kept = read_json(RELEASES) if RELEASES.exists() else {}
+    if kept.get("times") != times:
+        owners = importlib.metadata.packages_distributions()
+        versions = {
+            name: importlib.metadata.version(name) for name in {o[0] for o in owners.values()}
+        }
+        public = {name: version.partition("+")[0] for name, version in versions.items()}
+        releases = {top: (names[0], public[names[0]]) for top, names in owners.items()}
+        kept = {"times": times, "releases": releases}
+        if _kept_here():
+            write_json(RELEASES, kept)
+    return {top: (name, version) for top, (name, version) in kept["releases"].items()}
+
+
+@functools.cache
+def _required() -> set[str]:
+    """The distributions that this project needs in any case."""
+    needed = importlib.metadata.requires(__package__) or []
+    return {canonical(re.split(r"[^\w.-]", need)[0]) for need in needed if "extra ==" not in need}
+
+
+def canonical(distribution: str) -> str:
+    """The name of a distribution, as all its spellings are compared (PyPA, Name normalization)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def beside(module: str) -> list[str]:

@@ -7,8 +7,9 @@ from benchmark import model
 from benchmark.coordinates import Affine
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
-from benchmark.model import Model, ModelFile
+from benchmark.model import Model
 from benchmark.ode import Tolerance
+from benchmark.records.model_file import ModelFile
 from benchmark.records.run import Run
 
 RUN = Run("toy", "points", "any", 0)

@@ -8,8 +8,9 @@ from benchmark.measure.cost import Cost
 from benchmark.measure.evaluated import Evaluated
 from benchmark.measure.evaluation import Measured
 from benchmark.measure.measurement import Subject, measure
-from benchmark.measure.raw_files import Trained, cost_file, likelihood_file
+from benchmark.measure.raw_files import cost_file, likelihood_file
 from benchmark.records import records
+from benchmark.records.model_file import ModelFile
 from benchmark.records.run import Run
 
 RUN = Run("quick", "points", "foreign", 4)
@@ -74,7 +75,19 @@ def evaluated(**changes):
     return Evaluated(**{**given, **changes})
 
 
-TRAINED = Trained(steps=500, seconds=3.0, peak_memory=99.0, interruptions=2, provenance={"at": 1})
+FIT = {
+    **{"class": "any", "arguments": {}, "event": (2,), "coordinates": "identity"},
+    **{"validation": {"atol": 1.0, "rtol": 1.0}, "provenance": {"at": 1}},
+}
+
+
+def fitted(**training):
+    """The description of a fit that took so much."""
+    how = {"lr": 0.1, "precision": "float32", "processes": 1}
+    return ModelFile(**FIT, training={**how, **training})
+
+
+TRAINED = fitted(steps=500, seconds=3.0, peak_memory=99.0, interruptions=2)
 
 
 def test_costs_of_a_fit_are_those_of_its_training_and_its_evaluation(run):
@@ -103,7 +116,7 @@ def test_costs_of_a_fit_are_those_of_its_training_and_its_evaluation(run):
 
 
 def test_what_a_closed_form_does_not_have_has_its_reason(run):
-    untrained = Trained(0, None, 9.0, 0, {})
+    untrained = fitted(steps=0, seconds=None, peak_memory=9.0, interruptions=0)
     closed = evaluated(samples=Measured(np.zeros((10, 2)), 0.0, 4.0), parameters=0, tight=None)
     file = cost_file(closed, untrained, {"solver": "none (closed form)"}, {})
     found = recorded(run, file.model_dump(by_alias=True))

@@ -23,7 +23,8 @@ from benchmark.measure.measurement import Subject, measure
 from benchmark.measure.nll import NLL
 from benchmark.ode import Tolerance
 from benchmark.records import records
-from benchmark.suite.hyperparameters import Hyperparameters
+from benchmark.section import Tolerances
+from benchmark.training.settings import Hyperparameters
 
 __all__ = ["run"]  # the fixture
 
@@ -39,7 +40,7 @@ def recorded(measurement):
 
 def test_diagnostics_and_costs_of_the_fit_are_recorded_with_those_of_the_evaluation(run):
     settings = EvaluationSettings(atol=1e-9, rtol=1e-9, chunk=40, tight_rows=1, samples=5)
-    evaluate(Evaluation(run, KIND, settings, **HASHES), CPU)
+    evaluate(Evaluation(run, [KIND], settings, **HASHES), CPU)
     costs = recorded(Cost())
     # The velocity is the same everywhere.
     length = costs["path_length"]
@@ -108,9 +109,10 @@ def between(tmp_path, monkeypatch):
     RUN.folder.mkdir(parents=True)
     dataset.write(RUN.data, Points, rows, {"test": np.zeros(50)}, ends)
     kind, tolerance = f"{__name__}.Between", Tolerance(1e-6, 1e-6)
-    train(Fit(RUN, Hyperparameters(kind, {}, TRAINING), tolerance, **HASHES), False, CPU)
+    validation = Tolerances(atol=1e-6, rtol=1e-6)
+    train(Fit(RUN, Hyperparameters(kind, {}, TRAINING), validation, **HASHES), False, CPU)
     settings = EvaluationSettings(atol=1e-6, rtol=1e-6, chunk=30, tight_rows=5, samples=70)
-    evaluate(Evaluation(RUN, kind, settings, **HASHES), CPU)
+    evaluate(Evaluation(RUN, [kind], settings, **HASHES), CPU)
     draw.backward(Drawing(RUN, tolerance, chunk=30, source="digest"), CPU)
     return RUN
 

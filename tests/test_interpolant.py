@@ -17,11 +17,12 @@ from benchmark.densities import Empirical, GaussianMixture, LearnedNormal, Stand
 from benchmark.diffusion import Diffusion
 from benchmark.divergence import exact_divergence
 from benchmark.interpolants import Linear, Trigonometric
-from benchmark.model import Model, ModelFile
+from benchmark.model import Model
 from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
 from benchmark.ode import Tolerance
 from benchmark.oracles import MixtureVelocity
+from benchmark.records.model_file import ModelFile
 from benchmark.rows import Rows
 from benchmark.training.loop import fit
 from tests.test_controls import rows_of

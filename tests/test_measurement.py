@@ -51,7 +51,7 @@ def test_a_class_of_ones_own_is_measured(tmp_path, monkeypatch):
     assert found["value"] == pytest.approx(2 / 3)
     assert (found["measurement"], found["compared"]) == ("breadth", ["samples"])
     assert (found["provenance"]["source"], found["provenance"]["config"]) == ("d16e57", "c0ffee")
-    assert found["provenance"]["package"]["package"] == "theirs"
+    assert found["provenance"]["packages"][0]["package"] == "theirs"
     assert (run.folder / "measurements/breadth.txt").read_text() == "beside"
 
 

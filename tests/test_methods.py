@@ -13,10 +13,11 @@ from torch import nn
 from benchmark import model
 from benchmark.coordinates import Affine
 from benchmark.flow import ClosedForm
-from benchmark.model import Model, ModelFile
+from benchmark.model import Model
 from benchmark.names import load
 from benchmark.networks.network import AXES, Network
 from benchmark.ode import Tolerance, transport
+from benchmark.records.model_file import ModelFile
 from benchmark.shapes import PositiveInt
 from benchmark.source import ROOT
 from tests.test_controls import rows_of

@@ -8,8 +8,9 @@ from benchmark import load, model
 from benchmark.baselines.interpolant import Draws
 from benchmark.coordinates import Affine
 from benchmark.files import read_json, write_json
-from benchmark.model import Model, ModelFile
+from benchmark.model import Model
 from benchmark.ode import Tolerance
+from benchmark.records.model_file import ModelFile
 
 SIZE = {"width": 8, "depth": 1, "time_frequencies": 0, "space_frequencies": 0}
 NETWORK = {"class": "benchmark.networks.mlp.MLP", **SIZE}
@@ -36,10 +37,12 @@ def saved(tmp_path):
 def test_default_tolerance_is_that_of_the_evaluation_and_before_it_of_the_validation(saved):
     folder, _ = saved
     assert load(folder).tolerance == Tolerance(1e-4, 1e-3)
-    write_json(folder / "likelihood.json", {"protocol": {"atol": 1e-6, "rtol": 1e-7}})
+    write_json(folder / "likelihood.json", {"nfe": 8.0, "protocol": {"atol": 1e-6, "rtol": 1e-7}})
     assert load(folder).tolerance == Tolerance(1e-6, 1e-7)
     assert load(folder, Tolerance(0.1, 0.2)).tolerance == Tolerance(0.1, 0.2)
-    write_json(folder / "likelihood.json", {"protocol": {"solver": "none (closed form)"}})
+    write_json(
+        folder / "likelihood.json", {"nfe": None, "protocol": {"solver": "none (closed form)"}}
+    )
     assert load(folder).tolerance == Tolerance(1e-4, 1e-3)
 
 
@@ -71,7 +74,7 @@ def test_samples_are_in_the_coordinates_of_the_data():
 def test_weights_of_another_method_are_refused(saved):
     folder, _ = saved
     wider = {**ARGUMENTS, "network": {**NETWORK, "width": 9}}
-    ModelFile(**{**DESCRIPTION, "arguments": wider}).write(folder)
+    ModelFile(**{**DESCRIPTION, "arguments": wider}).save(folder / "model.json")
     with pytest.raises(RuntimeError, match="size mismatch"):
         load(folder)
 
@@ -85,11 +88,11 @@ TRAINING = {
 def test_model_json_holds_all_that_it_is_given_and_its_schema(saved):
     folder, _ = saved
     given = {**DESCRIPTION, "weights": "last", "training": TRAINING, "provenance": {"a": ["b"]}}
-    ModelFile(**given).write(folder)
+    ModelFile(**given).save(folder / "model.json")
     stored = read_json(folder / "model.json")
-    validation = {**DESCRIPTION["validation"], "probes": 0}
+    validation = {**DESCRIPTION["validation"], "probes": None}
     assert stored == {**given, "schema": 1, "event": [1, 2, 2], "validation": validation}
-    assert ModelFile.read(folder) == ModelFile(**given)
+    assert ModelFile.load(folder / "model.json") == ModelFile(**given)
 
 
 @pytest.mark.parametrize("version", [2, None])
@@ -97,7 +100,7 @@ def test_a_model_of_another_schema_is_refused_in_words(saved, version):
     folder, _ = saved
     content = read_json(folder / "model.json") | {"schema": version}
     write_json(folder / "model.json", content)
-    message = rf"model.json is of schema {version}; this version reads 1: train the run again"
+    message = rf"model.json: is of schema {version}; this version of the benchmark reads 1"
     with pytest.raises(ValueError, match=message):
         load(folder)
 

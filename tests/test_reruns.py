@@ -110,6 +110,14 @@ EDITS = {
         *("report/figures/learning_curves.py", "linewidth=1", "linewidth=2"),
         {"learning_curves_figure"},
     ),
+    "a description of a key": (
+        *("suite/models.py", "name in tables and figures", "name in figures and tables"),
+        set(),
+    ),
+    "a check of a config": (
+        *("suite/checks.py", "BYTE = 256", "BYTE = 257"),
+        set(),
+    ),
     "the executor": (
         *("runtime/progress.py", "every: float = 10.0", "every: float = 11.0"),
         set(),

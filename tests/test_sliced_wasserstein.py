@@ -102,7 +102,7 @@ def test_samples_and_training_rows_are_measured_from_the_test_rows(run):
     assert protocol["data"] == describe(run.data).hash
     assert distance["compared"] == ["projections", "samples", "rows", "data"]
     assert distance["provenance"]["source"] == "d16e57"
-    assert distance["provenance"]["package"]["package"] == "benchmark"
+    assert distance["provenance"]["packages"][0]["package"] == "benchmark"
 
 
 def test_perfect_samples_are_as_far_as_the_floor(run):

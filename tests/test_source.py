@@ -250,6 +250,24 @@ def test_an_installed_distribution_counts_by_name_and_version(installed):
     assert source.digest("my_flows") != before
 
 
+def test_what_a_module_imports_counts_by_version_unless_the_project_requires_it(installed, project):
+    (project / "pack/low.py").write_text("import numpy\nimport my_flows\n")
+    installed("1.0", "value = 1\n")
+    before = source.digest("pack.low")
+    assert source._installed(["pack.low"]) == {("my-flows", "1.0")}
+    installed("1.1", "value = 1\n")
+    assert source.digest("pack.low") != before
+
+
+def test_of_versions_the_public_part_counts(installed):
+    installed("1.0+cpu", "value = 1\n")
+    assert source.release_of("my_flows") == ("my-flows", "1.0")
+
+
+def test_extras_count_wherever_they_are_imported():
+    assert "POT" in dict(source._installed(["benchmark.measure.sliced_wasserstein"]))
+
+
 def test_what_is_no_distribution_has_no_release(project):
     assert source.release_of("pack.top") is None
 
@@ -283,7 +301,7 @@ def test_what_was_read_once_is_kept_by_its_content(project, tmp_path, monkeypatc
     (tmp_path / ".snakemake").mkdir()
     monkeypatch.setattr(source, "_cache", source._Cache())
     before = digest("pack.top")
-    assert source.CACHE.is_file()
+    assert source.TREES.is_file()
     monkeypatch.setattr(source, "_cache", source._Cache())
     monkeypatch.setattr(source, "parse", None)  # nothing is parsed again
     assert digest("pack.top") == before
@@ -292,7 +310,7 @@ def test_what_was_read_once_is_kept_by_its_content(project, tmp_path, monkeypatc
 def test_a_damaged_cache_is_read_anew(project, tmp_path, monkeypatch):
     before = digest("pack.top")
     monkeypatch.chdir(tmp_path)
-    source.CACHE.parent.mkdir(parents=True)
-    source.CACHE.write_text("{")
+    source.TREES.parent.mkdir(parents=True)
+    source.TREES.write_text("{")
     monkeypatch.setattr(source, "_cache", source._Cache())
     assert digest("pack.top") == before

@@ -8,8 +8,9 @@ import torch
 from benchmark import model
 from benchmark.baselines.spline_flow import SplineFlow
 from benchmark.coordinates import Affine
-from benchmark.model import Model, ModelFile
+from benchmark.model import Model
 from benchmark.ode import Tolerance
+from benchmark.records.model_file import ModelFile
 
 ANY = Tolerance(1e-3, 1e-3)
 SIZE = {"transforms": 3, "width": 8, "depth": 2, "bins": 5}

@@ -10,9 +10,10 @@ from torch.nn import functional
 from benchmark import model
 from benchmark.coordinates import Affine
 from benchmark.divergence import hutchinson_estimates, rademacher
-from benchmark.model import Model, ModelFile
+from benchmark.model import Model
 from benchmark.networks.unet import FASTEST, UNet, _Attention, _Block, _Level
 from benchmark.ode import Tolerance
+from benchmark.records.model_file import ModelFile
 
 T = torch.tensor(0.3, dtype=torch.float64)
 SIZES = [

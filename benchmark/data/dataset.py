@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,12 +97,13 @@ def write(
     splits: Splits,
     truth: Mapping[str, np.ndarray],
     base: Splits | None = None,
-    source: str | None = None,
+    made: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write a prepared folder.
 
     ``truth`` maps a split to the true log-density in nats of its rows, where it is known;
-    ``base`` are rows of the base, of the same kind; ``source`` is the digest of what makes rows.
+    ``base`` are rows of the base, of the same kind; ``made`` says by what: ``source`` and
+    ``packages`` of the ``Description``.
     """
     arrays = splits.rows
     if base is not None:
@@ -119,7 +121,7 @@ def write(
         rows={name: len(rows) for name, rows in splits.rows.items()},
         hash=_hash(arrays),
         base=None if base is None else len(base.train),
-        source=source,
+        **made,
     )
     with atomic(folder) as temporary:
         temporary.mkdir()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.files import read_json
 
@@ -19,7 +20,7 @@ class Description:
 
     Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
     number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
-    of the code that made them, where it was stated.
+    of the code that made them and ``packages`` where that comes from, where it was stated.
     """
 
     event: tuple[int, ...]
@@ -30,6 +31,7 @@ class Description:
     hash: str
     base: int | None = None
     source: str | None = None
+    packages: Sequence[Mapping[str, Any]] = ()
 
     @property
     def unit(self) -> str:

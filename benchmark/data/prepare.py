@@ -9,6 +9,7 @@ import torch
 from benchmark import names
 from benchmark.data import catalogue, dataset, fetch
 from benchmark.data.dataset import Splits
+from benchmark.records import provenance
 
 
 def prepare(
@@ -16,12 +17,19 @@ def prepare(
 ) -> None:
     """Write the prepared folder of one data set of the config; refuses damaged downloads.
 
-    ``source`` is the digest of the code that makes the rows, for ``data.json``.
+    ``source`` is the digest of the code that makes the rows, for ``data.json``, which says of what
+    packages they are, too.
     """
     kind = names.load(entry["class"])
     rows = splits(entry, downloads).some(entry.get("held_out", {}))
     base = splits(entry["base"], downloads) if "base" in entry else None
-    dataset.write(folder, kind, rows, _truth(kind.density, rows), base, source)
+    dataset.write(folder, kind, rows, _truth(kind.density, rows), base, _made(entry, source))
+
+
+def _made(entry: dict[str, Any], source: str | None) -> dict[str, Any]:
+    kinds = [rows["class"] for rows in (entry, entry.get("base")) if rows]
+    densities = [density for kind in kinds if (density := names.load(kind).density)]
+    return {"source": source, "packages": provenance.packages_of([*kinds, *densities])}
 
 
 def splits(entry: dict[str, Any], downloads: Path) -> Splits:

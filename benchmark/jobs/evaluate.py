@@ -11,13 +11,12 @@ import torch
 from benchmark import model
 from benchmark.data.description import describe
 from benchmark.files import atomic
-from benchmark.jobs.fit import made_by
 from benchmark.measure import evaluated
 from benchmark.measure.evaluation_settings import EvaluationSettings
-from benchmark.measure.raw_files import Trained, cost_file, likelihood_file
-from benchmark.model import ModelFile
+from benchmark.measure.raw_files import cost_file, likelihood_file
 from benchmark.ode import Tolerance
 from benchmark.records import provenance
+from benchmark.records.model_file import ModelFile
 from benchmark.records.run import Run
 from benchmark.runtime.checkpoint import Checkpoint
 from benchmark.runtime.device import device_name
@@ -28,13 +27,13 @@ CLOCK = "wall clock, stopped during validation, without imports; other jobs may 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A run, the class of its method, and what its evaluation depends on.
+    """A run, the classes of its method, and what its evaluation depends on.
 
     ``config`` and ``source`` are the hash of the config and the digest of the source.
     """
 
     run: Run
-    kind: str
+    classes: list[str]
     settings: EvaluationSettings
     config: str
     source: str
@@ -47,8 +46,8 @@ def evaluate(given: Evaluation, device: torch.device) -> None:
     """
     run, settings = given.run, given.settings
     torch.manual_seed(run.seed)
-    data, stored = describe(run.data), ModelFile.read(run.folder)
-    tolerance = Tolerance(settings.atol, settings.rtol, settings.probes)
+    data, stored = describe(run.data), ModelFile.load(run.model)
+    tolerance = Tolerance.of(settings)
     fitted = model.load(run.folder, tolerance).to(device)
     key = provenance.resume_key(run, given.source, given.config, data.hash, device)
     key |= {"model": hashlib.sha256(run.weights.read_bytes()).hexdigest()}
@@ -56,12 +55,17 @@ def evaluate(given: Evaluation, device: torch.device) -> None:
         devices = checkpoint.visit(device_name(device))
         results = evaluated.evaluate(run, fitted, settings, checkpoint)
         protocol = evaluated.protocol(fitted, str(stored.weights), settings, data)
-        made = made_by(given.kind, given.source, given.config, devices)
+        made = provenance.of(
+            *(given.source, given.config),
+            device=devices,
+            threads=torch.get_num_threads(),
+            packages=provenance.packages_of(given.classes),
+        )
         _write_rows(run.samples, results.samples.values)
         _write_rows(run.log_prob, results.log_prob(data.rows["test"]))
         likelihood_file(results, protocol, made).save(run.likelihood)
         clocked = _clocked(protocol, stored)
-        cost_file(results, _trained(stored), clocked, made).save(run.cost)
+        cost_file(results, stored, clocked, made).save(run.cost)
         checkpoint.remove()
 
 
@@ -69,19 +73,6 @@ def _clocked(protocol: dict[str, Any], stored: ModelFile) -> dict[str, Any]:
     """The protocol of costs: how the clocks ran, and the precision of the training."""
     assert stored.training is not None
     return {**protocol, "clock": CLOCK, "training_precision": stored.training.precision}
-
-
-def _trained(stored: ModelFile) -> Trained:
-    """What ``model.json`` states of the training."""
-    training = stored.training
-    assert training is not None
-    return Trained(
-        steps=training.steps,
-        seconds=training.seconds,
-        peak_memory=training.peak_memory,
-        interruptions=training.interruptions,
-        provenance=stored.provenance,
-    )
 
 
 def _write_rows(path: Path, rows: np.ndarray) -> None:

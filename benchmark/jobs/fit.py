@@ -12,15 +12,14 @@ from benchmark.flow import Method
 from benchmark.measure import evaluation
 from benchmark.measure.evaluation import VALIDATION_NOISE, HeldOut
 from benchmark.model import Model
-from benchmark.names import module_of
 from benchmark.ode import Tolerance
 from benchmark.records import provenance
 from benchmark.records.run import Run
 from benchmark.rows import Rows
 from benchmark.runtime.checkpoint import Part
-from benchmark.suite.hyperparameters import Hyperparameters
+from benchmark.section import Tolerances
 from benchmark.training.loop import Row, Validation, fit
-from benchmark.training.settings import Training
+from benchmark.training.settings import Hyperparameters, Training
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Fit:
 
     run: Run
     hyperparameters: Hyperparameters
-    validation: Tolerance
+    validation: Tolerances
     config: str
     source: str
 
@@ -57,18 +56,12 @@ class Fit:
 
     def provenance(self, devices: str) -> dict[str, Any]:
         """Where the fit comes from, for its records."""
-        return made_by(self.hyperparameters.kind, self.source, self.config, devices)
-
-
-def made_by(kind: str, source: str, config: str, devices: str) -> dict[str, Any]:
-    """The provenance of what a method of the class ``kind`` makes on ``devices``."""
-    return provenance.of(
-        source,
-        config,
-        device=devices,
-        threads=torch.get_num_threads(),
-        package=provenance.package_of(module_of(kind)),
-    )
+        return provenance.of(
+            *(self.source, self.config),
+            device=devices,
+            threads=torch.get_num_threads(),
+            packages=provenance.packages_of(self.hyperparameters.classes),
+        )
 
 
 def fitted(
@@ -77,7 +70,7 @@ def fitted(
     """The model fitted with ``settings``, and the rows of its training curve."""
     torch.manual_seed(given.run.seed)
     description, run = given.description, given.run
-    event = description.event
+    event, tolerance = description.event, Tolerance.of(given.validation)
     method = model.build(given.hyperparameters.kind, event, given.arguments).to(device)
     rows = Rows(dataset.rows(run.data, "train"), description.levels, device)
     to_method = rows.fitted(settings.coordinates)
@@ -88,11 +81,11 @@ def fitted(
         if method.likelihood_gap() is not None:
             return Validation(None, diagnostics)
         torch.manual_seed(evaluation.PROBES)  # those of every validation, of every method
-        values = Model(method, to_method, given.validation).log_prob(held_out).cpu().numpy()
+        values = Model(method, to_method, tolerance).log_prob(held_out).cpu().numpy()
         return Validation(float(description.nll(values).mean()), diagnostics)
 
     base = None
     if description.base is not None:
         base = Rows(dataset.rows(run.data, "base"), description.levels, device).within(to_method)
     trained, history = fit(method, rows.within(to_method), settings, validate, base, part)
-    return Model(trained, to_method, given.validation), history
+    return Model(trained, to_method, tolerance), history

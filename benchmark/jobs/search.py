@@ -10,9 +10,8 @@ from benchmark.jobs.fit import Fit, fitted
 from benchmark.runtime.checkpoint import Checkpoint, Part
 from benchmark.runtime.device import device_name
 from benchmark.runtime.log import CHECKPOINT
-from benchmark.suite.models import Search
 from benchmark.training.loop import Row
-from benchmark.training.settings import Training
+from benchmark.training.settings import Search, Training
 
 
 def search(fit: Fit, search: Search, device: torch.device) -> None:

@@ -1,6 +1,6 @@
 """The jobs of a suite: what each runs, and on what of config and source its result depends."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,10 @@ from benchmark.jobs.task import Machine, Task
 from benchmark.records.records import FLOOR, config_hash
 from benchmark.records.run import Run, data_folder, features_folder, suite_folder
 from benchmark.report.outputs import Output
-from benchmark.suite.hyperparameters import plain
+from benchmark.section import plain
 from benchmark.suite.suite import Suite
 
 DOWNLOADS = "results/downloads"
-EMPTY: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -77,35 +76,30 @@ class Tasks:
 
     def classifier(self, dataset: str) -> Job:
         """The classifier whose features of the images of a data set are compared."""
-        features = self.suite.features(dataset)
-        given = _chosen(features, "classifier", "name", "samples", "chunk")
-        job = self._of_features("classifier", dataset, given)
         # How many images are compared, and how many at a time, changes no classifier.
-        fit, source = _chosen(features, "classifier", "name"), job.arguments["compared"]["source"]
-        return replace(job, depends=config_hash({"features": fit, "source": source}))
+        return self._of_features("classifier", dataset, ["classifier", "name"], {})
 
     def reference(self, dataset: str) -> Job:
         """The features of the training images of a data set, and the floor."""
-        keys = ("classifier", "inception", "name", "samples", "chunk")
-        features = _chosen(self.suite.features(dataset), *keys)
-        return self._of_features(
-            "reference", dataset, features, {"entry": self.suite.prepared(dataset)}
-        )
+        keys = ["classifier", "inception", "name", "samples", "chunk"]
+        entry = {"entry": self.suite.prepared(dataset)}
+        return self._of_features("reference", dataset, keys, entry)
 
-    def _of_features(
-        self, name: str, dataset: str, features: dict[str, Any], more: dict[str, Any] = EMPTY
-    ) -> Job:
+    def _of_features(self, name: str, dataset: str, keys: list[str], more: dict[str, Any]) -> Job:
+        """A job that depends on the ``keys`` of the features of a data set, and on ``more``."""
+        features = self.suite.features(dataset)
         source = self.suite.sources.of("benchmark.jobs.reference")
+        config = config_hash({"features": _chosen(features, *keys), **more})
         compared = {
             "run": asdict(Run(self.suite.name, dataset, FLOOR, 0)),
             "features": features,
-            "config": config_hash({"features": features, **more}),
+            "config": config,
             "source": source,
             "downloads": DOWNLOADS,
         }
-        arguments = {"compared": compared, **more}
         log = features_folder(self.suite.name, dataset) / f"{name}.log"
-        return Job(f"reference.{name}", str(log), arguments, _of(arguments))
+        depends = config_hash({"config": config, "source": source})
+        return Job(f"reference.{name}", str(log), {"compared": compared, **more}, depends)
 
     # Runs
 
@@ -135,7 +129,7 @@ class Tasks:
         """The log-densities, the samples and the cost of a run."""
         given = {
             "run": asdict(run),
-            "kind": self.suite.hyperparameters(run).kind,
+            "classes": self.suite.hyperparameters(run).classes,
             "settings": self.suite.evaluation(),
             "config": self.suite.evaluate_hash(run),
             "source": self.suite.source(run, "evaluate"),

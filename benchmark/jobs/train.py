@@ -9,7 +9,7 @@ from benchmark import model
 from benchmark.files import atomic, read_json
 from benchmark.jobs.fit import Fit, fitted
 from benchmark.measure import evaluation
-from benchmark.model import ModelFile, Trained
+from benchmark.records.model_file import ModelFile, Trained
 from benchmark.runtime import parallel
 from benchmark.runtime.checkpoint import Checkpoint
 from benchmark.runtime.device import device_name

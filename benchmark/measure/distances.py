@@ -45,8 +45,6 @@ class Distances(Measurement):
     writes = ("csv",)
 
     def __init__(self, features: FeatureSettings) -> None:
-        if not features.tolerances:
-            raise ValueError("features.tolerances: none is given; give one at least, e.g. [1.0e-3]")
         self.features = features
 
     def take(self, subject: Subject) -> Iterable[Reading]:

@@ -1,22 +1,18 @@
 """How fits are evaluated: the part of the key ``evaluation`` of a suite on which numbers depend."""
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
+
+from benchmark.section import Count, Tolerances
 
 
-class EvaluationSettings(BaseModel):
-    """Tolerances of the ODE solver, random probes of the divergence (none: it is exact), passes of
-    dequantisation, and numbers of rows.
+class EvaluationSettings(Tolerances):
+    """The ODE solves of the test rows, and numbers of rows and samples."""
 
-    ``chunk`` rows are solved at a time, the first ``tight_rows`` again at a 10x tighter tolerance;
-    ``samples`` are drawn.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    atol: PositiveFloat
-    rtol: PositiveFloat
-    chunk: PositiveInt
-    tight_rows: PositiveInt
-    samples: PositiveInt
-    probes: NonNegativeInt = 0
-    passes: PositiveInt = 1
+    chunk: Count = Field(description="rows per ODE solve")
+    tight_rows: Count = Field(description="test rows solved again at a 10x tighter tolerance")
+    passes: Count = Field(
+        1,
+        description="passes over the test rows of integers, each with other noise of "
+        "dequantisation and other probes, whose mean is recorded; 1 without this key",
+    )
+    samples: Count = Field(description="number of samples drawn from each fit")

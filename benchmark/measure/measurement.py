@@ -52,8 +52,9 @@ class Subject:
 
     def provenance(self, measurement: Measurement, **more: Any) -> dict[str, Any]:
         """The provenance of numbers that ``measurement`` computes now; see ``provenance.of``."""
-        package = provenance.package_of(type(measurement).__module__)
-        return provenance.of(self.source, self.config, package=package, **more)
+        kind = type(measurement)
+        packages = provenance.packages_of([f"{kind.__module__}.{kind.__qualname__}"])
+        return provenance.of(self.source, self.config, packages=packages, **more)
 
     def derived(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """The provenance of numbers that come from a file with a provenance of its own."""

@@ -1,7 +1,5 @@
 """The files ``likelihood.json`` and ``cost.json`` of a fit, from the results of evaluating it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,22 +8,9 @@ from benchmark.measure.evaluated import Evaluated
 from benchmark.measure.evaluation import averaged
 from benchmark.records.cost_file import CostFile
 from benchmark.records.likelihood_file import LikelihoodFile
+from benchmark.records.model_file import ModelFile, Trained
 
 UNTRAINED = "closed form: nothing is trained"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training a fit took; ``seconds`` is ``None`` where nothing was trained.
-
-    ``peak_memory`` is in MiB; ``interruptions`` are those of the training.
-    """
-
-    steps: int
-    seconds: float | None
-    peak_memory: float | None
-    interruptions: int
-    provenance: Mapping[str, Any]
 
 
 def likelihood_file(
@@ -52,9 +37,11 @@ def likelihood_file(
 
 
 def cost_file(
-    evaluated: Evaluated, trained: Trained, protocol: dict[str, Any], provenance: dict[str, Any]
+    evaluated: Evaluated, stored: ModelFile, protocol: dict[str, Any], provenance: dict[str, Any]
 ) -> CostFile:
     """The content of ``cost.json``. ``protocol`` says how the clocks ran, too."""
+    trained = stored.training
+    assert trained is not None
     samples, likelihood = evaluated.samples, evaluated.passes
     rows = len(likelihood[0].values) if likelihood else 0
     n = {"sampling_seconds": len(samples.values), "samples_per_second": len(samples.values)}
@@ -74,7 +61,7 @@ def cost_file(
         reasons=_reasons(evaluated, trained, f"solver {protocol['solver']}"),
         protocol=protocol,
         provenance=provenance,
-        training_provenance=dict(trained.provenance),
+        training_provenance=stored.provenance,
     )
 
 

@@ -7,13 +7,14 @@ import importlib.util
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from benchmark.names import module_of
 from benchmark.records.run import Run
 from benchmark.source import ROOT
 
@@ -27,7 +28,7 @@ VERSIONS = ("torch", "torchdiffeq", "numpy")
 def of(source: str, config: str, **more: Any) -> dict[str, Any]:
     """What makes a record now: commit, digest of the ``source``, hash of the ``config``, versions.
 
-    ``more`` (device, threads, package, ...) is added as it is. ``commit`` and ``dirty`` are those
+    ``more`` (device, threads, packages, ...) is added as it is. ``commit`` and ``dirty`` are those
     of the checkout of the benchmark, ``None`` outside of git.
     """
     versions = {name: importlib.metadata.version(name) for name in VERSIONS}
@@ -53,6 +54,12 @@ def resume_key(
         "torch": importlib.metadata.version("torch"),
         "device": device.type,
     }
+
+
+def packages_of(classes: Iterable[str]) -> list[dict[str, Any]]:
+    """Where classes come from; see ``package_of``. Those of one package are told once."""
+    tops = dict.fromkeys(module_of(name).partition(".")[0] for name in classes)
+    return [package_of(top) for top in tops]
 
 
 def package_of(module: str) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+MODEL, WEIGHTS, LIKELIHOOD = "model.json", "model.safetensors", "likelihood.json"
+"""Files of a run from which a fitted model is loaded."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -36,12 +39,12 @@ class Run:
     @property
     def weights(self) -> Path:
         """Weights of the fitted method."""
-        return self.folder / "model.safetensors"
+        return self.folder / WEIGHTS
 
     @property
     def model(self) -> Path:
         """What builds the fitted method."""
-        return self.folder / "model.json"
+        return self.folder / MODEL
 
     @property
     def history(self) -> Path:
@@ -56,7 +59,7 @@ class Run:
     @property
     def likelihood(self) -> Path:
         """How ``log_prob`` was computed."""
-        return self.folder / "likelihood.json"
+        return self.folder / LIKELIHOOD
 
     @property
     def samples(self) -> Path:

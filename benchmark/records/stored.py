@@ -52,7 +52,7 @@ def _check_version(path: str | Path, text: str, current: int) -> None:
     if version != current:
         raise ValueError(
             f"{path}: is of schema {version}; this version of the benchmark reads {current}. "
-            f"Update it, or measure again."
+            f"Update the benchmark, or make the file again."
         )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmark import source
+from benchmark import parts, source
 from benchmark.names import module_of
+from benchmark.section import plain
 from benchmark.suite import published
-from benchmark.suite.classes import Answer, Facts, Question, ask, parts_of, placed
-from benchmark.suite.hyperparameters import plain, sections
+from benchmark.suite.classes import Answer, Facts, Question, ask
+from benchmark.suite.hyperparameters import sections
 from benchmark.suite.models import MethodEntry, SuiteSection
 from benchmark.suite.needs import NEEDS, has
 from benchmark.suite.suite import MEASUREMENTS, rows_of, runs_of
@@ -99,7 +100,7 @@ class Checked:
                 where = self._where(name, dataset)
                 model, _ = sections(method, dataset)
                 yield Part(where, "model", str(method.kind), model, "method")
-                for place, part in placed(model, f"{where}.model").items():
+                for place, part in parts.placed(model, f"{where}.model").items():
                     yield Part(place, "", part, {})
 
     def _measurement_parts(self) -> Iterator[Part]:
@@ -297,7 +298,7 @@ class Checked:
             yield "", (need,)
         if "base" not in facts.accepts:
             yield "", (NORMAL_BASE,)
-        for part in parts_of(sections(method, dataset)[0]):
+        for part in parts.named(sections(method, dataset)[0]):
             if self.facts[part].kind == "network":
                 yield f"its network {part} ", self.facts[part].takes
 

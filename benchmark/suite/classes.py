@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmark import source
+from benchmark import parts, source
 from benchmark.files import atomic
 from benchmark.names import module_of
 
@@ -93,29 +93,10 @@ class Question:
 
     def key(self) -> str:
         """Identifies everything that the answer depends on."""
-        asked = sorted({self.name, *parts_of(self.arguments)})
+        asked = sorted({self.name, *parts.named(self.arguments)})
         sources = [source.digest(module_of(name), CHILD) for name in asked]
         content = json.dumps([self.name, self.arguments, asked, sources, sys.version])
         return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
-def parts_of(arguments: Any) -> list[str]:
-    """The classes that arguments name, at any depth."""
-    return list(placed(arguments, "").values())
-
-
-def placed(arguments: Any, where: str) -> dict[str, str]:
-    """The classes that arguments name, at any depth, by the keys of what they are classes of."""
-    found: dict[str, str] = {}
-    if isinstance(arguments, Mapping):
-        if isinstance(arguments.get("class"), str):
-            found[where] = arguments["class"]
-        for key, value in arguments.items():
-            found |= placed(value, f"{where}.{key}")
-    elif isinstance(arguments, list):
-        for place, value in enumerate(arguments):
-            found |= placed(value, f"{where}.{place}")
-    return found
 
 
 def ask(questions: Sequence[Question], path: Iterable[str] = ()) -> list[Answer]:

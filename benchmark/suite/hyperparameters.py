@@ -1,36 +1,12 @@
-"""What a fit is made with, and sections of a config as plain values."""
+"""What a fit of a suite is made with: the entry of its method, and what differs on a data set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
-from benchmark.suite.classes import parts_of
+from benchmark.section import plain
 from benchmark.suite.grid import merged
 from benchmark.suite.models import Budget, MethodEntry
-from benchmark.training.settings import Training
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """What a fit is made with: class of the method, arguments of its ``build``, and training."""
-
-    kind: str
-    model: dict[str, Any]
-    train: Training
-
-    @property
-    def classes(self) -> list[str]:
-        """The class of the method, and those that its arguments name."""
-        return [self.kind, *parts_of(self.model)]
-
-
-def plain(section: BaseModel | None, **chosen: Any) -> dict[str, Any]:
-    """A section as plain values, without what it does not say: new keys change no hash."""
-    if section is None:
-        return {}
-    return section.model_dump(by_alias=True, exclude_defaults=True, **chosen)
+from benchmark.training.settings import Hyperparameters, Training
 
 
 def hyperparameters(

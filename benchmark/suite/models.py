@@ -2,27 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from annotated_types import Ge, Len
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from benchmark.data.catalogue import catalogue
+from benchmark.measure.evaluation_settings import EvaluationSettings
+from benchmark.measure.feature_settings import Features
+from benchmark.section import Count, Positive, Section, Seed, Tolerances, Whole, distinct
+from benchmark.training.settings import Search
 
-Whole = Annotated[int, Strict()]
-Count = Annotated[Whole, Ge(1)]
-Seed = Annotated[Whole, Ge(0)]
-Positive = Annotated[float, Strict(), Gt(0)]
-Share = Annotated[float, Strict(), Gt(0), Le(1)]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]
 
 
-def _distinct(values: list) -> list:
-    if len({repr(value) for value in values}) < len(values):
-        raise ValueError("a list of distinct values")
-    return values
-
-
-Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(_distinct)]
+Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(distinct)]
 
 
 def _cataloged(source: str) -> str:
@@ -33,35 +26,9 @@ def _cataloged(source: str) -> str:
     return source
 
 
-class Section(BaseModel):
-    """A part of a config that holds nothing but what it names."""
+class Evaluation(EvaluationSettings):
+    """How every method of the suite is measured, and drawn."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Tolerances(Section):
-    """The ODE solves of a likelihood."""
-
-    atol: Positive = Field(description="absolute tolerance of the ODE solver per step")
-    rtol: Positive = Field(description="relative tolerance of the ODE solver per step")
-    probes: Count | None = Field(
-        None,
-        description="random probes of Hutchinson's estimate of the divergence; without this key "
-        "the divergence is exact",
-    )
-
-
-class Evaluation(Tolerances):
-    """How every method of the suite is measured."""
-
-    chunk: Count = Field(description="rows per ODE solve")
-    tight_rows: Count = Field(description="test rows solved again at a 10x tighter tolerance")
-    passes: Count = Field(
-        1,
-        description="passes over the test rows of integers, each with other noise of "
-        "dequantisation and other probes, whose mean is recorded; 1 without this key",
-    )
-    samples: Count = Field(description="number of samples drawn from each fit")
     grid: Annotated[Whole, Ge(2)] = Field(
         description="points per axis of the image of a 2-D density"
     )
@@ -69,15 +36,6 @@ class Evaluation(Tolerances):
         description="images of a 2-D density along the path of a flow, from t = 0 to t = 1"
     )
     frame_grid: Annotated[Whole, Ge(2)] = Field(description="points per axis of each of them")
-
-
-class Search(Section):
-    """The learning rates that every trained method tries, each with a share of its budget."""
-
-    factors: Annotated[list[Positive], Len(min_length=2), AfterValidator(_distinct)] = Field(
-        description="of train.lr, the learning rates that are tried"
-    )
-    share: Share = Field(description="of the budget of a training that each of them gets")
 
 
 class HeldOut(Section):
@@ -97,40 +55,6 @@ class Budget(Section):
         """Raises ``ValueError`` unless one of the two is given."""
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("one of steps and seconds")
-
-
-class Classifier(Section):
-    """A classifier whose features are compared, trained on the labels of the data set."""
-
-    width: Count = Field(description="number of features")
-    epochs: Count = Field(description="passes over the training images")
-    seed: Seed = Field(description="of its training")
-
-
-class Features(Section):
-    """How samples of images are compared with the training images by their features."""
-
-    classifier: Classifier | None = Field(
-        None,
-        description="features of a classifier, trained on the labels of the data set; the "
-        "distance is called fd_ and its name",
-    )
-    inception: Literal["clean", "legacy_tensorflow"] | None = Field(
-        None,
-        description="features of FID by clean-fid; how images are resized before it",
-    )
-    samples: Annotated[Whole, Ge(4)] = Field(
-        description="images drawn from each fit for each tolerance"
-    )
-    tolerances: Annotated[list[Positive], Len(min_length=1), AfterValidator(_distinct)] = Field(
-        description="atol and rtol of the ODE solves that draw them; the first is that of the "
-        "tables, all are in the figure"
-    )
-
-    def model_post_init(self, context: Any) -> None:
-        """Raises ``ValueError`` unless there is one kind of features."""
-        if (self.classifier is None) == (self.inception is None):
-            raise ValueError("one of classifier and inception")
 
 
 class Rows(Section):

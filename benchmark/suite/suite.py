@@ -9,8 +9,9 @@ from typing import Any
 
 from benchmark.records.records import config_hash
 from benchmark.records.run import Run, data_folder
+from benchmark.section import plain
 from benchmark.suite.classes import Facts
-from benchmark.suite.hyperparameters import Hyperparameters, hyperparameters, plain
+from benchmark.suite.hyperparameters import hyperparameters
 from benchmark.suite.models import (
     DatasetEntry,
     MeasurementEntry,
@@ -22,6 +23,7 @@ from benchmark.suite.models import (
 from benchmark.suite.needs import has
 from benchmark.suite.sources import Sources, content_hash
 from benchmark.suite.terms import terms
+from benchmark.training.settings import Hyperparameters
 
 FIGURE_KEYS = {"grid", "frames", "frame_grid"}
 """Keys of ``evaluation`` on which only figures depend."""

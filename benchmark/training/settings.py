@@ -1,52 +1,53 @@
 """Settings of a training, as config.yaml holds them."""
 
 import math
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from annotated_types import Ge, Len, Lt
+from pydantic import AfterValidator, Field, Strict
 
-PositiveWhole = Annotated[int, Field(strict=True, ge=1)]
-NonNegativeWhole = Annotated[int, Field(strict=True, ge=0)]
-PositiveNumber = Annotated[float, Field(strict=True, gt=0)]
-NonNegativeNumber = Annotated[float, Field(strict=True, ge=0)]
-Decay = Annotated[float, Field(strict=True, ge=0, lt=1)]
-DropFactor = Annotated[float, Field(strict=True, gt=0, le=1)]
-Flag = Annotated[bool, Field(strict=True)]
+from benchmark import parts
+from benchmark.section import (
+    Count,
+    Flag,
+    Natural,
+    NonNegative,
+    Positive,
+    Section,
+    Share,
+    distinct,
+)
+
+Decay = Annotated[float, Strict(), Ge(0), Lt(1)]
 Optimiser = Literal["adam", "adamw"]
 Precision = Literal["float32", "bfloat16"]
 ConstantOrCosine = Literal["constant", "cosine"]
 
-IMMUTABLE = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-"""Configuration of the models: no assignment, no unknown keys, finite numbers only."""
 
-
-class StepDecay(BaseModel):
+class StepDecay(Section):
     """Schedule that multiplies the learning rate by ``factor`` after every ``every`` steps."""
 
-    model_config = IMMUTABLE
-
     kind: Literal["step"] = Field(description="the schedule that has settings")
-    every: PositiveWhole = Field(description="steps between two drops")
-    factor: DropFactor = Field(description="factor of the learning rate at a drop")
+    every: Count = Field(description="steps between two drops")
+    factor: Share = Field(description="factor of the learning rate at a drop")
 
 
-class EarlyStopping(BaseModel):
+class EarlyStopping(Section):
     """Settings of early stopping: ``benchmark.training.stopping.Plateau`` follows them."""
 
-    model_config = IMMUTABLE
-
-    patience: PositiveWhole = Field(
+    patience: Count = Field(
         description="validations in a row without improvement before a drop and before the end"
     )
-    drops: NonNegativeWhole = Field(
+    drops: Natural = Field(
         description="drops of the learning rate before the end; 0 for plain early stopping"
     )
-    factor: DropFactor = Field(
+    factor: Share = Field(
         description="factor of the learning rate at a drop; 1.0 where there is none"
     )
 
 
-class Training(BaseModel):
+class Training(Section):
     """Settings of one training: the section ``train`` of a method in config.yaml.
 
     The budget is either ``steps`` of the optimiser (0 for a fit in closed form) or ``seconds`` of
@@ -62,23 +63,21 @@ class Training(BaseModel):
     a compiled network (FFJORD, OT-Flow) makes torch raise ``RuntimeError``.
     """
 
-    model_config = IMMUTABLE
-
-    steps: NonNegativeWhole | None = Field(
+    steps: Natural | None = Field(
         default=None, description="optimiser steps; 0 for a fit in closed form"
     )
-    seconds: PositiveNumber | None = Field(
+    seconds: Positive | None = Field(
         default=None, description="seconds of optimiser steps, instead of steps"
     )
-    batch_size: PositiveWhole = Field(description="rows per step")
-    accumulate: PositiveWhole = Field(
+    batch_size: Count = Field(description="rows per step")
+    accumulate: Count = Field(
         default=1,
         description="parts of a batch that are differentiated one after the other, to save memory",
     )
     compile: Flag = Field(default=False, description="train networks compiled by torch.compile")
     optimiser: Optimiser = Field(description="optimiser of the weights")
-    lr: PositiveNumber = Field(description="learning rate")
-    weight_decay: NonNegativeNumber = Field(
+    lr: Positive = Field(description="learning rate")
+    weight_decay: NonNegative = Field(
         description=(
             "adam: multiple of the weights added to their gradient; "
             "adamw: weights shrink by lr x weight_decay per step"
@@ -90,9 +89,7 @@ class Training(BaseModel):
             "or {kind: step, every: N, factor: f}"
         )
     )
-    clip: PositiveNumber | None = Field(
-        description="largest norm of the gradient; null for no bound"
-    )
+    clip: Positive | None = Field(description="largest norm of the gradient; null for no bound")
     ema: Decay = Field(description="decay of the average of the weights; 0 for none")
     precision: Precision = Field(
         description="precision of the training loss; bfloat16 by autocast with float32 weights"
@@ -104,7 +101,7 @@ class Training(BaseModel):
             "norm moved to that of a normal distribution"
         )
     )
-    validations: PositiveWhole = Field(
+    validations: Count = Field(
         description="evaluations of the validation rows along the training, if it is not stopped "
         "early"
     )
@@ -140,3 +137,26 @@ class Training(BaseModel):
         trained = self.steps != 0
         averaged = f"EMA {self.ema}" if self.ema and trained else "last"
         return f"{averaged}, best validation" if self.early_stopping and trained else averaged
+
+
+class Search(Section):
+    """The learning rates that every trained method tries, each with a share of its budget."""
+
+    factors: Annotated[list[Positive], Len(min_length=2), AfterValidator(distinct)] = Field(
+        description="of train.lr, the learning rates that are tried"
+    )
+    share: Share = Field(description="of the budget of a training that each of them gets")
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What a fit is made with: class of the method, arguments of its ``build``, and training."""
+
+    kind: str
+    model: dict[str, Any]
+    train: Training
+
+    @property
+    def classes(self) -> list[str]:
+        """The class of the method, and those that its arguments name."""
+        return [self.kind, *parts.named(self.model)]
