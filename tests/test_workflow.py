@@ -54,54 +54,6 @@ solve = {"nfe": None, "tight_log_prob": None, "protocol": protocol, "provenance"
 (run / "cost.json").write_text("[]")
 """
 
-BETWEEN = '''
-"""Moves the mean of the base, known by its rows, to that of the data."""
-
-import torch
-from torch import nn
-
-from benchmark.densities import Density
-from benchmark.flow import Flow
-from benchmark.shapes import PositiveInt
-
-
-class Rows(Density):
-    def __init__(self, rows):
-        super().__init__()
-        self.register_buffer("rows", rows)
-
-    def sample(self, n):
-        return self.rows[torch.randint(len(self.rows), (n,))]
-
-    def log_prob(self, x):
-        raise TypeError("not known")
-
-
-class Between(Flow):
-    accepts = ("base",)
-
-    def __init__(self, rows, event):
-        super().__init__()
-        self.base, self.speed = Rows(torch.zeros(rows, *event)), nn.Parameter(torch.zeros(event))
-
-    @classmethod
-    def build(cls, event: tuple[int, ...], base_rows: PositiveInt):
-        return cls(base_rows, event)
-
-    def initialise(self, rows, base=None):
-        self.base.rows.copy_(base.all())
-        self.speed.data.copy_(rows.all().mean(dim=0) - self.base.rows.mean(dim=0))
-
-    def likelihood_gap(self):
-        return "the base is known by samples only"
-
-    def velocity(self, t, x):
-        return self.speed.expand_as(x)
-
-    def loss(self, x1):
-        return 0 * self.speed.sum()
-'''
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
@@ -363,7 +315,7 @@ def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
     assert not told("--cores", "2", "--config", "device=auto", *one)
 
 
-def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
+def test_a_method_of_another_program_takes_part_by_a_rule(tmp_path):
     checkout = Checkout(tmp_path)
     (checkout.folder / "kde.smk").write_text(FOREIGN)
     (checkout.folder / "kde.py").write_text(KDE)
@@ -393,7 +345,7 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
 def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_path):
     checkout = Checkout(tmp_path)
     (tmp_path / "own").mkdir()
-    (tmp_path / "own/between.py").write_text(BETWEEN)
+    shutil.copy2(ROOT / "tests/between.py", tmp_path / "own")
     toy = TOY["suites"]["toy"]
     moons = {
         "class": "benchmark.data.synthetic.TwoMoons",
