@@ -1,6 +1,5 @@
 """The real workflow on a toy suite, in a copy of the checkout: whole, rerun, broken and killed."""
 
-import math
 import os
 import re
 import shutil
@@ -11,48 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
-from checkout import ROOT, TOY, Checkout, edited
+from checkout import TOY, Checkout, edited
 
 import benchmark
-from benchmark.data.description import describe
-from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 
 RUNS = 8
-
-FOREIGN = """
-rule kde:
-    input:
-        data=DATA,
-    output:
-        log_prob=f"{RUN}/log_prob.npy",
-        likelihood=f"{RUN}/likelihood.json",
-        samples=f"{RUN}/samples.npy",
-        cost=f"{RUN}/cost.json",
-    wildcard_constraints:
-        method="kde",
-    log:
-        f"{RUN}/kde.log",
-    shell:
-        "{sys.executable} kde.py {input.data} $(dirname {output.log_prob}) > {log} 2>&1"
-"""
-
-KDE = """
-import json, sys
-from pathlib import Path
-import numpy as np
-from sklearn.neighbors import KernelDensity
-
-data, run = map(Path, sys.argv[1:])
-fit = KernelDensity(bandwidth=0.3).fit(np.load(data / "train.npy"))
-np.save(run / "log_prob.npy", fit.score_samples(np.load(data / "test.npy")))
-np.save(run / "samples.npy", fit.sample(50, random_state=0))
-protocol = {"solver": "none (kernel density)"}
-solve = {"nfe": None, "tight_log_prob": None, "protocol": protocol, "provenance": {}}
-(run / "likelihood.json").write_text(json.dumps(solve))
-(run / "cost.json").write_text("[]")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -177,47 +140,6 @@ def test_a_run_that_diverges_is_a_named_gap_and_the_rest_is_made(tmp_path):
     assert checkout.nll().notna().all()
 
 
-def test_images_are_compared_by_their_features(tmp_path):
-    checkout = Checkout(tmp_path)
-    features = {"classifier": {"width": 8, "epochs": 1, "seed": 0}, "samples": 40}
-    features["tolerances"] = [1e-2, 1e-1]
-    digits = {**TOY["suites"]["toy"]["datasets"]["digits"], "features": features}
-    methods = {name: TOY["suites"]["toy"]["methods"][name] for name in ("interpolant", "gaussian")}
-    checkout.configure(edited(datasets={"digits": digits}, methods=methods, evaluation__passes=2))
-    found = checkout.make()
-    assert found.returncode == 0, found.stdout
-    results = checkout.folder / "results/toy"
-    table = pd.read_csv(results / "tables/distances.csv", index_col="Method")
-    assert list(table) == ["Digits FD_DIGITS_CNN", "Digits KD_DIGITS_CNN", "Digits NFE"]
-    assert list(table.index) == ["Interpolant", "Gaussian", "Test images (floor)"]
-    assert "(n=2)" in table.iloc[0, 0] and "(n=1)" in table.iloc[1, 0]
-    notes = (results / "tables/distances.md").read_text()
-    assert "FID" not in notes and "floor of 20 test images" in notes
-    for name in ("distances", "nearest_digits", "path_digits"):
-        assert (results / f"figures/{name}.pdf").stat().st_size > 0
-    assert (results / "figures/path_digits.gif").exists()
-    assert checkout.planned() == {}
-    metrics = pd.read_csv(results / "metrics.csv").set_index("metric")
-    assert metrics.loc["nll", "protocol.dequantisation"].eq("uniform, seed 0, 2 passes").all()
-    drawn = metrics.loc["fd_digits_cnn"]
-    assert "dopri5" in set(drawn["protocol.solver"]) and drawn["protocol.divergence"].isna().all()
-
-    # A failure here costs the distances of one run, and not its likelihood.
-    library = checkout.folder / "benchmark/measure/distances.py"
-    broken = (
-        '        if subject.run.method == "gaussian":\n            raise RuntimeError("no samples")'
-    )
-    line = "        extractor = extractor_of(self.features, subject)"
-    assert library.read_text().count(line) == 1
-    library.write_text(library.read_text().replace(line, f"{broken}\n{line}"))
-    assert checkout.make().returncode != 0
-    table = pd.read_csv(results / "tables/distances.csv", index_col="Method")
-    assert table.iloc[1, 0] == "— [a]" and "(n=2)" in table.iloc[0, 0]
-    notes = (results / "tables/distances.md").read_text()
-    assert "[a] Gaussian on Digits, seed 0: RuntimeError: no samples." in notes
-    assert "—" not in (results / "tables/nll.csv").read_text()
-
-
 def test_a_run_that_was_stopped_twice_goes_on_to_the_same_numbers(finished, tmp_path):
     checkout = Checkout(tmp_path)
 
@@ -313,191 +235,3 @@ def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
     assert not told("--cores", "1", "--config", "device=auto")
     one = ("--default-resources", "gpu=1", "--resources", "gpu=1")
     assert not told("--cores", "2", "--config", "device=auto", *one)
-
-
-def test_a_method_of_another_program_takes_part_by_a_rule(tmp_path):
-    checkout = Checkout(tmp_path)
-    (checkout.folder / "kde.smk").write_text(FOREIGN)
-    (checkout.folder / "kde.py").write_text(KDE)
-    methods = TOY["suites"]["toy"]["methods"]
-    checkout.configure(
-        edited(
-            datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
-            methods={
-                "oracle": methods["oracle"],
-                "kde": {
-                    **{"label": "Kernel density", "colour": "#123456", "seeds": [0]},
-                    "rules": "kde.smk",
-                },
-            },
-        )
-    )
-    found = checkout.make()
-    assert found.returncode == 0, found.stdout
-    kl = read_json(checkout.folder / "results/toy/eight_gaussians/kde/seed0/measurements/nll.json")[
-        "records"
-    ][1]
-    assert kl["metric"] == "kl"
-    assert kl["value"] > 0
-    assert "Kernel density" in (checkout.folder / "results/toy/tables/nll.md").read_text()
-
-
-def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_path):
-    checkout = Checkout(tmp_path)
-    (tmp_path / "own").mkdir()
-    shutil.copy2(ROOT / "tests/between.py", tmp_path / "own")
-    toy = TOY["suites"]["toy"]
-    moons = {
-        "class": "benchmark.data.synthetic.TwoMoons",
-        "arguments": {"train": 100, "validation": 10, "test": 50},
-    }
-    config = edited(
-        datasets={"both": {**toy["datasets"]["eight_gaussians"], "base": moons}},
-        methods={
-            "between": {
-                **toy["methods"]["interpolant"],
-                "class": "between.Between",
-                "model": {},
-            }
-        },
-    )
-    checkout.configure({**config, "python_path": ["own"]})
-    found = checkout.make()
-    assert found.returncode == 0, found.stdout
-    results = checkout.folder / "results/toy"
-    frame = pd.read_csv(results / "metrics.csv")
-    missing = frame[frame.metric == "nll"]
-    assert set(missing.reason) == {"the base is known by samples only"} and len(missing) == 2
-    assert frame[frame.metric == "samples_per_second"].value.notna().all()
-    assert "the base is known by samples only" in (results / "tables/nll.md").read_text()
-    figures = {path.stem for path in (results / "figures").glob("*.png")}
-    assert figures == {"samples_both", "learning_curves", "nll_time"}
-    assert np.load(results / "both/between/seed0/samples_base.npy").shape == (60, 2)
-    assert not (results / "both/between/seed1/samples_base.npy").exists()
-    assert describe(results / "both/data").base == 100
-    assert checkout.planned() == {}
-
-
-def test_the_method_that_the_readme_adds_runs(tmp_path):
-    checkout = Checkout(tmp_path / "checkout")
-    blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
-    entry = yaml.safe_load(
-        next(text for kind, text in blocks if "StraightFlow" in text and kind == "yaml")
-    )
-    (tmp_path / "research/mymethods").mkdir(parents=True)
-    (tmp_path / "research/mymethods/straight.py").write_text(source)
-    entry["straight"]["train"]["steps"] = 10
-    entry["straight"]["seeds"] = [0]
-    digits = TOY["suites"]["toy"]["datasets"]["digits"]
-    config = edited(datasets={"digits": digits}, methods=entry)
-    checkout.configure({**config, "python_path": [str(tmp_path / "research")]})
-    found = checkout.make()
-    assert found.returncode == 0, found.stdout
-    assert checkout.nll().notna().all()
-    package = read_json(checkout.run("digits", "straight") / "model.json")["provenance"]["package"]
-    assert package == {"package": "mymethods", "version": None, "commit": None, "dirty": None}
-
-
-def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp_path):
-    checkout = Checkout(tmp_path)
-    rows = np.random.default_rng(0).normal(size=(200, 3))
-    pd.DataFrame(rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
-    numbers = {"noise": {"mass": 0.1}, "shuffle": 0, "split": [0.8, 0.1, 0.1]}
-    mine = {
-        "label": "Mine",
-        "class": "benchmark.data.table.Table",
-        "file": "mine.csv",
-        "arguments": {"columns": ["mass", "spin"], "standardise": "train", **numbers},
-    }
-    methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
-    checkout.configure(edited(datasets={"mine": mine}, methods=methods))
-    target = "results/toy/mine/gaussian/seed0/measurements/nll.json"
-    found = checkout.snakemake(target, "--cores", "1")
-    assert found.returncode == 0, found.stdout
-    first = describe(tmp_path / "results/toy/mine/data")
-    assert first.event == (2,) and first.rows == {"train": 160, "validation": 20, "test": 20}
-    assert math.isfinite(read_json(tmp_path / target)["records"][0]["value"])
-    assert "Nothing to be done" in checkout.snakemake(target, "--dry-run").stdout
-
-    pd.DataFrame(-rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
-    planned = checkout.snakemake(target, "--dry-run").stdout
-    assert all(f"rule {name}:" in planned for name in ("prepare", "train_gaussian", "evaluate"))
-    found = checkout.snakemake("results/toy/mine/data", "--cores", "1")
-    assert found.returncode == 0, found.stdout
-    assert describe(tmp_path / "results/toy/mine/data").hash != first.hash
-
-
-def test_inception_is_among_what_is_fetched_before(tmp_path):
-    checkout = Checkout(tmp_path)
-    checkout.configure(
-        {**TOY, "suite": "images", "suites": {"images": "workflow/suites/images.yaml"}}
-    )
-    planned = checkout.snakemake("prefetch", "--dry-run")
-    assert "results/downloads/inception/inception-2015-12-05.pt" in planned.stdout
-    assert "results/downloads/flowers-102/jpg" in planned.stdout
-
-
-def test_a_folder_of_images_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypatch):
-    monkeypatch.setenv(MIRRORS, ";".join(mirror))
-    checkout = Checkout(tmp_path)
-    recut = {
-        "label": "BSDS300 (recut)",
-        "class": "benchmark.data.patches.BSDS300Recut",
-        "source": "bsds300_images",
-        "arguments": {"train": 500, "validation": 20, "test": 30},
-    }
-    methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
-    checkout.configure(edited(datasets={"recut": recut}, methods=methods))
-    found = checkout.snakemake("results/toy/recut/data", "--cores", "1")
-    assert found.returncode == 0, found.stdout
-    described = describe(tmp_path / "results/toy/recut/data")
-    assert described.rows == {"train": 500, "validation": 20, "test": 30}
-    assert described.event == (63,)
-
-
-def test_an_archive_that_is_out_of_reach_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv(MIRRORS, str(tmp_path / "nowhere"))
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    checkout = Checkout(tmp_path)
-    mine = {
-        "label": "MINIBOONE",
-        "class": "benchmark.data.papamakarios.MINIBOONE",
-        "source": "miniboone",
-        "arguments": {},
-    }
-    methods = {"gaussian": TOY["suites"]["toy"]["methods"]["gaussian"]}
-    checkout.configure(edited(datasets={"miniboone": mine}, methods=methods))
-    found = checkout.snakemake("prefetch", "--cores", "1")
-    assert found.returncode != 0
-    assert "No intact copy of papamakarios/miniboone.npy was found" in found.stdout
-    assert "Download https://zenodo.org/records/1161203/files/data.tar.gz" in found.stdout
-
-
-def test_mnist_comes_from_a_mirror_through_the_rules(mirror, tmp_path, monkeypatch):
-    monkeypatch.setenv(MIRRORS, ";".join(mirror))
-    checkout = Checkout(tmp_path)
-    mnist = {
-        "label": "MNIST",
-        "class": "benchmark.data.mnist.MNIST",
-        "source": "mnist",
-        "arguments": {"validation": 5000},
-    }
-    methods = {"interpolant": TOY["suites"]["toy"]["methods"]["interpolant"]}
-    checkout.configure(edited(datasets={"mnist": mnist}, methods=methods))
-    found = checkout.snakemake("prefetch", "--cores", "1")
-    assert found.returncode == 0, found.stdout
-    monkeypatch.setenv(MIRRORS, str(tmp_path / "nowhere"))  # as on a node without a network
-    found = checkout.snakemake("results/toy/mnist/data", "--cores", "1")
-    assert found.returncode == 0, found.stdout
-    described = describe(checkout.folder / "results/toy/mnist/data")
-    assert described.rows == {"train": 55000, "validation": 5000, "test": 10000}
-
-    image = checkout.folder / "results/downloads/mnist/t10k-images-idx3-ubyte"
-    image.write_bytes(image.read_bytes()[:-1])
-    for folder in ("data", "prepared"):
-        shutil.rmtree(checkout.folder / "results/toy/mnist" / folder)
-    found = checkout.snakemake("results/toy/mnist/data", "--cores", "1")
-    assert found.returncode != 0
-    (log,) = (checkout.folder / "results/toy/mnist/prepared").glob("*.log")
-    assert "t10k-images-idx3-ubyte" in log.read_text()
