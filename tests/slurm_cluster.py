@@ -1,4 +1,6 @@
-"""A real SLURM of several virtual nodes on this machine, for tests. Debian's packages, no systemd.
+"""A real SLURM of virtual nodes on this machine, for tests, and the workflows that run on it.
+
+Debian's packages, no systemd.
 
 Two nodes with a pretend GPU (partitions ``gpu`` and, above it, ``high``, which preempts) and two
 without (``cpu``). Everything lies in one folder and is reached by ``SLURM_CONF``; nothing of an
@@ -11,10 +13,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from counting import until
+import counting
+import pytest
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged")
 PACKAGES = "apt-get install slurm-wlm munge"
@@ -26,6 +30,10 @@ def missing() -> str | None:
     if absent:
         return f"needs a real SLURM: no {', '.join(absent)} here; Debian: {PACKAGES}"
     return None if os.geteuid() == 0 else "needs a real SLURM, which is started as root"
+
+
+REASON = missing()
+needs_slurm = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 
 CONFIG = """
@@ -148,7 +156,7 @@ class Cluster:
 
     def until(self, true: Callable[[], object], seconds: float) -> None:
         """Wait for something to be true."""
-        until(true, seconds, self.log)
+        counting.until(true, seconds, self.log)
 
     def log(self) -> str:
         """The last lines of the controller's log, and the queue."""
@@ -163,6 +171,46 @@ class Cluster:
 
     def _pid(self, daemon: str) -> int:
         return int((self.folder / f"{daemon}.pid").read_text())
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    folder = Path(tempfile.mkdtemp(prefix="slurm."))
+    cluster = Cluster(folder / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Workflow(counting.Workflow):
+    """On the cluster."""
+
+    def __init__(self, folder: Path, cluster: Cluster):
+        super().__init__(folder, cluster.environment)
+        self.cluster = cluster
+
+    def report(self):
+        return f"{self.told}\n{self.cluster.log()}"
+
+    def queue(self):
+        """The jobs of this workflow that wait or run."""
+        tokens = {path.name for path in (self.folder / ".snakemake/submitit").glob("*")}
+        lines = self.cluster.run("squeue", "-h", "-r", "-o", "%i %k").splitlines()
+        return [line.split()[0] for line in lines if line.split()[-1] in tokens]
+
+
+@pytest.fixture
+def workflow(tmp_path, cluster):
+    workflow = Workflow(tmp_path, cluster)
+    yield workflow
+    workflow.kill()
+    ids = workflow.queue()
+    if ids:
+        cluster.run("scancel", *ids)
+        cluster.until(lambda: not workflow.queue(), 20)
 
 
 def _free_ports(count: int) -> list[int]:

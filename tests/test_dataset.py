@@ -5,15 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from sklearn.datasets import load_digits
 
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
 from benchmark.data.description import Description, describe
-from benchmark.data.digits import DigitImages, Digits
-from benchmark.data.prepare import prepare
-from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
 from benchmark.files import read_json, write_json
 
 
@@ -103,21 +98,6 @@ def test_rows_of_the_base_are_checked_too(tmp_path):
         dataset.write(tmp_path / "data", Points, points(), {}, base)
 
 
-def test_a_data_set_of_the_config_is_prepared_with_its_base(tmp_path):
-    moons = {"class": "benchmark.data.synthetic.TwoMoons"}
-    entry = {
-        **{"class": "benchmark.data.synthetic.Checkerboard"},
-        "arguments": {"train": 9, "validation": 2, "test": 3},
-        "base": {**moons, "arguments": {"train": 8, "validation": 1, "test": 4}},
-    }
-    prepare(entry, tmp_path, tmp_path / "data")
-    made = TwoMoons.prepare(8, 1, 4)
-    assert np.array_equal(dataset.rows(tmp_path / "data", "base"), made.train)
-    assert np.array_equal(dataset.rows(tmp_path / "data", "base_test"), made.test)
-    assert len(dataset.rows(tmp_path / "data", "train")) == 9
-    assert np.isfinite(dataset.true_log_prob(tmp_path / "data", "test")).all()
-
-
 def test_an_unknown_truth_is_none_even_where_one_was(tmp_path):
     dataset.write(tmp_path / "data", Points, points(), {"test": np.zeros(2)})
     dataset.write(tmp_path / "data", Points, points(), {})
@@ -192,6 +172,19 @@ def test_labels_go_with_the_rows_that_are_kept():
     found = Splits(rows, rows, rows, labels=labels).some({"validation": 100, "test": 10})
     for name, kept in found.rows.items():
         assert np.array_equal(kept[:, 0], found.labels[name])
+
+
+def test_some_held_out_rows_are_drawn_at_random_and_the_same_for_all():
+    rows = np.arange(1000.0)[:, None]
+    splits = Splits(rows, rows + 1000, rows + 2000)
+    found = splits.some({"validation": 100, "test": 5000})
+    assert found.train is splits.train
+    np.testing.assert_array_equal(found.test, splits.test)
+    drawn = found.validation[:, 0] - 1000
+    assert len(set(drawn)) == 100 and 0 <= drawn.min() and drawn.max() < 1000
+    assert 400 < drawn.mean() < 600 and not (np.diff(drawn) == 1).all()
+    np.testing.assert_array_equal(splits.some({"validation": 100}).validation, found.validation)
+    np.testing.assert_array_equal(splits.some({}).validation, splits.validation)
 
 
 def test_the_last_rows_to_train_with_validate():
@@ -279,114 +272,3 @@ def test_bits_of_a_skewed_density():
 def test_real_data_cost_nats():
     found = description(None, (64,))
     assert found.unit == "nats" and found.nll(np.array([-1.5, 2.0])).tolist() == [1.5, -2.0]
-
-
-# --- data sets ------------------------------------------------------------------------------------
-
-
-def test_digits_are_all_there_once():
-    found = Digits.prepare(validation=100, test=400)
-    assert [len(x) for x in found.rows.values()] == [1297, 100, 400]
-    together = np.concatenate([*found.rows.values()])
-    assert together.shape == (1797, 64) and together.dtype == np.uint8
-    assert together.min() == 0 and together.max() == 16
-    # Two of the 1,797 images might be equal; in fact none are.
-    assert len(np.unique(together, axis=0)) == 1797
-    assert abs(together.mean() - 4.884) < 0.001  # scikit-learn's rows
-
-
-def test_labels_of_digits_stay_with_them():
-    found, known = Digits.prepare(validation=100, test=400), load_digits()
-    by_pixels = {x.tobytes(): y for x, y in zip(known.data, known.target, strict=True)}
-    for name, rows in found.rows.items():
-        expected = [by_pixels[row.tobytes()] for row in rows.astype(float)]
-        assert found.labels[name].tolist() == expected
-
-
-def test_hash_of_the_digits_is_that_of_earlier_records(tmp_path):
-    found = described(tmp_path / "data", Digits, Digits.prepare(validation=100, test=400))
-    assert found.hash == "47fc1b42aed03a87"
-
-
-def test_images_of_digits_are_their_vectors_in_rows_of_pixels(tmp_path):
-    vectors, images = (kind.prepare(validation=10, test=20) for kind in (Digits, DigitImages))
-    for name, rows in images.rows.items():
-        assert rows.shape[1:] == (1, 8, 8)
-        assert np.array_equal(rows.reshape(len(rows), 64), vectors.rows[name])
-        assert np.array_equal(images.labels[name], vectors.labels[name])
-    found = described(tmp_path / "data", DigitImages, images)
-    assert (found.event, found.picture, found.levels) == ((1, 8, 8), (1, 8, 8), 17)
-
-
-def test_digits_do_not_depend_on_the_state_of_a_generator():
-    first = Digits.prepare(validation=10, test=20)
-    np.random.seed(5)
-    second = Digits.prepare(validation=10, test=20)
-    assert np.array_equal(first.train, second.train)
-    assert np.array_equal(first.test, Digits.prepare(validation=50, test=20).test)
-
-
-def test_digits_refuse_to_leave_nothing_for_training():
-    with pytest.raises(ValueError, match="validation \\+ test is 1797; allowed is less than"):
-        Digits.prepare(validation=797, test=1000)
-
-
-@pytest.mark.parametrize("kind", [Checkerboard, EightGaussians, TwoMoons])
-def test_synthetic_rows_are_the_same_at_every_call(tmp_path, kind, single_precision):
-    def hashed():
-        return described(tmp_path / "data", kind, kind.prepare(50, 20, 30)).hash
-
-    torch.manual_seed(1)
-    state = torch.get_rng_state()
-    first = hashed()
-    assert torch.equal(torch.get_rng_state(), state)  # others' draws go on as if nothing had been
-    torch.manual_seed(2)
-    assert hashed() == first
-    splits = kind.prepare(50, 20, 30)
-    assert [len(x) for x in splits.rows.values()] == [50, 20, 30]
-    assert len(np.unique(np.concatenate([*splits.rows.values()]), axis=0)) == 100
-
-
-def test_two_moons_are_half_ellipses_with_noise_in_the_square():
-    rows = TwoMoons.prepare(4000, 500, 500).train.astype(float)
-    # Noiseless, the upper moon is the upper half of an ellipse around (-4/3, -4/3), the lower
-    # one its half turn about the origin; both span [-4, 4] together.
-    angle = np.linspace(0, np.pi, 2000)
-    upper = np.stack([8 / 3 * np.cos(angle) - 4 / 3, 16 / 3 * np.sin(angle) - 4 / 3], axis=1)
-    arcs = np.stack([upper, -upper])
-    assert np.abs(arcs).max(axis=(0, 1)) == pytest.approx([4, 4], abs=1e-3)
-    distance = np.sqrt(((rows[:, None, None] - arcs[None, :, ::10]) ** 2).sum(axis=3)).min(axis=2)
-    nearest = distance.min(axis=1)
-    # Across an arc the noise is one-dimensional: E d^2 = 0.2^2, less a little at its curves.
-    spread = np.sqrt((nearest**2).mean())
-    assert abs(spread - 0.2) < 0.02
-    share = (distance[:, 0] < distance[:, 1]).mean()
-    assert abs(share - 0.5) < 4 * 0.5 / math.sqrt(len(rows))
-    # Training and test rows are of one distribution: the moons are shuffled before the split.
-    first, last = rows[:500].mean(axis=0), rows[-500:].mean(axis=0)
-    assert (np.abs(first - last) < 4 * rows.std(axis=0) * math.sqrt(2 / 500)).all()
-
-
-def test_some_held_out_rows_are_drawn_at_random_and_the_same_for_all():
-    rows = np.arange(1000.0)[:, None]
-    splits = Splits(rows, rows + 1000, rows + 2000)
-    found = splits.some({"validation": 100, "test": 5000})
-    assert found.train is splits.train
-    np.testing.assert_array_equal(found.test, splits.test)
-    drawn = found.validation[:, 0] - 1000
-    assert len(set(drawn)) == 100 and 0 <= drawn.min() and drawn.max() < 1000
-    assert 400 < drawn.mean() < 600 and not (np.diff(drawn) == 1).all()
-    np.testing.assert_array_equal(splits.some({"validation": 100}).validation, found.validation)
-    np.testing.assert_array_equal(splits.some({}).validation, splits.validation)
-
-
-def test_the_truth_of_some_rows_is_that_of_these_rows(tmp_path):
-    entry = {"class": "benchmark.data.synthetic.EightGaussians"}
-    entry["arguments"] = {"train": 5, "validation": 30, "test": 40}
-    for name, more in (("all", {}), ("some", {"held_out": {"test": 7}})):
-        prepare({**entry, **more}, tmp_path, tmp_path / name)
-    whole, few = (dataset.rows(tmp_path / name, "test") for name in ("all", "some"))
-    places = [int(np.flatnonzero((whole == row).all(axis=1))[0]) for row in few]
-    assert len(few) == 7 and describe(tmp_path / "some").rows["test"] == 7
-    truths = [dataset.true_log_prob(tmp_path / name, "test") for name in ("all", "some")]
-    np.testing.assert_array_equal(truths[0][places], truths[1])

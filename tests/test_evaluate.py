@@ -5,13 +5,10 @@ import pytest
 import torch
 from constant import KIND, RUN, VELOCITY, Points, run
 from plan import plan
-from torch import nn
 
 from benchmark import model
 from benchmark.data import dataset
 from benchmark.data.dataset import Splits
-from benchmark.densities import Density
-from benchmark.flow import Flow
 from benchmark.jobs import draw
 from benchmark.jobs.draw import Drawing
 from benchmark.jobs.evaluate import Evaluation, evaluate
@@ -53,48 +50,6 @@ def test_diagnostics_and_costs_of_the_fit_are_recorded_with_those_of_the_evaluat
 
 # --- between two data sets ------------------------------------------------------------------------
 
-
-class Drawn(Density):
-    """Known by its rows only."""
-
-    def __init__(self, rows):
-        super().__init__()
-        self.register_buffer("rows", rows)
-
-    def sample(self, n):
-        return self.rows[torch.randint(len(self.rows), (n,))]
-
-    def log_prob(self, x):
-        raise AssertionError("has no density")
-
-
-class Between(Flow):
-    """Moves the mean of the base to that of the data."""
-
-    accepts = ("base",)
-
-    def __init__(self, rows, event):
-        super().__init__()
-        self.base, self.speed = Drawn(torch.zeros(rows, *event)), nn.Parameter(torch.zeros(event))
-
-    @classmethod
-    def build(cls, event, base_rows):
-        return cls(base_rows, event)
-
-    def initialise(self, rows, base=None):
-        self.base.rows.copy_(base.all())
-        self.speed.data.copy_(rows.all().mean(dim=0) - self.base.rows.mean(dim=0))
-
-    def likelihood_gap(self):
-        return "its base is known by samples only"
-
-    def velocity(self, t, x):
-        return self.speed.expand_as(x)
-
-    def loss(self, x1):
-        return 0 * self.speed.sum()
-
-
 TRAINING = plan(2, 4, 1.0, schedule="constant", clip=None, ema=0.0, coordinates="standardised")
 
 
@@ -108,7 +63,7 @@ def between(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     RUN.folder.mkdir(parents=True)
     dataset.write(RUN.data, Points, rows, {"test": np.zeros(50)}, ends)
-    kind, tolerance = f"{__name__}.Between", Tolerance(1e-6, 1e-6)
+    kind, tolerance = "between.Between", Tolerance(1e-6, 1e-6)
     validation = Tolerances(atol=1e-6, rtol=1e-6)
     train(Fit(RUN, Hyperparameters(kind, {}, TRAINING), validation, **HASHES), False, CPU)
     settings = EvaluationSettings(atol=1e-6, rtol=1e-6, chunk=30, tight_rows=5, samples=70)
@@ -135,7 +90,7 @@ def test_samples_are_rows_of_the_base_carried_forward_and_test_rows_carried_back
 def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):
     assert np.isnan(np.load(between.log_prob)).all()
     assert len(np.load(between.log_prob)) == 50
-    reason = "its base is known by samples only"
+    reason = "the base is known by samples only"
     missing, costs = recorded(NLL()), recorded(Cost())
     assert set(missing) == {"nll", "kl", "solver_error"}
     missing |= {name: costs[name] for name in ("nfe_likelihood", "nodes_likelihood")}

@@ -1,36 +1,22 @@
-"""The interpolant flow: its loss, its minimiser, and what it learns."""
+"""The interpolant flow: its loss, its minimiser, what it tells, and how a config writes it."""
 
 import math
 
 import pytest
 import torch
-from plan import plan, unvalidated
 from pydantic import ValidationError
 from torch import nn
 from torch.distributions import Beta
 
-from benchmark import model, parts
-from benchmark.ascent import ascend
-from benchmark.baselines.interpolant import Draws, InterpolantFlow, PathSettings, Sampler
-from benchmark.coordinates import Affine
-from benchmark.densities import Empirical, GaussianMixture, LearnedNormal, StandardNormal
-from benchmark.diffusion import Diffusion
+from benchmark import parts
+from benchmark.baselines.interpolant import Draws, InterpolantFlow, PathSettings
+from benchmark.densities import StandardNormal
 from benchmark.divergence import exact_divergence
 from benchmark.interpolants import Linear, Trigonometric
-from benchmark.model import Model
 from benchmark.networks.mlp import MLP
 from benchmark.networks.network import Network
 from benchmark.ode import Tolerance
-from benchmark.oracles import MixtureVelocity
-from benchmark.records.model_file import ModelFile
-from benchmark.rows import Rows
-from benchmark.training.loop import fit
-from tests.test_controls import rows_of
-from tests.test_diffusion import problem, same_distribution
-from tests.test_diffusion import target as mixture
-from tests.test_interpolants import bent
 
-KIND = "benchmark.baselines.interpolant.InterpolantFlow"
 PATHS = {"linear": Linear(), "trigonometric": Trigonometric()}
 every_path = pytest.mark.parametrize("path", PATHS)
 every_time = pytest.mark.parametrize("times", [(1.0, 1.0), (1.0, 0.5), (0.7, 2.0)])
@@ -239,193 +225,6 @@ def test_divergence_is_that_of_the_network():
     torch.testing.assert_close(method.divergence(t, x), expected)
     method.network.divergence = lambda t, x: torch.full((len(x),), 7.0)
     assert torch.equal(method.divergence(t, x), torch.full((5,), 7.0))
-
-
-# --- paths and bases that are learned -------------------------------------------------------------
-
-
-def transport_cost(path, base):
-    """``int E |v_t(x_t)|^2 dt`` from a Gaussian base to ``N(MEAN, SPREAD^2)``, with no sampling.
-
-    ``E |v|^2 = |m'|^2 + tr(C' C^-1 C') / 4`` for Gaussians of moments m, C. Midpoint rule.
-    """
-    factor = base.factor
-    total = 0.0
-    for t in (torch.arange(100) + 0.5) / 100:
-        (a, b), (da, db) = path.coefficients(t), path.rates(t)
-        covariance = a**2 * factor @ factor.T + b**2 * torch.diag(SPREAD**2)
-        rate = 2 * a * da * factor @ factor.T + 2 * b * db * torch.diag(SPREAD**2)
-        mean = da * base.mean + db * MEAN
-        squared = rate @ torch.linalg.solve(covariance, rate)
-        total = total + mean.square().sum() + squared.trace() / 4
-    return total / 100
-
-
-def learning_flow(pace):
-    """A flow whose path and base ascend, with the velocity that is right for both of them."""
-    path, base = bent(2), LearnedNormal(2)
-    with torch.no_grad():
-        for weights in base.parameters():
-            weights.copy_(0.3 * torch.cos(torch.arange(1.0 * len(weights))))
-    normal = GaussianMixture(torch.ones(1), base.mean.detach()[None], base.factor.detach()[None])
-    end = GaussianMixture(torch.ones(1), MEAN[None], torch.diag(SPREAD)[None])
-    network = MixtureVelocity(normal, end, bent(2))  # a path of its own: not to be differentiated
-    honest = list(path.parameters()) + list(base.parameters())
-    slopes = torch.autograd.grad(transport_cost(path, base), honest)
-    ascend(path, pace)
-    ascend(base, pace)
-    return InterpolantFlow(network.requires_grad_(False), path, base), slopes
-
-
-@pytest.mark.parametrize("pace", [1.0, 0.3])
-def test_path_and_base_go_down_the_path_length(pace):
-    # At the best velocity min G = -E |v|^2, so that the ascent of G descends the path length,
-    # and by the envelope theorem at fixed v already (equation 24).
-    method, slopes = learning_flow(pace)
-    weights = [*method.path.parameters(), *method.base.parameters()]
-    runs = [torch.autograd.grad(method.loss(target(2000)), weights) for _ in range(100)]
-    for found, slope in zip(zip(*runs, strict=True), slopes, strict=True):
-        values = torch.stack(found)
-        error = values.std(dim=0) / math.sqrt(len(values))
-        # 9 numbers twice; midpoint rule: 1e-4 of slopes of some units.
-        assert ((values.mean(dim=0) - pace * slope).abs() < 4 * error + 1e-3).all()
-    assert max(slope.abs().max() for slope in slopes) > 1
-
-
-@pytest.mark.parametrize(("base", "share"), [("normal", 0.95), ("learned", 0.7)])
-def test_learning_shortens_the_path(base, share):
-    # 2.59 by the trigonometric path, 2.1 at least (W2^2) from N(0, I), 0 from a base that may
-    # become the target. Found: 0.90 of it, and 0.55 on the way down.
-    network = MLP((2,), 32, 2, 2, 0)
-    method = InterpolantFlow.build((2,), network, PathSettings("fourier", terms=3, base=base))
-    optimiser = torch.optim.Adam(method.parameters(), lr=5e-3)
-    for _ in range(400):
-        optimiser.zero_grad()
-        method.loss(target(256)).backward()
-        optimiser.step()
-    normal = LearnedNormal(2)
-    learned = method.base if base == "learned" else normal
-    assert transport_cost(method.path, learned) < share * transport_cost(Trigonometric(), normal)
-
-
-def test_learned_path_and_base_survive_averaging_and_a_file(tmp_path, single_precision):
-    size = {"width": 8, "depth": 2, "time_frequencies": 2, "space_frequencies": 0}
-    network = {"class": "benchmark.networks.mlp.MLP", **size}
-    arguments = {"network": network, "path": {"kind": "fourier", "base": "learned"}}
-    method = model.build(KIND, (2,), arguments)
-    rows = Rows(target(500).float().numpy(), None, torch.device("cpu"))
-    short = plan(20, 64, 0.1, schedule="constant", ema=0.9)
-    averaged, _ = fit(method, rows, short, unvalidated)
-    fitted = Model(averaged, Affine.identity((2,)), Tolerance(1e-4, 1e-4))
-    stored = {"class": KIND, "arguments": arguments, "event": (2,), "coordinates": "identity"}
-    stored |= {"validation": {"atol": 1e-4, "rtol": 1e-4}}
-    model.save(tmp_path, fitted, ModelFile(**stored))
-    restored, x = model.load(tmp_path), torch.randn(10, 2)
-    assert torch.equal(restored.log_prob(x), fitted.log_prob(x))
-    torch.manual_seed(1)
-    drawn = fitted.sample(10, epsilon=0.1, steps=20)
-    torch.manual_seed(1)
-    assert torch.equal(restored.sample(10, epsilon=0.1, steps=20), drawn)
-    assert averaged.path.amplitudes.abs().min() > 1e-3 and averaged.base.mean.abs().min() > 1e-3
-
-
-# --- the diffusion --------------------------------------------------------------------------------
-
-
-@every_path
-def test_score_is_that_of_the_density(path):
-    method = flow(path)
-    for t in torch.tensor([0.0, 0.4, 1.0]):
-        a, b, _, _ = method.network.coefficients(t)
-        x = torch.randn(20, 2)
-        expected = -(x - b * MEAN) / (a**2 + b**2 * SPREAD**2)
-        torch.testing.assert_close(method.score(t, x).detach(), expected, atol=1e-10, rtol=1e-10)
-
-
-@pytest.mark.parametrize("epsilon", [None, 0.5, lambda t: 1 - t])
-def test_samples_of_every_sampler_are_of_the_target(epsilon):
-    base, velocity = problem("trigonometric", "standard")
-    method = InterpolantFlow(velocity, velocity.path, base)
-    fitted = Model(method, Affine.identity((2,)), Tolerance(1e-5, 1e-5))
-    drawn = fitted.sample(1000, epsilon=epsilon, steps=150)
-    assert same_distribution(drawn, mixture().sample(1000))
-
-
-def test_epsilon_of_the_config_is_the_default_and_in_the_protocol():
-    plain = linear((2,))
-    noisy = linear((2,), sampler=Sampler(epsilon=0.4, steps=9))
-    noisy.load_state_dict(plain.state_dict())
-    tolerance = Tolerance(1e-4, 1e-4)
-    assert noisy.sample(5, tolerance).nfe == 18  # two velocities per step
-    torch.manual_seed(1)
-    expected = plain.sample(5, tolerance).values
-    torch.manual_seed(1)
-    assert torch.equal(noisy.sample(5, tolerance, epsilon=0.0).values, expected)
-    torch.manual_seed(1)
-    drawn = plain.sample(5, tolerance, epsilon=0.4, steps=9).values
-    torch.manual_seed(1)
-    assert torch.equal(noisy.sample(5, tolerance).values, drawn)
-    assert (drawn - expected).abs().min() > 1e-3  # the noise
-    sampler = {"sampler": "Euler-Maruyama, epsilon 0.4, 9 steps"}
-    assert noisy.protocol(tolerance) == {**plain.protocol(tolerance), **sampler}
-
-
-def test_impossible_diffusions_are_refused():
-    method = flow("linear")
-    with pytest.raises(ValueError, match="epsilon is -0.1; allowed is finite and at least 0"):
-        method.sample(5, Tolerance(1e-3, 1e-3), epsilon=-0.1)
-    with pytest.raises(ValueError, match="The base is Empirical.*leave out epsilon"):
-        base = Empirical(torch.zeros(5, 2))
-        InterpolantFlow(GaussianVelocity("linear"), Linear(), base, sampler=Diffusion(0.1))
-
-
-# --- from data to data ----------------------------------------------------------------------------
-
-
-def test_data_are_carried_to_data_and_back():
-    # Two Gaussians known by samples only: beforehand their moments, by the closed-form velocity.
-    start = GaussianMixture(
-        torch.ones(1), torch.tensor([[-2.0, 1.0]]), torch.tensor([[[0.7, 0.0], [0.5, 0.4]]])
-    )
-    end = GaussianMixture(torch.ones(1), MEAN[None], torch.diag(SPREAD)[None])
-    x0, x1, n = start.sample(4000), end.sample(4000), 4000
-    base, network = Empirical(torch.zeros(n, 2)), MixtureVelocity(start, end, Trigonometric())
-    method = InterpolantFlow(network, network.path, base)
-    method.initialise(rows_of(x1), rows_of(x0))
-    assert torch.equal(method.base.rows, x0)
-    tolerance = Tolerance(1e-6, 1e-6)
-    forward = method.sample(n, tolerance).values
-    backward = method.transport(x1, tolerance, 1.0, 0.0).values
-    for found, truth in ((forward, end), (backward, start)):
-        centred = found - truth.means[0]
-        products = (centred[:, :, None] * centred[:, None]).flatten(1)
-        covariance = (truth.factors[0] @ truth.factors[0].T).flatten()
-        for value, expected in ((found, truth.means[0]), (products, covariance)):
-            # Drawn from 4000 rows with replacement: two errors of 1 / sqrt(4000).
-            error = math.sqrt(2) * value.std(dim=0) / math.sqrt(n)
-            assert ((value.mean(dim=0) - expected).abs() < 4 * error).all()
-    there = method.transport(x0[:50], tolerance).values
-    back = method.transport(there, tolerance, 1.0, 0.0).values
-    torch.testing.assert_close(back, x0[:50], atol=1e-4, rtol=0)
-
-
-def test_base_known_by_samples_has_no_likelihood():
-    plain, method = linear((2,)), linear((2,), base_rows=20)
-    assert plain.likelihood_gap() is None
-    assert method.likelihood_gap() == "the base is known by samples only"
-    method.initialise(rows_of(torch.randn(30, 2)), rows_of(torch.randn(20, 2)))
-    restored = linear((2,), base_rows=20)
-    restored.load_state_dict(method.state_dict())
-    assert torch.equal(restored.base.rows, method.base.rows)
-    with pytest.raises(ValueError, match="no rows; allowed is"):
-        method.initialise(rows_of(torch.randn(30, 2)))
-
-
-@pytest.mark.parametrize(("event", "rows"), [((1, 2, 2), None), ((2,), 20)])
-def test_learned_base_is_for_vectors_without_rows(event, rows):
-    path, message = PathSettings("linear", base="learned"), "model.path.base is 'learned'.*'normal'"
-    with pytest.raises(ValueError, match=message):
-        InterpolantFlow.build(event, MLP(event, 8, 2, 2, 0), path, base_rows=rows)
 
 
 # --- as a config writes it ------------------------------------------------------------------------

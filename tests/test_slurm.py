@@ -1,68 +1,24 @@
-"""Workflows on a real SLURM: what goes wrong on a cluster, done to it."""
+"""Workflows on a real SLURM: the suite, what comes to sbatch, what it says, and what jobs do."""
 
-import contextlib
 import os
 import re
 import shutil
 import signal
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-import slurm_cluster
 from checkout import TOY, Checkout, edited
-from counting import SNAKEFILE, Workflow, went_on
-from slurm_cluster import Cluster
+from counting import SNAKEFILE
+from slurm_cluster import Workflow, cluster, needs_slurm, workflow
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
 from snakemake_executor_plugin_submitit import ExecutorSettings
 
 from benchmark.files import read_json
 
-REASON = slurm_cluster.missing()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+__all__ = ["cluster", "workflow"]  # the fixtures
 
-
-@pytest.fixture(scope="module")
-def cluster():
-    folder = Path(tempfile.mkdtemp(prefix="slurm."))
-    cluster = Cluster(folder / "cluster")
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class SlurmWorkflow(Workflow):
-    """On the cluster."""
-
-    def __init__(self, folder: Path, cluster: Cluster):
-        super().__init__(folder, cluster.environment)
-        self.cluster = cluster
-
-    def report(self):
-        return f"{self.told}\n{self.cluster.log()}"
-
-    def queue(self):
-        """The jobs of this workflow that wait or run."""
-        tokens = {path.name for path in (self.folder / ".snakemake/submitit").glob("*")}
-        lines = self.cluster.run("squeue", "-h", "-r", "-o", "%i %k").splitlines()
-        return [line.split()[0] for line in lines if line.split()[-1] in tokens]
-
-
-@pytest.fixture
-def workflow(tmp_path, cluster):
-    workflow = SlurmWorkflow(tmp_path, cluster)
-    yield workflow
-    workflow.kill()
-    ids = workflow.queue()
-    if ids:
-        cluster.run("scancel", *ids)
-        cluster.until(lambda: not workflow.queue(), 20)
+pytestmark = needs_slurm
 
 
 # --- the suite ------------------------------------------------------------------------------------
@@ -88,7 +44,7 @@ def toy():
     )
 
 
-class Suite(SlurmWorkflow):
+class Suite(Workflow):
     """The toy suite in a clone, with the project's own profile as a site fills it in."""
 
     def __init__(self, folder, cluster):
@@ -249,103 +205,6 @@ def test_snakemake_inside_a_job_submits_jobs_of_its_own(workflow):
     assert workflow.starts()[0][1] in {"cpu1", "cpu2"}  # not the partition of the outer job
 
 
-# --- what SLURM does to jobs ----------------------------------------------------------------------
-
-
-def test_a_job_at_its_time_limit_goes_on_in_the_same_job(workflow):
-    snakefile = SNAKEFILE.replace("runtime=5", "runtime=1")
-    workflow.folder.joinpath("Snakefile").write_text(snakefile)
-    workflow.start(until=500).done(240)
-    starts = workflow.starts()
-    assert len(starts) >= 2
-    assert [count for count, _ in starts] == sorted({count for count, _ in starts})
-    assert len(workflow.submitted()) == 1
-
-
-def test_a_warning_that_comes_too_early_is_repeated(workflow):
-    # Sent while Python starts: the count does not listen yet.
-    workflow.start(until=1000)
-    workflow.cluster.until(lambda: workflow.queue(), 30)
-    (job,) = workflow.queue()
-    workflow.cluster.until(lambda: workflow.cluster.run("squeue", "-h", "-j", job, "-t", "R"), 30)
-    logs = workflow.folder / ".snakemake/submitit"
-    workflow.cluster.until(
-        lambda: any("started on" in log.read_text() for log in logs.glob("*/*_log.out")), 30
-    )
-    workflow.cluster.run("scancel", "--signal=USR2", job)
-    workflow.counts()
-    workflow.starts_again().enough().done()
-    assert went_on(workflow.starts())
-    assert len(workflow.submitted()) == 1
-
-
-def test_a_preempted_job_goes_on_in_the_same_job(workflow):
-    snakefile = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, slurm_partition='gpu', gpu=1")
-    workflow.folder.joinpath("Snakefile").write_text(snakefile)
-    workflow.start(until=1000)
-    workflow.counts()
-    both = ("--output=/dev/null", "--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
-    workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
-    workflow.starts_again().enough().done()
-    assert went_on(workflow.starts())
-    assert len(workflow.submitted()) == 1
-
-
-def test_a_job_requeued_by_hand_goes_on(workflow):
-    workflow.start(until=1000)
-    workflow.counts()
-    workflow.cluster.run("scontrol", "requeue", *workflow.queue())
-    workflow.starts_again().enough().done()
-    assert went_on(workflow.starts())
-    assert len(workflow.submitted()) == 1
-
-
-def test_a_cancelled_job_is_a_failure_with_words(workflow):
-    workflow.start(until=1000)
-    workflow.counts()
-    workflow.cluster.run("scancel", *workflow.queue())
-    assert workflow.wait() != 0
-    assert re.search(r"SLURM job \d+: it left no result \(state CANCELLED", workflow.told)
-    assert "Log: " in workflow.told and "asked to stop" in workflow.told
-
-
-def test_a_job_whose_node_dies_starts_on_another(workflow):
-    workflow.start(until=1000)
-    workflow.counts()
-    node = workflow.starts()[0][1]
-    kill_node(workflow.cluster, node)
-    workflow.starts_again().enough().done()
-    assert workflow.starts()[1] != (0, node)
-    assert len(workflow.submitted()) == 1
-    workflow.cluster.start_node(node)
-    workflow.cluster.run("scontrol", "update", f"nodename={node}", "state=resume")
-    workflow.cluster.until(lambda: node in workflow.cluster.idle(), 30)
-
-
-def kill_node(cluster, node):
-    """End a node's daemon and everything that runs there, those first that would report it."""
-    cluster.kill(f"slurmd.{node}")
-    ours = str(cluster.folder).encode()
-    for reporting in (True, False):
-        for path in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                environment, name = (path / "environ").read_bytes(), (path / "comm").read_text()
-                here = ours in environment and f"SLURMD_NODENAME={node}".encode() in environment
-                if name == "slurmstepd\n" and ours in environment if reporting else here:
-                    os.kill(int(path.name), signal.SIGKILL)
-
-
-def test_a_controller_that_restarts_is_waited_for(workflow):
-    workflow.start(until=1000)
-    workflow.counts(to=80)  # the controller saves its state every 5 s
-    workflow.cluster.kill("slurmctld")
-    workflow.says("SLURM does not answer", 60)
-    workflow.cluster.start_controller()
-    workflow.enough().done()
-    assert len(workflow.starts()) == 1
-    assert len(workflow.submitted()) == 1
-
-
 # --- what sbatch says -----------------------------------------------------------------------------
 
 
@@ -390,92 +249,6 @@ def test_a_job_that_can_never_start_is_told(workflow):
     workflow.says(r"pending and may never start: it asks for more time .*PartitionTimeLimit", 60)
     os.killpg(workflow.process.pid, signal.SIGINT)
     workflow.wait()
-
-
-# --- what people do to Snakemake ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_control_c_cancels_what_was_submitted(workflow, times):
-    workflow.start(counts="a,b,c", until=1000)
-    for name in "abc":
-        workflow.counts(name)
-    for _ in range(times):
-        os.killpg(workflow.process.pid, signal.SIGINT)
-        time.sleep(0.3)
-    assert workflow.wait(60) != 0
-    workflow.cluster.until(lambda: not workflow.queue(), 30)
-    assert (workflow.folder / "state_a/saved").exists(), workflow.logs()
-
-
-def test_control_c_during_a_submission_leaves_no_job(workflow, tmp_path):
-    real, fake = shutil.which("sbatch"), tmp_path / "bin" / "sbatch"
-    fake.parent.mkdir()
-    fake.write_text(f'#!/bin/bash\ntrap "" INT\n{real} "$@"\ntouch {tmp_path}/taken\nsleep 5\n')
-    fake.chmod(0o755)
-    workflow.environment["PATH"] = f"{fake.parent}:{os.environ['PATH']}"
-    workflow.start(counts="a,b", until=1000)
-    workflow.cluster.until(lambda: (tmp_path / "taken").exists(), 30)
-    os.killpg(workflow.process.pid, signal.SIGINT)
-    workflow.wait(60)
-    workflow.cluster.until(lambda: not workflow.queue(), 30)
-
-
-def test_a_killed_snakemake_finds_its_jobs_again(workflow):
-    running = "a,b"
-    workflow.start(counts=running, until=1000)
-    workflow.counts("a")
-    workflow.counts("b")
-    os.killpg(workflow.process.pid, signal.SIGKILL)
-    workflow.process.wait()
-    jobs = workflow.queue()
-    assert len(jobs) == 2
-    workflow.start("--unlock").wait()
-    workflow.start("--rerun-incomplete", counts=running, until=1000)
-    workflow.says("SLURM still has this job as")
-    assert workflow.queue() == jobs
-    workflow.enough().done()
-    assert len(workflow.submitted()) == 1
-    assert len(workflow.starts("a")) == len(workflow.starts("b")) == 1
-
-
-def test_after_control_c_the_same_command_waits_for_the_end_of_what_it_cancelled(workflow):
-    workflow.start(until=1000)
-    workflow.counts(to=3)
-    os.killpg(workflow.process.pid, signal.SIGINT)
-    workflow.wait()
-    assert workflow.queue()  # it is given time to end
-    workflow.start("--rerun-incomplete", until=1000)
-    workflow.says("waiting for the end of")
-    workflow.enough().done()
-    assert went_on(workflow.starts())
-    assert len(workflow.submitted()) == 2
-
-
-def test_a_job_of_other_parameters_is_not_taken_for_the_one_that_is_wanted(workflow):
-    snakefile = workflow.folder / "Snakefile"
-    snakefile.write_text(SNAKEFILE.replace("    shell:", "    params: 1\n    shell:"))
-    workflow.start(until=1000)
-    workflow.counts()
-    workflow.kill()
-    old = workflow.queue()
-    workflow.start("--unlock").wait()
-    snakefile.write_text(snakefile.read_text().replace("params: 1", "params: 2"))
-    workflow.start("--rerun-incomplete", until=1000)
-    workflow.says(f"{old[0]} has other parameters or inputs; cancelling it")
-    workflow.enough().done()
-    assert len(workflow.submitted()) == 2
-
-
-def test_control_c_without_a_controller_says_what_is_left(workflow):
-    workflow.start(until=1000)
-    workflow.counts(to=80)  # the controller saves its state every 5 s
-    (job,) = workflow.queue()
-    workflow.cluster.kill("slurmctld")
-    os.killpg(workflow.process.pid, signal.SIGINT)
-    workflow.wait()
-    assert f"Jobs may be left: `scancel {job}`" in workflow.told
-    workflow.cluster.start_controller()
 
 
 # --- what jobs do ---------------------------------------------------------------------------------
