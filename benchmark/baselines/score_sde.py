@@ -184,7 +184,7 @@ class Sampler:
     snr: PositiveFloat = 0.16
 
     def protocol(self) -> dict[str, Any]:
-        """What tells samples from those of the ODE."""
+        """The settings that distinguish samples from those of the ODE."""
         steps: dict[str, Any] = {"sampler": self.kind, "sampler_steps": self.steps}
         corrected = {**steps, "sampler_snr": self.snr}
         return {"ode": {}, "sde": steps, "predictor_corrector": corrected}[self.kind]

@@ -40,7 +40,7 @@ class Run:
 
     @property
     def model(self) -> Path:
-        """What builds the fitted method."""
+        """The description that builds the fitted method."""
         return self.folder / "model.json"
 
     @property
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def cost(self) -> Path:
-        """What the fit and its evaluation took."""
+        """Costs of the fit and of its evaluation."""
         return self.folder / "cost.json"
 
     @property

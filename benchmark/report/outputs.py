@@ -287,7 +287,7 @@ def _looks(suite: Suite) -> dict[str, Any]:
 
 
 def _words(suite: Suite) -> dict[str, Any]:
-    """What tables say beside results: labels, terms, and notes."""
+    """The texts of tables beside results: labels, terms, and notes."""
     methods = [[name, style.label] for name, style in styles_of(suite).items()]
     against = {name: asdict(other) for name, other in against_of(suite).items()}
     numbers = published.FILE.read_text() if against else ""
