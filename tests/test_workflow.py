@@ -5,14 +5,16 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
-from checkout import ROOT, TOY, Checkout, edited
+from checkout import TOY, Checkout, edited
+from pages import block, parsed
 
 import benchmark
 from benchmark.data.description import describe
@@ -20,39 +22,6 @@ from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
 
 RUNS = 8
-
-FOREIGN = """
-rule kde:
-    input:
-        data=DATA,
-    output:
-        log_prob=f"{RUN}/log_prob.npy",
-        likelihood=f"{RUN}/likelihood.json",
-        samples=f"{RUN}/samples.npy",
-        cost=f"{RUN}/cost.json",
-    wildcard_constraints:
-        method="kde",
-    log:
-        f"{RUN}/kde.log",
-    shell:
-        "{sys.executable} kde.py {input.data} $(dirname {output.log_prob}) > {log} 2>&1"
-"""
-
-KDE = """
-import json, sys
-from pathlib import Path
-import numpy as np
-from sklearn.neighbors import KernelDensity
-
-data, run = map(Path, sys.argv[1:])
-fit = KernelDensity(bandwidth=0.3).fit(np.load(data / "train.npy"))
-np.save(run / "log_prob.npy", fit.score_samples(np.load(data / "test.npy")))
-np.save(run / "samples.npy", fit.sample(50, random_state=0))
-protocol = {"solver": "none (kernel density)"}
-solve = {"nfe": None, "tight_log_prob": None, "protocol": protocol, "provenance": {}}
-(run / "likelihood.json").write_text(json.dumps(solve))
-(run / "cost.json").write_text("[]")
-"""
 
 BETWEEN = '''
 """Moves the mean of the base, known by its rows, to that of the data."""
@@ -363,20 +332,20 @@ def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
     assert not told("--cores", "2", "--config", "device=auto", *one)
 
 
-def test_a_method_of_another_program_takes_part_by_a_rule(finished, tmp_path):
+def test_a_method_of_another_program_takes_part_by_a_rule(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     checkout = Checkout(tmp_path)
-    (checkout.folder / "kde.smk").write_text(FOREIGN)
-    (checkout.folder / "kde.py").write_text(KDE)
+    (checkout.folder / "my").mkdir()
+    (checkout.folder / "my/kde.smk").write_text(block("benchmark/README.md", "rule kde:"))
+    (checkout.folder / "my/kde.py").write_text(block("benchmark/README.md", "KernelDensity("))
+    entry = parsed("benchmark/README.md", "label: Kernel density")["kde"]
     methods = TOY["suites"]["toy"]["methods"]
     checkout.configure(
         edited(
             datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
             methods={
                 "oracle": methods["oracle"],
-                "kde": {
-                    **{"label": "Kernel density", "colour": "#123456", "seeds": [0]},
-                    "rules": "kde.smk",
-                },
+                "kde": {**entry, "seeds": [0]},
             },
         )
     )
@@ -428,11 +397,8 @@ def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_p
 
 def test_the_method_that_the_readme_adds_runs(tmp_path):
     checkout = Checkout(tmp_path / "checkout")
-    blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
-    entry = yaml.safe_load(
-        next(text for kind, text in blocks if "StraightFlow" in text and kind == "yaml")
-    )
+    source = block("README.md", "class StraightFlow")
+    entry = parsed("README.md", "straight:")
     (tmp_path / "research/mymethods").mkdir(parents=True)
     (tmp_path / "research/mymethods/straight.py").write_text(source)
     entry["straight"]["train"]["steps"] = 10
