@@ -1,4 +1,4 @@
-"""The profile of a cluster as slurm/README.md changes it: Snakemake reads it, and all rules exist."""
+"""The profile of a cluster as slurm/README.md changes it: Snakemake reads it, its rules exist."""
 
 import re
 from dataclasses import dataclass
