@@ -22,7 +22,7 @@ from benchmark.ode import Tolerance
 from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt, Time
 
 MAX_STEPS = 1000
-"""Of a training solve, per block."""
+"""Largest number of steps of a training solve, per block."""
 
 
 class _Block(nn.Module):

@@ -291,7 +291,7 @@ class ScoreSDE(Flow):
 
 
 def _base(event: tuple[int, ...], diffusion: Diffusion) -> Density:
-    """Of the variance that data of unit variance have at ``s = 1``.
+    """A normal base, of the variance that data of unit variance have at ``s = 1``.
 
     1 for VP, and nearly the paper's 1 and ``sigma_max^2`` for sub-VP and VE.
     """

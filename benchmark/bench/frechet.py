@@ -69,7 +69,7 @@ _DECLARED: list[Any] = []
 
 
 def _statistics(draw: np.random.Generator, n: int) -> Statistics:
-    """Of features whose standard deviations fall a hundredfold, and whose means are drawn."""
+    """Statistics of features whose standard deviations fall a hundredfold; means are drawn."""
     scales, moments = np.geomspace(1, 0.01, DIM), Moments()
     mean = 0.1 * scales * draw.standard_normal(DIM)
     for _ in range(n // 1000):

@@ -27,7 +27,7 @@ REPEAT_SECONDS = 1.0
 """Seconds after which a request to stop is repeated: a process may not have listened yet."""
 
 PR_SET_PDEATHSIG = 1
-"""Of ``prctl``, in linux/prctl.h."""
+"""Option of ``prctl``, from linux/prctl.h."""
 
 
 def perform(given: Task) -> None:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Those in C where they are there: a dry run writes a task for every job."""
+"""YAML in C where it is installed: a dry run writes a task for every job."""
 
 
 @dataclass(frozen=True)

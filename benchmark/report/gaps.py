@@ -39,7 +39,7 @@ def gap(suite: Suite, run: Run) -> str | None:
 
 
 def gaps(suite: Suite, runs: Iterable[Run] | None = None) -> dict[Run, str]:
-    """Those of ``runs``, or of all, that are gaps, and why."""
+    """The gaps among ``runs``, or among all runs, each with its reason."""
     reasons = {run: gap(suite, run) for run in (suite.runs if runs is None else runs)}
     return {run: reason for run, reason in reasons.items() if reason is not None}
 
