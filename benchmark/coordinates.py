@@ -1,4 +1,4 @@
-"""Preprocessing: invertible maps of the data to the coordinates in which a method works.
+"""Coordinates in which a method works: invertible maps of the data.
 
 Their Jacobian counts in the likelihood.
 """

@@ -23,9 +23,8 @@ from benchmark.shapes import Batch, PerSample
 class Method(nn.Module, abc.ABC):
     """A generative model that can be fitted, sampled and evaluated.
 
-    The methods of this benchmark are flows (``Flow``) or densities in closed form
-    (``ClosedForm``). A class is one of the two, or has no subclasses except for variants with
-    another network.
+    Nearly all methods of this benchmark are flows (``Flow``) or densities in closed form
+    (``ClosedForm``). Any other density, such as the spline flow, is a direct subclass.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()

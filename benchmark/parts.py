@@ -60,12 +60,12 @@ def convert(
 def parameters(function: Callable) -> dict[str, inspect.Parameter]:
     """The named parameters of ``function``, without those that only collect others."""
     collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    found = inspect.signature(function).parameters.items()
-    return {name: parameter for name, parameter in found if parameter.kind not in collecting}
+    every = inspect.signature(function).parameters.items()
+    return {name: parameter for name, parameter in every if parameter.kind not in collecting}
 
 
 def in_words(function: Callable, name: str) -> str:
-    """What an argument of ``function`` may be; empty where its annotation does not say."""
+    """The values allowed for an argument of ``function``; empty if its annotation does not say."""
     hint = get_type_hints(_annotated(function), include_extras=True).get(name, Any)
     try:
         return _said(pydantic.TypeAdapter(hint).json_schema())
@@ -104,5 +104,5 @@ def _model(function: Callable, absent: Collection[str], extra: Any) -> type[pyda
 
 
 def _annotated(function: Callable) -> Callable:
-    """What holds the annotations: of a class, its ``__init__``."""
+    """The function that holds the annotations: of a class, its ``__init__``."""
     return function.__init__ if isinstance(function, type) else function  # type: ignore[misc]

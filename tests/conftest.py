@@ -23,7 +23,7 @@ torch.set_num_threads(1)  # the problems are small: threads cost more than they 
 
 
 WORKFLOWS = {"Checkout", "Workflow"}
-"""What tests run a whole workflow with: they are slow."""
+"""Helpers that run whole workflows: the tests of a file that imports one are slow."""
 
 
 def pytest_collection_modifyitems(items):
@@ -42,7 +42,7 @@ def double_precision():
 
 @pytest.fixture
 def single_precision():
-    """What the workflow runs in."""
+    """The precision of the workflow."""
     torch.set_default_dtype(torch.float32)
 
 

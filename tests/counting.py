@@ -1,6 +1,6 @@
 """Workflows that count slowly, run by a real Snakemake through submitit.
 
-A count saves itself when it is asked to stop, and goes on from there. It ends at its number, or
+A count saves itself when it is asked to stop, and resumes from there. It ends at its number, or
 where a test says that it is enough, so that no test has to be faster than a count.
 """
 
@@ -120,7 +120,7 @@ class Workflow:
         return self.path.read_text()
 
     def report(self):
-        """What is shown of it when a test fails."""
+        """The text to show when a test fails."""
         return self.told
 
     def until(self, true, seconds=30):
@@ -144,7 +144,7 @@ class Workflow:
         return {path.stem for path in self.folder.glob("?.txt")}
 
     def logs(self):
-        """What the jobs have said."""
+        """The logs of the jobs."""
         logs = sorted((self.folder / ".snakemake/submitit").glob("*/*_log.out"))
         return "\n".join(log.read_text() for log in logs)
 

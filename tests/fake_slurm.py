@@ -31,12 +31,12 @@ def install(folder: Path) -> dict[str, str]:
 
 
 def said(name: str | Path) -> str:
-    """What stands in a file; nothing where there is none."""
+    """The content of a file; empty if there is none."""
     return (HERE / name).read_text() if (HERE / name).exists() else ""
 
 
 def job(name: str, **changed: object) -> dict:
-    """What is known of a job, after a change."""
+    """The state of a job, after a change."""
     known = json.loads(said(f"{name}.json") or "{}") | changed
     if changed:
         (HERE / f"{name}.new").write_text(json.dumps(known))

@@ -163,7 +163,7 @@ def draw_files(suite, run):
 
 
 def metrics_of(run, name):
-    """What a measurement gives: one column each, and for the NLL its rows."""
+    """The metrics of a measurement: one column each, and for the NLL its rows."""
     value = 2.0 + 0.1 * run.seed + len(run.method)
     if name == "nll":
         return [metric("nll", value, "nats", "NLL", standard_error=0.02, n=20)]

@@ -1,4 +1,4 @@
-"""What tests of the report share: a small suite, and records in the form of their files."""
+"""A small suite, and records in the form of their files, for tests of the report."""
 
 from dataclasses import asdict
 

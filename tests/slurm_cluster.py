@@ -148,7 +148,7 @@ class Cluster:
                 continue
 
     def run(self, *command: str) -> str:
-        """What a SLURM command prints; nothing when it fails."""
+        """The output of a SLURM command; empty if it fails."""
         found = subprocess.run(
             command, env=self._environment(), capture_output=True, text=True, timeout=60
         )

@@ -1,4 +1,4 @@
-"""What the submitit executor costs, beside Snakemake's own SLURM plugin, on one real SLURM.
+"""The overhead of the submitit executor, beside Snakemake's own SLURM plugin, on one real SLURM.
 
     python tests/slurm_overhead.py [--with PYTHON]
 
@@ -199,7 +199,7 @@ class Bench:
         return self.run
 
     def stop(self):
-        """What a failed measurement left, and the cluster."""
+        """Stop the run of a failed measurement, and the cluster."""
         if self.run is not None and self.run.process.poll() is None:
             os.killpg(self.run.process.pid, signal.SIGKILL)
         self.cluster.stop()
@@ -240,7 +240,7 @@ class Bench:
         self.add("Submission of 100 jobs [ms]", executor, 1000 * run.submission())
 
     def thousand(self, executor):
-        """What it costs to wait, from the last submission on."""
+        """The cost of waiting, from the last submission on."""
         run = self.waiting(executor, 1000)
         process, begin = psutil.Process(run.process.pid), time.time()
         cpu = sum(process.cpu_times()[:2])

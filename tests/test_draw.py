@@ -1,4 +1,4 @@
-"""What figures need of a run, files in and files out, on a flow whose densities are known."""
+"""Densities, paths and samples for figures, files in and files out, on a flow that is known."""
 
 import numpy as np
 import pytest

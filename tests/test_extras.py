@@ -2,30 +2,22 @@
 
 import contextlib
 import copy
-import re
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from jobs_done import TOY, do, prepare, tasks
+from pages import parsed
 
 from benchmark import model
 from benchmark.records import records
 from benchmark.report import frame
 from benchmark.report.labels import Labels, styles_of
 from benchmark.report.tables import cost, nll
-from benchmark.source import ROOT
 from benchmark.suite.load import load
 from benchmark.suite.words import ConfigError
 
-SECTION = (
-    (ROOT / "benchmark/baselines/README.md")
-    .read_text()
-    .partition("## Optional extras\n")[2]
-    .partition("\n## ")[0]
-)
-EXTRAS = yaml.safe_load(re.search(r"```yaml\n(.*?)```", SECTION, re.DOTALL)[1])
+EXTRAS = parsed("benchmark/baselines/README.md", "ot_cfm:")
 STEPS = 150
 LABELS: Labels = {"eight_gaussians": "Eight"}
 

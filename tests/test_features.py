@@ -56,7 +56,7 @@ class Layers(nn.Module):
 
 
 class Network(nn.Module):
-    """What the TorchScript of Inception offers to clean-fid."""
+    """The interface of the TorchScript of Inception that clean-fid uses."""
 
     def __init__(self):
         super().__init__()

@@ -16,7 +16,7 @@ from benchmark.records import records
 from benchmark.records.run import Run
 from benchmark.source import ROOT
 
-OURS = (NLL, Cost, Distances, SlicedWasserstein)
+MEASUREMENTS = (NLL, Cost, Distances, SlicedWasserstein)
 
 SPREAD = """
 import numpy as np
@@ -55,7 +55,7 @@ def test_a_class_of_ones_own_is_measured(tmp_path, monkeypatch):
     assert (run.folder / "measurements/breadth.txt").read_text() == "beside"
 
 
-@pytest.mark.parametrize("kind", OURS)
+@pytest.mark.parametrize("kind", MEASUREMENTS)
 def test_what_a_measurement_needs_are_files_of_a_run(kind):
     assert issubclass(kind, Measurement) and kind.needs
     for name in kind.needs:
@@ -63,7 +63,7 @@ def test_what_a_measurement_needs_are_files_of_a_run(kind):
 
 
 def test_light_measurements_import_no_torch():
-    names = ", ".join(sorted(kind.__module__ for kind in OURS if kind.light))
+    names = ", ".join(sorted(kind.__module__ for kind in MEASUREMENTS if kind.light))
     assert names == "benchmark.measure.cost, benchmark.measure.nll"
     program = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

@@ -1,130 +1,105 @@
-"""Methods of one's own in the workflow: by a rule, as in the README, between two data sets."""
+"""Methods of one's own in one workflow, as the pages give them: a class, an optional method, a
+program with a rule, and a flow between two data sets."""
 
-import re
+import os
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
+import pytest
 from checkout import ROOT, TOY, Checkout, edited
+from pages import block, parsed
 
 from benchmark.data.description import describe
 from benchmark.files import read_json
 
-FOREIGN = """
-rule kde:
-    input:
-        data=DATA,
-    output:
-        log_prob=f"{RUN}/log_prob.npy",
-        likelihood=f"{RUN}/likelihood.json",
-        samples=f"{RUN}/samples.npy",
-        cost=f"{RUN}/cost.json",
-    wildcard_constraints:
-        method="kde",
-    log:
-        f"{RUN}/kde.log",
-    shell:
-        "{sys.executable} kde.py {input.data} $(dirname {output.log_prob}) > {log} 2>&1"
-"""
-
-KDE = """
-import json, sys
-from pathlib import Path
-import numpy as np
-from sklearn.neighbors import KernelDensity
-
-data, run = map(Path, sys.argv[1:])
-fit = KernelDensity(bandwidth=0.3).fit(np.load(data / "train.npy"))
-np.save(run / "log_prob.npy", fit.score_samples(np.load(data / "test.npy")))
-np.save(run / "samples.npy", fit.sample(50, random_state=0))
-protocol = {"solver": "none (kernel density)"}
-solve = {"nfe": None, "tight_log_prob": None, "protocol": protocol, "provenance": {}}
-(run / "likelihood.json").write_text(json.dumps(solve))
-(run / "cost.json").write_text("[]")
-"""
+TABLES = Path("results/toy/tables")
+METHODS = {"oracle": TOY["suites"]["toy"]["methods"]["oracle"]}
+DATA = TOY["suites"]["toy"]["datasets"]
 
 
-def test_a_method_of_another_program_takes_part_by_a_rule(tmp_path):
-    checkout = Checkout(tmp_path)
-    (checkout.folder / "kde.smk").write_text(FOREIGN)
-    (checkout.folder / "kde.py").write_text(KDE)
-    methods = TOY["suites"]["toy"]["methods"]
-    checkout.configure(
-        edited(
-            datasets={"eight_gaussians": TOY["suites"]["toy"]["datasets"]["eight_gaussians"]},
-            methods={
-                "oracle": methods["oracle"],
-                "kde": {
-                    **{"label": "Kernel density", "colour": "#123456", "seeds": [0]},
-                    "rules": "kde.smk",
-                },
-            },
-        )
-    )
-    found = checkout.make()
-    assert found.returncode == 0, found.stdout
-    kl = read_json(checkout.folder / "results/toy/eight_gaussians/kde/seed0/measurements/nll.json")[
-        "records"
-    ][1]
-    assert kl["metric"] == "kl"
-    assert kl["value"] > 0
-    assert "Kernel density" in (checkout.folder / "results/toy/tables/nll.md").read_text()
-
-
-def test_two_densities_known_by_samples_are_connected_without_a_likelihood(tmp_path):
-    checkout = Checkout(tmp_path)
-    (tmp_path / "own").mkdir()
-    shutil.copy2(ROOT / "tests/between.py", tmp_path / "own")
-    toy = TOY["suites"]["toy"]
+def write(folder: Path) -> dict:
+    """The files of the pages, and the config that names them."""
+    kde = folder / "checkout/my"
+    own = folder / "research/mymethods"
+    for place in (kde, own):
+        place.mkdir(parents=True)
+    (kde / "kde.smk").write_text(block("benchmark/README.md", "rule kde:"))
+    (kde / "kde.py").write_text(block("benchmark/README.md", "KernelDensity("))
+    (own / "straight.py").write_text(block("README.md", "class StraightFlow"))
+    shutil.copy2(ROOT / "tests/between.py", own.parent)
+    straight = parsed("README.md", "straight:")["straight"]
+    spline = parsed("benchmark/baselines/README.md", "spline_flow:")["spline_flow"]
+    between = {**METHODS["oracle"], "class": "between.Between", "datasets": ["both"]}
     moons = {
         "class": "benchmark.data.synthetic.TwoMoons",
         "arguments": {"train": 100, "validation": 10, "test": 50},
     }
-    config = edited(
-        datasets={"both": {**toy["datasets"]["eight_gaussians"], "base": moons}},
-        methods={
-            "between": {
-                **toy["methods"]["interpolant"],
-                "class": "between.Between",
-                "model": {},
-            }
-        },
-    )
-    checkout.configure({**config, "python_path": ["own"]})
-    found = checkout.make()
+    methods = {
+        **METHODS,
+        "kde": {**parsed("benchmark/README.md", "label: Kernel density")["kde"]},
+        "straight": {**straight, "train": {**straight["train"], "steps": 10}},
+        "spline_flow": {**spline, "train": {**spline["train"], "steps": 10}},
+        "between": {**between, "label": "Between", "seeds": [0, 1]},
+    }
+    methods["between"]["train"] = TOY["suites"]["toy"]["methods"]["interpolant"]["train"]
+    for name in ("kde", "straight", "spline_flow"):
+        methods[name] |= {"datasets": ["eight_gaussians"], "seeds": [0]}
+    datasets = {
+        "eight_gaussians": DATA["eight_gaussians"],
+        "both": {**DATA["eight_gaussians"], "label": "Both", "base": moons},
+    }
+    config = edited(datasets=datasets, methods=methods)
+    return {**config, "python_path": [str(own.parent)]}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("methods")
+    config = write(folder)
+    checkout = Checkout(folder / "checkout")
+    checkout.configure(config)
+    with pytest.MonkeyPatch.context() as patch:  # the rule of the page says `python`
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        found = checkout.make()
     assert found.returncode == 0, found.stdout
-    results = checkout.folder / "results/toy"
+    assert checkout.planned() == {}
+    return checkout
+
+
+def test_a_method_of_another_program_takes_part_by_a_rule(finished):
+    nll, kl = read_json(finished.run("eight_gaussians", "kde") / "measurements/nll.json")["records"]
+    assert (nll["metric"], kl["metric"]) == ("nll", "kl")
+    assert kl["value"] > 0
+    assert "Kernel density" in (finished.folder / TABLES / "nll.md").read_text()
+
+
+def test_the_method_that_the_readme_adds_runs(finished):
+    assert finished.nll().loc["eight_gaussians", "straight"].notna().all()
+    made = read_json(finished.run("eight_gaussians", "straight") / "model.json")["provenance"]
+    package = {"package": "mymethods", "version": None, "commit": None, "dirty": None}
+    assert package in made["packages"]
+
+
+def test_a_density_that_is_no_flow_has_no_path(finished):
+    run = finished.run("eight_gaussians", "spline_flow")
+    assert finished.nll().loc["eight_gaussians", "spline_flow"].notna().all()
+    assert (run / "density.npz").exists() and not (run / "path.npz").exists()
+    assert "Spline flow" in (finished.folder / TABLES / "nll.md").read_text()
+
+
+def test_two_densities_known_by_samples_are_connected_without_a_likelihood(finished):
+    results = finished.folder / "results/toy"
     frame = pd.read_csv(results / "metrics.csv")
+    frame = frame[frame.dataset == "both"]
     missing = frame[frame.metric == "nll"]
     assert set(missing.reason) == {"the base is known by samples only"} and len(missing) == 2
     assert frame[frame.metric == "samples_per_second"].value.notna().all()
-    assert "the base is known by samples only" in (results / "tables/nll.md").read_text()
-    figures = {path.stem for path in (results / "figures").glob("*.png")}
-    assert figures == {"samples_both", "learning_curves", "nll_time"}
+    assert "the base is known by samples only" in (finished.folder / TABLES / "nll.md").read_text()
+    figures = {path.stem for path in (results / "figures").glob("*both*.png")}
+    assert figures == {"samples_both"}
     assert np.load(results / "both/between/seed0/samples_base.npy").shape == (60, 2)
     assert not (results / "both/between/seed1/samples_base.npy").exists()
     assert describe(results / "both/data").base == 100
-    assert checkout.planned() == {}
-
-
-def test_the_method_that_the_readme_adds_runs(tmp_path):
-    checkout = Checkout(tmp_path / "checkout")
-    blocks = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    source = next(text for kind, text in blocks if kind == "python" and "StraightFlow" in text)
-    entry = yaml.safe_load(
-        next(text for kind, text in blocks if "StraightFlow" in text and kind == "yaml")
-    )
-    (tmp_path / "research/mymethods").mkdir(parents=True)
-    (tmp_path / "research/mymethods/straight.py").write_text(source)
-    entry["straight"]["train"]["steps"] = 10
-    entry["straight"]["seeds"] = [0]
-    digits = TOY["suites"]["toy"]["datasets"]["digits"]
-    config = edited(datasets={"digits": digits}, methods=entry)
-    checkout.configure({**config, "python_path": [str(tmp_path / "research")]})
-    found = checkout.make()
-    assert found.returncode == 0, found.stdout
-    assert checkout.nll().notna().all()
-    made = read_json(checkout.run("digits", "straight") / "model.json")["provenance"]
-    package = {"package": "mymethods", "version": None, "commit": None, "dirty": None}
-    assert package in made["packages"]

@@ -1,5 +1,5 @@
-"""Parts of a package that lies outside of the checkout: a method, a network, a data set and a
-measurement in one suite, with no file of the checkout touched; an edit of each reruns its own."""
+"""Parts of a package that lies outside of the checkout: a method with a rule file, a network, a
+data set and a measurement, with no file of the checkout touched; an edit of each reruns its own."""
 
 import hashlib
 import shutil
@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 from checkout import TOY, Checkout, edited
+from pages import block
 
 from benchmark.files import read_json
 
@@ -43,27 +44,7 @@ class Straight(Flow):
         x = per_sample(1 - t, x0) * x0 + per_sample(t, x1) * x1
         return FACTOR * (self.velocity(t, x) - (x1 - x0)).square().flatten(1).sum(dim=1).mean()
 ''',
-    "network.py": """
-import math
-
-import torch
-from pydantic import PositiveInt
-from torch import nn
-
-from benchmark.networks.network import Network
-
-
-class Shallow(Network):
-    takes = ("vectors",)
-
-    def __init__(self, event, width: PositiveInt = 8):
-        super().__init__()
-        dim = math.prod(event)
-        self.layers = nn.Sequential(nn.Linear(dim + 1, width), nn.Tanh(), nn.Linear(width, dim))
-
-    def forward(self, t, x):
-        return self.layers(torch.cat([x, t.reshape(-1, 1).expand(len(x), 1)], dim=1))
-""",
+    "networks.py": block("benchmark/README.md", "class Shallow"),
     "data.py": """
 import numpy as np
 
@@ -81,42 +62,36 @@ class Ring(Dataset):
         rows = np.stack([np.cos(angle), np.sin(angle)], axis=2).astype(np.float32)
         return Splits(*rows)
 """,
-    "measurement.py": """
-import numpy as np
-
-from benchmark.measure.measurement import Measurement
-from benchmark.records.records import Metric, Reading
-
-
-class Spread(Measurement):
-    needs = ("samples",)
-    compared = ("samples",)
-    light = True
-
-    def take(self, subject):
-        samples = np.load(subject.run.samples)
-        spread = Metric("spread", float(samples.std()), "", heading="Spread")
-        return [Reading([spread], {"samples": len(samples)})]
-""",
+    "spread.py": block("benchmark/README.md", "class Spread"),
 }
+"""Network and measurement are those of the pages."""
 
-MEASUREMENT = {"spread": {"class": "mine.measurement.Spread", "label": "Spread of samples"}}
+RULES = block("workflow/README.md", "use rule train as train_straight")
+THREADS = 2
+"""Of the training: the cores that there are, of the four that the rule of the page asks for."""
+
+MEASUREMENTS = {
+    "spread": {"class": "mymethods.spread.Spread", "label": "Spread of samples"},
+    "sliced": {"class": "benchmark.measure.sliced_wasserstein.SlicedWasserstein"},
+}
 
 
 def write(folder):
     for name, text in PACKAGE.items():
-        path = folder / "mine" / name
+        path = folder / "mymethods" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    (folder / "rules.smk").write_text(RULES)
 
 
 def suite(**changes):
     toy = TOY["suites"]["toy"]
-    ring = {"label": "Ring", "class": "mine.data.Ring", "arguments": {"n": 60}}
+    ring = {"label": "Ring", "class": "mymethods.data.Ring", "arguments": {"n": 60}}
     straight = {
         **toy["methods"]["interpolant"],
-        **{"label": "Straight", "class": "mine.method.Straight", "seeds": [0]},
-        "model": {"network": {"class": "mine.network.Shallow", "width": 4}},
+        **{"label": "Straight", "class": "mymethods.method.Straight", "seeds": [0]},
+        "rules": "../research/rules.smk",
+        "model": {"network": {"class": "mymethods.networks.Shallow", "width": 4}},
     }
     methods = {"straight": straight, "gaussian": toy["methods"]["gaussian"]}
     datasets = {"ring": ring, "eight_gaussians": toy["datasets"]["eight_gaussians"]}
@@ -140,7 +115,7 @@ def finished(tmp_path_factory):
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     assert hashes(checkout.folder) == before
-    checkout.configure(suite(measurements=MEASUREMENT))
+    checkout.configure(suite(measurements=MEASUREMENTS))
     checkout.added = checkout.planned()
     found = checkout.make()
     assert found.returncode == 0, found.stdout
@@ -152,11 +127,11 @@ def finished(tmp_path_factory):
 def changed(finished):
     yield finished
     write(finished.folder.parent / "research")
-    shutil.rmtree(finished.folder.parent / "research/mine/__pycache__", ignore_errors=True)
+    shutil.rmtree(finished.folder.parent / "research/mymethods/__pycache__", ignore_errors=True)
 
 
 def edit(checkout, module, old, new):
-    path = checkout.folder.parent / "research/mine" / module
+    path = checkout.folder.parent / "research/mymethods" / module
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
@@ -182,23 +157,34 @@ def test_all_of_them_are_in_the_tables(finished):
         assert "mine" in [package["package"] for package in packages], file
 
 
+def test_the_rule_file_gives_threads_to_its_method_only(finished):
+    files = [finished.run("ring", name) / "model.json" for name in ("straight", "gaussian")]
+    threads = [read_json(file)["provenance"]["threads"] for file in files]
+    assert threads == [THREADS, 1]
+
+
 def test_a_measurement_that_is_added_runs_its_own_jobs_only(finished):
-    assert finished.added["measure_spread"] == 4
-    others = set(finished.added) - {"measure_spread", "measurement_table_spread", "metrics"}
+    assert finished.added["measure_spread"] == finished.added["measure_sliced"] == 4
+    own = {f"{job}_{name}" for job in ("measure", "measurement_table") for name in MEASUREMENTS}
+    others = set(finished.added) - {*own, "metrics"}
     assert others <= {"nll_table", "cost_table", "significance_table", "nll_time_figure"}
 
 
-STRAIGHT = {"train_straight": 2, "evaluate": 2, "density": 2, "path": 2}
+MEASURED = {"measure_spread": 2, "measure_sliced": 2}
+STRAIGHT = {"train_straight": 2, "evaluate": 2, "density": 2, "path": 2, **MEASURED}
 
 EDITS = {
     "method": ("method.py", "FACTOR * (self", "2 * FACTOR * (self", STRAIGHT),
     "what it imports": ("scale.py", "1.0", "2.0", STRAIGHT),
-    "network": ("network.py", "nn.Tanh()", "nn.SiLU()", STRAIGHT),
+    "network": ("networks.py", "nn.SiLU()", "nn.Tanh()", STRAIGHT),
     "data set": (
         *("data.py", "2 * np.pi", "np.pi"),
-        {"prepare": 1, "publish": 1, "train_straight": 1, "train_gaussian": 1, "evaluate": 2},
+        {
+            **{"prepare": 1, "publish": 1, "train_straight": 1, "train_gaussian": 1},
+            **{"evaluate": 2, "density": 2, "path": 1, **MEASURED},
+        },
     ),
-    "measurement": ("measurement.py", "samples.std()", "samples.var()", {"measure_spread": 4}),
+    "measurement": ("spread.py", "samples.std()", "samples.var()", {"measure_spread": 4}),
 }
 
 
@@ -207,15 +193,14 @@ def test_an_edit_reruns_its_own(changed, what):
     module, old, new, jobs = EDITS[what]
     edit(changed, module, old, new)
     planned = changed.planned()
-    working = {"prepare", "publish", "evaluate", "density", "path", "measure_spread"}
-    own = {name: planned[name] for name in planned if name in working or "train_" in name}
-    dragged = {"density", "path", "measure_spread"} - set(jobs)  # they follow what they read
-    assert {name: n for name, n in own.items() if name not in dragged} == jobs
-    if what == "measurement":
-        assert not {"evaluate", "density", "path", "measure_nll"} & set(planned)
+    usual = {"measure_nll", "measure_cost"}  # they follow the evaluation
+    report = {name for name in planned if name.endswith(("_table", "_figure")) or "table" in name}
+    own = set(planned) - report - usual - {"metrics"} - {n for n in planned if "figure" in n}
+    assert {name: planned[name] for name in own} == jobs
+    assert usual <= set(planned) or "evaluate" not in jobs
 
 
 def test_comments_and_docstrings_of_ones_own_rerun_nothing(changed):
-    for path in (changed.folder.parent / "research/mine").glob("*.py"):
+    for path in (changed.folder.parent / "research/mymethods").glob("*.py"):
         path.write_text(path.read_text() + '\n# a comment\n"""A text."""\n')
     assert changed.planned() == {}

@@ -1,21 +1,35 @@
-"""The blocks of the pages that are parts of a config: each is one that is accepted."""
-
-import re
+"""The blocks of the pages: parts of a config are valid, and tests run all code."""
 
 import pytest
 import yaml
+from pages import PAGES, blocks, parsed
 from suites import ROOT, put, refused
 
 from benchmark.suite.load import load
 
-PAGES = ("README.md", "benchmark/README.md", "benchmark/data/README.md", "workflow/README.md")
+DATA = "class: benchmark.data."
+RUN = {
+    "README.md": ("benchmark.load(", "class StraightFlow", "straight:"),
+    "benchmark/README.md": (
+        *("class Shallow", "class Spread", "label: Kernel density", "rule kde:", "KernelDensity("),
+        DATA,
+    ),
+    "benchmark/baselines/README.md": ("ot_cfm:",),
+    "benchmark/data/README.md": (DATA,),
+    "workflow/README.md": (
+        *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
+    ),
+    "workflow/plugin/README.md": ("executor: submitit", "signal.signal("),
+    "slurm/README.md": ("default-resources:", "train_interpolant:"),
+}
+"""Page -> words of the blocks of code that tests run."""
 
 
-def blocks(page, *words):
-    """The YAML blocks of a page in which all of these words are."""
-    every = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-    chosen = [block for block in every if all(word in block for word in words)]
-    return [yaml.safe_load(block) for block in chosen]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_code_is_run_by_a_test(page):
+    code = [text for language, text in blocks(page) if language in ("python", "yaml", "snakemake")]
+    missed = [text for text in code if not any(words in text for words in RUN.get(page, ()))]
+    assert not missed and len(code) >= len(RUN.get(page, ()))
 
 
 @pytest.fixture
@@ -28,8 +42,8 @@ def suite(toy, monkeypatch):
 
 
 def test_the_data_sets_of_the_pages_are_valid(toy, suite):
-    found = [block for page in PAGES for block in blocks(page, "class: benchmark.data.")]
-    entries = {name: entry for block in found for name, entry in block.items()}
+    texts = [text for page in PAGES for _, text in blocks(page) if DATA in text]
+    entries = {name: entry for text in texts for name, entry in yaml.safe_load(text).items()}
     assert set(entries) == {
         *("mine", "miniboone", "bsds300_recut", "power", "mnist", "moons_to_checkerboard")
     }
@@ -42,8 +56,7 @@ def test_the_data_sets_of_the_pages_are_valid(toy, suite):
 
 
 def test_the_grid_of_the_page_is_valid(toy, suite):
-    (block,) = blocks("workflow/README.md", "ema: [0.99, 0.999]")
-    suite["methods"] = block
+    suite["methods"] = parsed("workflow/README.md", "ema: [0.99, 0.999]")
     loaded = load(toy)
     assert list(loaded.methods) == ["interpolant-ema=0.99", "interpolant-ema=0.999"]
     digits = next(run for run in loaded.runs if run.dataset == "digits")
@@ -53,17 +66,15 @@ def test_the_grid_of_the_page_is_valid(toy, suite):
 
 def test_the_measurement_of_the_page_is_valid(toy, suite):
     pytest.importorskip("ot")
-    (block,) = blocks("workflow/README.md", "sliced_wasserstein:")
-    suite |= block
+    suite |= parsed("workflow/README.md", "sliced_wasserstein:")
     suite["datasets"]["checkerboard"] = suite["datasets"].pop("digits")
     loaded = load(toy)
     assert all("sliced_wasserstein" in loaded.measurements_of(run) for run in loaded.runs)
 
 
 def test_the_program_in_another_language_of_the_page_is_valid(toy, suite, tmp_path, monkeypatch):
-    (block,) = blocks("benchmark/README.md", "kde:")
     monkeypatch.chdir(tmp_path)
-    suite["methods"] |= block
+    suite["methods"] |= parsed("benchmark/README.md", "label: Kernel density")
     refused(toy, "methods.kde.rules is 'my/kde.smk'; no such file")
     (tmp_path / "my").mkdir()
     (tmp_path / "my/kde.smk").touch()
@@ -71,9 +82,8 @@ def test_the_program_in_another_language_of_the_page_is_valid(toy, suite, tmp_pa
 
 
 def test_a_class_lies_in_a_folder_that_the_config_names_as_on_the_page(toy, suite, tmp_path):
-    (block,) = blocks("workflow/README.md", "python_path:")
-    (method,) = blocks("README.md", "class: mymethods.straight.StraightFlow")
-    assert list(block) == ["python_path"] and block["python_path"] == ["/home/me/research"]
+    method = parsed("README.md", "straight:")
+    assert parsed("workflow/README.md", "python_path:") == {"python_path": ["/home/me/research"]}
     text = (
         "from benchmark.baselines.ot_cfm import OTCFM\n\n\nclass StraightFlow(OTCFM):\n    pass\n"
     )

@@ -1,4 +1,4 @@
-"""What the report does with images and with their features."""
+"""The report on images and on their features."""
 
 import numpy as np
 

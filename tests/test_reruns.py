@@ -1,4 +1,4 @@
-"""What an edit runs again: exactly what depends on it, and nothing without a cause."""
+"""Reruns after an edit: exactly what depends on it, and nothing without a cause."""
 
 import os
 import shutil

@@ -3,13 +3,13 @@
 import math
 import os
 import random
-import re
 import signal
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from pages import parsed
 from plan import OnlyTrained
 from torch import nn
 
@@ -36,8 +36,7 @@ STEPS, ROWS = 10, 300
 
 QUICK = yaml.safe_load((ROOT / "config.yaml").read_text())["suites"]["quick"]["methods"]
 PATHS = yaml.safe_load((ROOT / "workflow/suites/paths.yaml").read_text())["methods"]
-README = (ROOT / "benchmark/baselines/README.md").read_text().partition("## Optional extras\n")[2]
-EXTRAS = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1])
+EXTRAS = parsed("benchmark/baselines/README.md", "ot_cfm:")
 CONFIGURED = {**QUICK, **PATHS, **EXTRAS}
 
 SMALL = {

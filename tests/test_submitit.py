@@ -45,7 +45,7 @@ class LocalWorkflow(Workflow):
     """On this machine."""
 
     def processes(self):
-        """What runs in the folder."""
+        """The processes in the folder."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):

@@ -27,7 +27,7 @@ command, folder, parent = sys.argv[1:]
 job.SnakemakeJob(command, Path(folder), int(parent) or None)()
 print("result")
 """
-"""What submitit does on the node, with a handler that stands for its own."""
+"""The work of submitit on the node, with a handler that stands for its own."""
 
 LISTEN = """
 import json, signal, sys, time
@@ -71,7 +71,7 @@ class Node:
         until(lambda: path.exists() and path.stat().st_size, 20, lambda: f"no {name}")
 
     def told(self):
-        """What the command was told: signals and their times."""
+        """The signals that the command received, and their times."""
         return json.loads((self.folder / "told").read_text())
 
     def end(self):

@@ -24,7 +24,7 @@ def table(title: str) -> list[list[str]]:
 
 @dataclasses.dataclass
 class Job:
-    """What the parameters read of one of Snakemake's jobs."""
+    """The part of one of Snakemake's jobs that the parameters read."""
 
     resources: dict
     threads: int = 1

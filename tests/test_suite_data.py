@@ -1,4 +1,4 @@
-"""What methods need of a data set: shapes, a base, a file, features; and published results."""
+"""Requirements on a data set: shapes, a base, a file, features; and published results."""
 
 import copy
 

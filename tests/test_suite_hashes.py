@@ -1,4 +1,4 @@
-"""What each result of a suite depends on in the config, and on which terms methods compete."""
+"""The part of the config that each result of a suite depends on, and the terms of comparison."""
 
 import copy
 
@@ -23,7 +23,7 @@ def edited(config, path, value):
 
 # Fits and evaluations
 
-ELSEWHERE = {
+UNRELATED = {
     "methods/interpolant/label": "Ours",
     "methods/interpolant/colour": "#123456",
     "methods/ffjord/train/lr": 0.5,
@@ -48,9 +48,9 @@ FIT = {
 }
 
 
-@pytest.mark.parametrize("path", ELSEWHERE)
+@pytest.mark.parametrize("path", UNRELATED)
 def test_a_run_does_not_depend_on(toy, path):
-    before, after = load(toy), edited(toy, path, ELSEWHERE[path])
+    before, after = load(toy), edited(toy, path, UNRELATED[path])
     assert after.train_hash(INTERPOLANT) == before.train_hash(INTERPOLANT)
     assert after.evaluate_hash(INTERPOLANT) == before.evaluate_hash(INTERPOLANT)
     for name in ("nll", "cost"):

@@ -59,7 +59,7 @@ def evaluate(suite, run, **changes):
 
 
 def validated(rows, name="validation_nll"):
-    """What of a column is there."""
+    """The values of a column that are there."""
     return [row[name] for row in rows if row[name]]
 
 

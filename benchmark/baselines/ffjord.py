@@ -22,7 +22,7 @@ from benchmark.ode import Tolerance
 from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt, Time
 
 MAX_STEPS = 1000
-"""Of a training solve, per block."""
+"""Largest number of steps of a training solve, per block."""
 
 
 class _Block(nn.Module):
@@ -99,11 +99,11 @@ class FFJORD(Flow):
 
     def _blockwise(self, function: Callable, t: Time, x: Batch) -> Tensor:
         """``function(block, u, x)`` of the block that each time lies in."""
-        found = torch.bucketize(t, self.edges, right=True)
-        u = found + 1 - len(self.blocks) * t
+        block = torch.bucketize(t, self.edges, right=True)
+        u = block + 1 - len(self.blocks) * t
         if not t.ndim:
-            return function(self.blocks[int(found)], u, x)
-        rows = {k: torch.nonzero(found == k).flatten() for k in torch.unique(found).tolist()}
+            return function(self.blocks[int(block)], u, x)
+        rows = {k: torch.nonzero(block == k).flatten() for k in torch.unique(block).tolist()}
         values = [function(self.blocks[k], u[chosen], x[chosen]) for k, chosen in rows.items()]
         return torch.cat(values)[torch.cat(list(rows.values())).argsort()]
 

@@ -184,7 +184,7 @@ class Sampler:
     snr: PositiveFloat = 0.16
 
     def protocol(self) -> dict[str, Any]:
-        """What tells samples from those of the ODE."""
+        """The settings that distinguish samples from those of the ODE."""
         steps: dict[str, Any] = {"sampler": self.kind, "sampler_steps": self.steps}
         corrected = {**steps, "sampler_snr": self.snr}
         return {"ode": {}, "sde": steps, "predictor_corrector": corrected}[self.kind]
@@ -291,7 +291,7 @@ class ScoreSDE(Flow):
 
 
 def _base(event: tuple[int, ...], diffusion: Diffusion) -> Density:
-    """Of the variance that data of unit variance have at ``s = 1``.
+    """A normal base, of the variance that data of unit variance have at ``s = 1``.
 
     1 for VP, and nearly the paper's 1 and ``sigma_max^2`` for sub-VP and VE.
     """

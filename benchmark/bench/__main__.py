@@ -18,7 +18,7 @@ PARTS: dict[str, tuple[str, *tuple[Any, ...]]] = {
     "images_counted": ("images.counted",),
     "images_timed": ("images.timed",),
 }
-"""What makes each table, and of what; imported when its turn comes, with the packages it needs."""
+"""Table -> its function and arguments; imported when its turn comes, with the packages it needs."""
 
 wanted = sys.argv[1:] or list(PARTS)
 if unknown := [name for name in wanted if name not in PARTS]:

@@ -12,7 +12,7 @@ from benchmark.report.table import Cell, Table
 
 DIM, TRAINING, COUNT = 2048, 10_000, 3
 SAMPLES = {"full rank": 10_000, "few samples": 1000}
-OURS, THEIRS = "this benchmark", "clean-fid"
+THIS_BENCHMARK, CLEAN_FID = "this benchmark", "clean-fid"
 
 
 def table() -> Table:
@@ -22,19 +22,25 @@ def table() -> Table:
     lines = []
     for (name, n), samples in zip(SAMPLES.items(), others, strict=True):
         rounds = Rounds(_contestants(samples, reference), COUNT)
-        ours, theirs = rounds.results[OURS], rounds.results[THEIRS]
+        ours, theirs = rounds.results[THIS_BENCHMARK], rounds.results[CLEAN_FID]
         lines.append(
             (
                 Cell(f"{name}, {n:,}"),
-                Cell(f"{rounds.median(OURS):.2f}"),
-                Cell(f"{rounds.median(THEIRS):.1f}"),
-                Cell(f"{rounds.ratio(THEIRS, OURS):.1f}"),
+                Cell(f"{rounds.median(THIS_BENCHMARK):.2f}"),
+                Cell(f"{rounds.median(CLEAN_FID):.1f}"),
+                Cell(f"{rounds.ratio(CLEAN_FID, THIS_BENCHMARK):.1f}"),
                 Cell(f"{abs(ours / theirs - 1):.1e}"),
             )
         )
     return Table(
         caption=f"One Fréchet distance of {DIM:,} features from given means and covariances.",
-        columns=("Samples\n", f"{OURS}\n[s]", f"{THEIRS}\n[s]", "Ratio\n", "Relative difference\n"),
+        columns=(
+            "Samples\n",
+            f"{THIS_BENCHMARK}\n[s]",
+            f"{CLEAN_FID}\n[s]",
+            "Ratio\n",
+            "Relative difference\n",
+        ),
         rows=tuple(lines),
         notes=(
             f"Medians of {COUNT} interleaved rounds on {torch.get_num_threads()} threads; normal "
@@ -63,7 +69,7 @@ _DECLARED: list[Any] = []
 
 
 def _statistics(draw: np.random.Generator, n: int) -> Statistics:
-    """Of features whose standard deviations fall a hundredfold, and whose means are drawn."""
+    """Statistics of features whose standard deviations fall a hundredfold; means are drawn."""
     scales, moments = np.geomspace(1, 0.01, DIM), Moments()
     mean = 0.1 * scales * draw.standard_normal(DIM)
     for _ in range(n // 1000):
@@ -74,6 +80,6 @@ def _statistics(draw: np.random.Generator, n: int) -> Statistics:
 def _contestants(a: Statistics, b: Statistics) -> dict[str, Any]:
     theirs, moments = clean_fid(), (a.mean, a.covariance, b.mean, b.covariance)
     return {
-        OURS: lambda: distance(a, b),
-        THEIRS: lambda: float(theirs.frechet_distance(*moments)),
+        THIS_BENCHMARK: lambda: distance(a, b),
+        CLEAN_FID: lambda: float(theirs.frechet_distance(*moments)),
     }

@@ -21,10 +21,10 @@ from benchmark.training.descent import Descent
 from benchmark.training.loop import is_native_bfloat16
 
 RECIPES = {"images": ("cifar10", "imagenet32", "flowers102"), "mnist_small": ("mnist",)}
-"""Data sets of suites whose interpolant is looked at."""
+"""Suite -> the data sets on which its interpolant is counted."""
 COUNT = 5
 SIDE = {"cuda": 8192, "cpu": 2048}
-"""Of the matrices whose product the device is held to."""
+"""Device -> side of the square matrices whose product is the reference."""
 
 
 class Shapes(FakeTensorMode):  # type: ignore[no-untyped-call]
@@ -53,7 +53,7 @@ class Recipe:
         return Descent(method, self.training.model_copy(update=changes), device)
 
     def batch(self, device: torch.device) -> Tensor:
-        """Noise in the place of a batch."""
+        """Noise instead of a batch."""
         return torch.randn(self.training.batch_size, *self.event, device=device)
 
 

@@ -28,7 +28,7 @@ REFERENCE = 64
 EXACT = 1e-9
 COUNT = 3
 
-OURS, TIGHT, LOOP, KEPT, ZUKO, FLOOR = (
+THIS_BENCHMARK, TIGHTER, LOOP, LOOP_KEEPING_GRAPH, ZUKO, FLOOR = (
     "this benchmark",
     "this benchmark, a tenth of the tolerance",
     "torchdiffeq, autograd loop",
@@ -45,10 +45,10 @@ def table(dim: int) -> Table:
     ours: Likelihood = flow.log_prob(x, tolerance)
     rounds = Rounds(
         {
-            OURS: lambda: flow.log_prob(x, tolerance).values,
-            TIGHT: lambda: flow.log_prob(x, tolerance.tightened(10.0)).values,
+            THIS_BENCHMARK: lambda: flow.log_prob(x, tolerance).values,
+            TIGHTER: lambda: flow.log_prob(x, tolerance.tightened(10.0)).values,
             LOOP: lambda: _by_torchdiffeq(flow, x, TOLERANCE, keep=False),
-            KEPT: lambda: _by_torchdiffeq(flow, x, TOLERANCE, keep=True),
+            LOOP_KEEPING_GRAPH: lambda: _by_torchdiffeq(flow, x, TOLERANCE, keep=True),
             ZUKO: lambda: _by_zuko(flow, x),
             FLOOR: _floor(dim, flow.network, ours),
         },
@@ -138,11 +138,16 @@ def _floor(dim: int, network: Any, ours: Likelihood) -> Callable[[], None]:
 
 
 def _line(name: str, rounds: Rounds, exact: Tensor) -> tuple[Cell, ...]:
-    seconds, found = rounds.median(name), rounds.results[name]
-    cells = [name, f"{seconds:.2f}", f"{BATCH / seconds:.0f}", f"{rounds.ratio(name, OURS):.2f}"]
-    if found is None:
+    seconds, log_prob = rounds.median(name), rounds.results[name]
+    cells = [
+        name,
+        f"{seconds:.2f}",
+        f"{BATCH / seconds:.0f}",
+        f"{rounds.ratio(name, THIS_BENCHMARK):.2f}",
+    ]
+    if log_prob is None:
         return (*map(Cell, cells), Cell("—"), Cell("—"))
-    error = found[:REFERENCE].double() - exact
+    error = log_prob[:REFERENCE].double() - exact
     return (
         *map(Cell, cells),
         Cell(f"{error.square().mean().sqrt():.1e}"),

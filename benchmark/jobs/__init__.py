@@ -1,1 +1,1 @@
-"""What the rules run."""
+"""The jobs of the rules."""

@@ -31,7 +31,7 @@ KINDS: tuple[tuple[type, Kind], ...] = (
 
 
 def answer(name: str, arguments: Mapping[str, Any]) -> Answer:
-    """What the class called ``name`` says of itself, and of ``arguments``."""
+    """The answer of the class called ``name``: its facts, and the problems of ``arguments``."""
     try:
         described = names.load(name)
     except ModuleNotFoundError as missing:

@@ -20,14 +20,14 @@ from benchmark.runtime.log import explained
 from benchmark.runtime.machine import configure_process
 from benchmark.source import look_in
 
-SHARED = ("train.train",)
+PARALLEL_JOBS = ("train.train",)
 """Jobs that several processes share. The others need no gradients, and take one device."""
 
 REPEAT_SECONDS = 1.0
 """Seconds after which a request to stop is repeated: a process may not have listened yet."""
 
 PR_SET_PDEATHSIG = 1
-"""Of ``prctl``, in linux/prctl.h."""
+"""Option of ``prctl``, from linux/prctl.h."""
 
 
 def perform(given: Task) -> None:
@@ -39,7 +39,7 @@ def perform(given: Task) -> None:
     machine = given.machine
     assert machine is not None
     each = _processes(machine)
-    if given.name not in SHARED or machine.nodes * each == 1:
+    if given.name not in PARALLEL_JOBS or machine.nodes * each == 1:
         _alone(given, configure_process(machine.threads, machine.device, machine.gpus))
         return
     command = [*_torchrun(machine.nodes, each, machine.threads), "-m", "benchmark.jobs.launch"]

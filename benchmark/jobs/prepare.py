@@ -20,9 +20,9 @@ def prepare(entry: dict[str, Any], source: str, downloads: Path, output: Path) -
 
 
 def publish(prepared: Path, folder: Path) -> None:
-    """Put the rows that ``prepared`` describes in the place of those in ``folder``.
+    """Replace the rows in ``folder`` by those that ``prepared`` describes.
 
-    Without a copy where that can be; rows that were prepared before are forgotten.
+    They are linked where the disk allows it, and not copied; rows prepared before are removed.
     """
     with atomic(folder) as temporary:
         shutil.copytree(prepared.with_suffix(""), temporary, copy_function=_link)

@@ -1,4 +1,4 @@
-"""What is wrong with the arguments that a config gives to a class."""
+"""Problems of the arguments that a config gives to a class."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from benchmark.suite.words import choices
 SUPPLIED = ("event", "base_rows")
 """Arguments of ``build`` that come from the data set; a density that is required does too."""
 
-SAME = {
+EQUIVALENT_KINDS = {
     "unexpected_keyword_argument": "extra_forbidden",
     "union_tag_invalid": "literal_error",
     "union_tag_not_found": "missing",
@@ -82,7 +82,7 @@ class _Place:
 
 
 def _problem(line: Any, described: type, arguments: Mapping[str, Any]) -> Problem:
-    kind, steps = SAME.get(line["type"], line["type"]), list(line["loc"])
+    kind, steps = EQUIVALENT_KINDS.get(line["type"], line["type"]), list(line["loc"])
     if line["type"].startswith("union_tag"):
         steps.append(line["ctx"]["discriminator"].strip("'"))
     if kind in ("missing", "extra_forbidden"):

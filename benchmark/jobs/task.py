@@ -1,4 +1,4 @@
-"""What a rule says of a job: a function of ``benchmark.jobs``, its arguments, and the machine."""
+"""A job as its rule describes it: a function of ``benchmark.jobs``, arguments, and the machine."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +8,12 @@ from pydantic import TypeAdapter
 
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Those in C where they are there: a dry run writes a task for every job."""
+"""YAML in C where it is installed: a dry run writes a task for every job."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a job computes on.
+    """The machine that a job computes on.
 
     ``device`` is that of config.yaml. ``gpus`` are those that the job has asked for, ``None`` where
     nothing was said; ``processes`` on each of ``nodes`` share a training, without a number one for

@@ -92,6 +92,6 @@ def _metric(kind: _Kind, value: float | None, reason: str | None, n: int | None 
 
 
 def _diagnostics(cost: CostFile) -> list[Metric]:
-    """What the method reports of itself."""
+    """Numbers that the method reports of itself."""
     n = cost.n.get("diagnostics")
     return [Metric(name, value, "1", "none", n=n) for name, value in cost.diagnostics.items()]

@@ -49,9 +49,9 @@ class Extractor(nn.Module, abc.ABC):
     """A network that maps images to feature vectors."""
 
     metric: str
-    """What the Fréchet distance of its features is called."""
+    """Name of the Fréchet distance of its features."""
     kernel_metric: str
-    """What the kernel distance of its features is called."""
+    """Name of the kernel distance of its features."""
     resize: str
     """How images are resized before it."""
 

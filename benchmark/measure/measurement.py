@@ -67,7 +67,8 @@ class Measurement(abc.ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """The files it reads, beside the prepared data: names of properties of ``Run``."""
     requires: ClassVar[tuple[str, ...]] = ()
-    """The data sets it takes: ``"vectors"`` (events of one axis), ``"images"`` (of three)."""
+    """The data sets it takes: ``"vectors"`` (events of one axis), ``"images"`` (of three),
+    ``"picture"`` (integer rows that can be displayed as images)."""
     compared: ClassVar[tuple[str, ...]] = ()
     """The keys of a protocol that must agree before two of its numbers are ranked."""
     writes: ClassVar[tuple[str, ...]] = ()

@@ -1,4 +1,4 @@
-"""What samples are compared with: the features of the training images of a data set.
+"""The reference of samples of images: the features of the training images of a data set.
 
 Files in, files out. A folder ``features`` belongs to a data set: it holds its classifier, the
 statistics of its training images (``reference.npz``), feature vectors of some of them

@@ -1,4 +1,4 @@
-"""What every network of a velocity provides, and how the exact ones propagate derivatives."""
+"""The interface of a network of a velocity, and how the exact ones propagate derivatives."""
 
 import abc
 import functools
@@ -18,7 +18,7 @@ from benchmark.names import load
 from benchmark.shapes import Batch, PerSample, Velocity
 
 AXES = {1: "vectors", 3: "images"}
-"""What rows with so many axes are called in ``Network.takes``."""
+"""Number of axes of a row -> the word for such rows in ``Network.takes``."""
 
 TANGENTS = 2**20
 """Numbers in the tangents of one block of rows: few enough for the cache of a core."""

@@ -1,1 +1,1 @@
-"""What a run leaves behind: its files, its records, and where they come from."""
+"""The files of a run, its records, and their provenance."""

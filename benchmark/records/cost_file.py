@@ -21,7 +21,7 @@ class CostFile(StoredFile):
     training_seconds: Cost | None = None
     seconds_per_step: Cost | None = None
     peak_memory: Cost | None = None
-    """Of the training process, MiB."""
+    """Memory of the training process, MiB."""
     training_interruptions: Cost | None = None
     parameters: Cost | None = None
     """Number of trained numbers."""

@@ -6,7 +6,7 @@ from benchmark.records.stored import StoredFile
 
 
 class LikelihoodFile(StoredFile):
-    """What computing the log-density of the test rows took, by whatever program.
+    """How the log-densities of the test rows were computed, by whatever program.
 
     ``nfe`` and ``nodes``: evaluations of the velocity and of its divergence per row; ``nfe`` is
     ``None`` where no ODE is solved. ``probe_error``: standard error of the mean log-density, in

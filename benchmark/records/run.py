@@ -43,7 +43,7 @@ class Run:
 
     @property
     def model(self) -> Path:
-        """What builds the fitted method."""
+        """The description that builds the fitted method."""
         return self.folder / MODEL
 
     @property
@@ -73,7 +73,7 @@ class Run:
 
     @property
     def cost(self) -> Path:
-        """What the fit and its evaluation took."""
+        """Costs of the fit and of its evaluation."""
         return self.folder / "cost.json"
 
     @property

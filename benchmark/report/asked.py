@@ -61,6 +61,6 @@ class Suite(Protocol):
         """Hashes of config and source."""
 
     def measurements_of(self, run: Run) -> Sequence[str]:
-        """What is measured on a run, ``nll`` and ``cost`` among it."""
+        """The measurements of a run, ``nll`` and ``cost`` among them."""
 
     def measurement_label(self, name: str) -> str: ...

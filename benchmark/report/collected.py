@@ -52,7 +52,7 @@ def comparisons(suite: Suite, metrics: pd.DataFrame) -> dict[str, list[Compariso
 
 
 def _due(suite: Suite, run: Run) -> list[str]:
-    """What is measured on its data set, on this run or on others; the NLL is, if it is whole."""
+    """The measurements on its data set, of this run or of others; the NLL is always one."""
     others = [other for other in suite.runs if other.dataset == run.dataset]
     names = [name for other in others for name in suite.measurements_of(other)]
     return list(dict.fromkeys([NLL, *names]))

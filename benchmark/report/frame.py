@@ -209,6 +209,6 @@ def _summarise(runs: Sequence[Mapping[Any, Any]], measurement: str, metric: str)
 
 
 def _protocol(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    """What of the protocol of a record has to agree, in words."""
+    """The part of the protocol of a record that has to agree, in words."""
     values = {key: row.get(f"protocol.{key}") for key in json.loads(row["compared"])}
     return tuple(f"{key} {value}" for key, value in values.items() if isinstance(value, str))

@@ -23,7 +23,7 @@ A run is whole without it.
 NLL = "nll"
 COST = "cost"
 DISTANCES = "distances"
-ELSEWHERE = "is measured on methods of this library"
+OWN_METHODS_ONLY = "is measured on methods of this library"
 
 
 def gap(suite: Suite, run: Run) -> str | None:
@@ -39,7 +39,7 @@ def gap(suite: Suite, run: Run) -> str | None:
 
 
 def gaps(suite: Suite, runs: Iterable[Run] | None = None) -> dict[Run, str]:
-    """Those of ``runs``, or of all, that are gaps, and why."""
+    """The gaps among ``runs``, or among all runs, each with its reason."""
     reasons = {run: gap(suite, run) for run in (suite.runs if runs is None else runs)}
     return {run: reason for run, reason in reasons.items() if reason is not None}
 
@@ -47,7 +47,7 @@ def gaps(suite: Suite, runs: Iterable[Run] | None = None) -> dict[Run, str]:
 def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
     """Why a run has no records of a measurement; ``None`` if it has."""
     if name not in suite.measurements_of(run):
-        return "not measured" if suite.is_ours(run.method) else f"{name}: {ELSEWHERE}"
+        return "not measured" if suite.is_ours(run.method) else f"{name}: {OWN_METHODS_ONLY}"
     made = run.measurement(name)
     shared = features_folder(run.suite, run.dataset) if name == DISTANCES else made.parent
     failures = [made.with_suffix(FAILURE), *(_failures(shared) if name == DISTANCES else [])]
@@ -107,7 +107,7 @@ def _incomplete(suite: Suite, run: Run) -> str | None:
 
 
 def _unreadable(path: Path) -> str | None:
-    """What is wrong with a record file, in words."""
+    """The error of a record file that cannot be read, in words."""
     try:
         records.read(path)
     except ValueError as error:
@@ -119,7 +119,7 @@ def _unreadable(path: Path) -> str | None:
 
 
 def _stale(suite: Suite, run: Run) -> str | None:
-    """What of a fit or its evaluation has changed since; see ``_stale_measurement``."""
+    """The change since a fit or its evaluation was made, in words; ``None`` if there is none."""
     if not suite.is_ours(run.method):
         return None
     expected, likelihood = suite.expected(run), records.read(run.measurement(NLL))[0]
@@ -138,7 +138,7 @@ def _stale(suite: Suite, run: Run) -> str | None:
 
 
 def _stale_measurement(suite: Suite, run: Run, name: str) -> str | None:
-    """What of a measurement has changed since; of another program's run nothing is known.
+    """The change since a measurement was made, in words; not known of another program's run.
 
     Records that derive from files of the run have the config of these, and say the source of the
     measurement apart.

@@ -22,10 +22,10 @@ Labels = Mapping[str, str]
 
 
 def styles_of(suite: Suite) -> Styles:
-    """Of every method of a suite."""
+    """Label and colour of each method of a suite."""
     return {name: Style(entry.label, entry.colour) for name, entry in suite.methods.items()}
 
 
 def labels_of(suite: Suite) -> Labels:
-    """Of every data set of a suite."""
+    """Label of each data set of a suite."""
     return {name: entry.label for name, entry in suite.datasets.items()}

@@ -161,7 +161,7 @@ TABLES: tuple[Callable[[Suite], list[Output]], ...] = (
 
 
 def _samples(suite: Suite) -> list[Output]:
-    """Of every data set."""
+    """Samples of each data set."""
     figures = []
     for name in suite.datasets:
         fits = runs.first_runs_on(suite, name)
@@ -179,7 +179,7 @@ def _density(suite: Suite) -> list[Output]:
 
 
 def _path(suite: Suite) -> list[Output]:
-    """Of data sets with flows whose way from base to data can be drawn."""
+    """Paths from base to data, of each data set with flows whose path can be drawn."""
     figures = []
     for name in dict.fromkeys(run.dataset for run in runs.with_path(suite)):
         flows = [run for run in runs.with_path(suite) if run.dataset == name]
@@ -193,7 +193,7 @@ def _path(suite: Suite) -> list[Output]:
 
 
 def _nearest(suite: Suite) -> list[Output]:
-    """Of data sets of images whose features are compared."""
+    """Samples above their nearest training images, of each data set with ``features``."""
     figures = []
     for name in suite.images:
         fits = runs.first_runs_on(suite, name)
@@ -287,7 +287,7 @@ def _looks(suite: Suite) -> dict[str, Any]:
 
 
 def _words(suite: Suite) -> dict[str, Any]:
-    """What tables say beside results: labels, terms, and notes."""
+    """The texts of tables beside results: labels, terms, and notes."""
     methods = [[name, style.label] for name, style in styles_of(suite).items()]
     against = {name: asdict(other) for name, other in against_of(suite).items()}
     numbers = published.FILE.read_text() if against else ""
@@ -302,7 +302,7 @@ def _frame(suite: Suite) -> Path:
 
 
 def _records(suite: Suite, chosen: Iterable[Run]) -> list[Path]:
-    """Of everything that is measured on these runs."""
+    """The record files of all measurements of these runs."""
     return [run.measurement(name) for run in chosen for name in suite.measurements_of(run)]
 
 

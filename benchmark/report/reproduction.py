@@ -30,7 +30,7 @@ class Against:
 
 
 def against_of(suite: Suite) -> Mapping[str, Against]:
-    """Of every data set of a suite that stands beside published results."""
+    """The published data set beside each data set of a suite that names one."""
     return {
         name: Against(entry.as_, entry.tolerance, entry.remark)
         for name, entry in suite.published.items()

@@ -24,7 +24,7 @@ class Paired(NamedTuple):
 
     @property
     def p(self) -> float | None:
-        """That the methods differ needs both: the larger one; ``None`` where one is missing."""
+        """The larger p-value, as a difference needs both; ``None`` where one is missing."""
         return None if self.seeds is None else max(self.rows, self.seeds)
 
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from benchmark.files import atomic
 
 DASH = "—"
-WIDE = 12
+MAX_COLUMNS = 12
 """Columns of a table in Markdown or LaTeX; one with more is broken into parts."""
 
 
 class Cell(NamedTuple):
-    """One entry; ``bold``: the best mean of a column, ``underlined``: not told from it."""
+    """One entry; ``bold``: the best mean of a column, ``underlined``: not significantly worse."""
 
     text: str
     bold: bool = False
@@ -44,7 +44,7 @@ def write(table: Table, stem: str | Path) -> None:
 
 
 def _parts(table: Table) -> list[Table]:
-    """Parts of at most ``WIDE`` columns, each with the first one.
+    """Parts of at most ``MAX_COLUMNS`` columns, each with the first one.
 
     Columns that share the first line of their heading stay together.
     """
@@ -52,7 +52,7 @@ def _parts(table: Table) -> list[Table]:
     parts = [[0]]
     for _, group in groupby(places, key=lambda place: table.columns[place].split("\n")[0]):
         together = list(group)
-        if 1 < len(parts[-1]) > WIDE - len(together):
+        if 1 < len(parts[-1]) > MAX_COLUMNS - len(together):
             parts.append([0])
         parts[-1] += together
     return [

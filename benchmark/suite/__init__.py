@@ -1,1 +1,1 @@
-"""What a config says, checked before any job starts."""
+"""A config as types, checked before any job starts."""

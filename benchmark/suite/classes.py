@@ -1,4 +1,4 @@
-"""What the classes of a suite say of themselves, asked of the classes in a child process.
+"""The facts of the classes of a suite, which a child process asks them for.
 
 Importing a method imports torch, which takes seconds; no Snakemake process does it. One child
 (``python -m benchmark.jobs.describe``) imports all classes that are not yet known and says what
@@ -31,7 +31,7 @@ Kind = Literal[
 
 
 class Facts(BaseModel):
-    """What a class is, and those of its attributes that the suite goes by.
+    """The kind of a class, and those of its attributes that the suite uses.
 
     ``requires``, ``accepts``, ``trained`` and ``diagnostics`` (whether it records some) are those
     of a method, ``takes`` is that of a network, ``event``, ``levels``, ``picture`` and ``density``
@@ -61,7 +61,7 @@ class Facts(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is wrong with an argument: where, what was found, and what kind of error it is.
+    """An error in an argument: where, the value that was found, and the kind of error.
 
     Of an argument that is missing, ``message`` says who needs it.
     """
@@ -77,7 +77,7 @@ class Problem(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the child says of a class: its facts or why there are none, and of the arguments."""
+    """The child's answer about a class: its facts, or why there are none; problems of arguments."""
 
     facts: Facts | None = None
     error: str | None = None

@@ -1,4 +1,4 @@
-"""What methods, networks and measurements may require of a data set."""
+"""Requirements of methods, networks and measurements on a data set."""
 
 from benchmark.suite.classes import Facts
 
@@ -9,7 +9,7 @@ NEEDS = {
     "plane": "points of the plane (events of shape (2,))",
     "picture": "images of integers (a 'picture' and 'levels')",
 }
-"""What methods, networks and measurements may require of a data set, in words."""
+"""Requirement -> the data that meet it, in words."""
 
 
 def has(facts: Facts, need: str) -> bool:

@@ -51,7 +51,7 @@ class Published:
 
 
 def explained(statuses: Iterable[str]) -> str:
-    """What the marks of numbers of these statuses mean."""
+    """The meaning of the marks of numbers with these statuses."""
     known = set(statuses)
     return " ".join(text for status, text in STATUS.items() if status in known)
 
@@ -59,13 +59,13 @@ def explained(statuses: Iterable[str]) -> str:
 @cache
 def results(metric: str) -> dict[str, dict[str, Published]]:
     """Data set -> method -> published ``nll`` or ``fid``."""
-    found: dict[str, dict[str, Published]] = {}
+    by_dataset: dict[str, dict[str, Published]] = {}
     with FILE.open(newline="") as file:
         for row in csv.DictReader(file):
             if row["metric"] == metric:
                 value = Published(float(row["value"]), row["unit"], row["status"], row["source"])
-                found.setdefault(row["dataset"], {})[row["method"]] = value
-    return found
+                by_dataset.setdefault(row["dataset"], {})[row["method"]] = value
+    return by_dataset
 
 
 def has_published(method: str, name: str) -> bool:

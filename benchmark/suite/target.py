@@ -26,11 +26,11 @@ class Target(NamedTuple):
 
 def asked(words: Sequence[str]) -> list[str]:
     """The targets among the words of a command; refuses options that would leave them unchecked."""
-    found = [word for word in words if word.startswith(PREFIX)]
+    names = [word for word in words if word.startswith(PREFIX)]
     refused = [word for word in words if word.partition("=")[0] in UNCHECKED]
-    if found and refused:
-        raise ConfigError("command", [f"{found[0]} would end unchecked with {refused[0]}."])
-    return found
+    if names and refused:
+        raise ConfigError("command", [f"{names[0]} would end unchecked with {refused[0]}."])
+    return names
 
 
 def suite_of(targets: Sequence[str], content: dict[str, Any]) -> str:
@@ -38,10 +38,10 @@ def suite_of(targets: Sequence[str], content: dict[str, Any]) -> str:
 
     Raises ``ConfigError`` where there is none, or more than one.
     """
-    found = {target: _suites(target, content) for target in targets}
+    suites = {target: _suites(target, content) for target in targets}
     known = [f"{PREFIX}{name}" for name in content["suites"]]
-    absent = [unknown("target", target, known) for target in targets if not found[target]]
-    named = sorted({name for names in found.values() for name in names})
+    absent = [unknown("target", target, known) for target in targets if not suites[target]]
+    named = sorted({name for names in suites.values() for name in names})
     if absent:
         raise ConfigError("command", absent)
     if len(named) > 1:

@@ -52,7 +52,7 @@ def of_arguments(problems: Sequence[Problem], prefix: str) -> list[str]:
 
 
 def choices(line: Any) -> tuple[str, ...]:
-    """What a line of a pydantic error says that is allowed, where it lists all of it."""
+    """The names that a line of a pydantic error allows, where it lists all of them."""
     names = {"literal_error": "expected", "union_tag_invalid": "expected_tags"}
     if line["type"] not in names:
         return ()
@@ -89,8 +89,8 @@ def _in_words(
             yield _about_key(problem, prefix, steps, fields)
         else:
             places.setdefault(tuple(steps), []).append((problem, fields))
-    for place, found in places.items():
-        yield _about_value(prefix + ".".join(place), found)
+    for place, alternatives in places.items():
+        yield _about_value(prefix + ".".join(place), alternatives)
 
 
 def _about_key(problem: Problem, prefix: str, steps: list[str], fields: list) -> str:
@@ -101,21 +101,21 @@ def _about_key(problem: Problem, prefix: str, steps: list[str], fields: list) ->
     return unknown(f"{parent}: key", steps[-1], problem.allowed or known)
 
 
-def _about_value(where: str, found: Sequence[tuple[Problem, list]]) -> str:
-    problem, fields = found[0]
+def _about_value(where: str, alternatives: Sequence[tuple[Problem, list]]) -> str:
+    problem, fields = alternatives[0]
     meaning = fields[-1][1] if fields else ""
     said = f" ({meaning})" if meaning else ""
-    names = [name for other, _ in found for name in other.allowed]
+    names = [name for other, _ in alternatives for name in other.allowed]
     if names and isinstance(problem.value, str):
         close = difflib.get_close_matches(problem.value, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return f"{where} is {problem.value!r}; allowed: {', '.join(names)}{said}.{hint}"
-    rest = " or ".join(dict.fromkeys(_allowed(other) for other, _ in found))
+    rest = " or ".join(dict.fromkeys(_allowed(other) for other, _ in alternatives))
     return f"{where.rstrip('.')} is {problem.value!r}; allowed is {rest}{said}.{_hint(problem)}"
 
 
 def _allowed(problem: Problem) -> str:
-    """What is allowed, after "allowed is"."""
+    """The words that follow "allowed is"."""
     for kinds, words in PLAIN.items():
         if problem.kind in kinds:
             return words
@@ -182,7 +182,7 @@ def _is_mapping(section: Any) -> bool:
 
 
 def _values(section: Any) -> Any:
-    """What the values of a mapping, or the items of a list, are."""
+    """The type of the values of a mapping, or of the items of a list."""
     arguments = getattr(section, "__args__", ())
     return arguments[-1] if arguments else None
 

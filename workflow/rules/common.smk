@@ -48,7 +48,7 @@ PREPARED = f"{FOLDER}/{{dataset}}/prepared/{{key}}"
 FEATURES = str(features_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
-OURS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
+OWN_METHODS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 INCEPTION = f"{DOWNLOADS}/{catalogue.source('inception').files[0].path}"
 NOT_REPRODUCED = 3
 
@@ -61,7 +61,7 @@ wildcard_constraints:
 
 
 def command(job, machine=None) -> str:
-    """What the shell runs for a job; in its place, so that signals reach it."""
+    """The shell command of a job, which replaces the shell, so that signals reach it."""
     words = (PYTHON, "-m", "benchmark.jobs", TASKS.text(job, machine))
     return "exec " + " ".join(map(shlex.quote, words))
 
@@ -72,8 +72,8 @@ def run_of(wildcards) -> Run:
 
 def first_run_of(wildcards) -> Run:
     """The first seed of a method on a data set: that with which learning rates are searched."""
-    found = [run for run in SUITE.first_runs if run.dataset == wildcards.dataset]
-    return next(run for run in found if run.method == wildcards.method)
+    runs = [run for run in SUITE.first_runs if run.dataset == wildcards.dataset]
+    return next(run for run in runs if run.method == wildcards.method)
 
 
 def searches(run: Run) -> list[str]:
@@ -163,9 +163,9 @@ def shares_gpu(workflow) -> bool:
 
 def paths(folders: bool) -> str:
     """Names of what can be fetched, files or folders, as a wildcard constraint."""
-    found = catalogue.remote_files().values()
+    files = catalogue.remote_files().values()
     return "|".join(
-        re.escape(x.path) for x in found if (x.pattern is not None) == folders
+        re.escape(file.path) for file in files if (file.pattern is not None) == folders
     )
 
 
@@ -206,6 +206,6 @@ def extractor(dataset: str) -> list[str]:
 def conclude() -> None:
     """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
     names = {job.rule.name for job in workflow.dag.jobs}
-    tables = [found.table for name, found in REPRODUCE.items() if name in names]
+    tables = [goal.table for name, goal in REPRODUCE.items() if name in names]
     if not reproduction.print_reproduction(SUITE, tables):
         sys.exit(NOT_REPRODUCED)

@@ -11,7 +11,7 @@ rule evaluate:
     log:
         f"{RUN}/evaluate.log",
     wildcard_constraints:
-        method=OURS,
+        method=OWN_METHODS,
     conda:
         ENVIRONMENT
     threads: SUITE.threads
@@ -43,7 +43,7 @@ for name, output in (
         log:
             f"{RUN}/{name}.log",
         wildcard_constraints:
-            method=OURS,
+            method=OWN_METHODS,
         conda:
             ENVIRONMENT
         threads: 1

@@ -33,13 +33,13 @@ rule report:
 
 
 # Jobs without an output always run, and so do the hooks that print the summary.
-for name, found in REPRODUCE.items():
+for name, goal in REPRODUCE.items():
 
     rule:
         name:
             name
         input:
-            f"{FOLDER}/tables/{found.table}.json",
+            f"{FOLDER}/tables/{goal.table}.json",
         log:
             f"{FOLDER}/tables/{name}.log",
         localrule: True

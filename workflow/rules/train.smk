@@ -6,7 +6,7 @@ rule search:
     log:
         f"{METHOD}/search.log",
     wildcard_constraints:
-        method=OURS,
+        method=OWN_METHODS,
     conda:
         ENVIRONMENT
     threads: SUITE.threads

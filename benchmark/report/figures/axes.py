@@ -21,7 +21,7 @@ def plain_ticks(axis: Axis) -> None:
 
 
 def near_values(values: pd.Series, base: float, noise: float) -> pd.Series:
-    """Those that lie at most 8 times as far above ``base`` as is typical, or as ``noise``."""
+    """The values at most 8 times as far above ``base`` as is typical, or as ``noise``."""
     above = values - base
     typical = above[above > 0].quantile(0.5, interpolation="lower")
     near: pd.Series = values[above <= 8 * np.nanmax([typical, noise, 0.0])]

@@ -100,7 +100,7 @@ def write(suite: Suite) -> None:
 
 
 def arrays(file: Path) -> dict[str, Any]:
-    """What an ``npz`` holds to be drawn, its ``extent`` as a tuple."""
+    """The arrays of an ``npz`` that are drawn, and its ``extent`` as a tuple."""
     with np.load(file) as stored:
         drawn = {name: array for name, array in stored.items() if name != "source"}
     return {**drawn, "extent": tuple(drawn["extent"].tolist())}

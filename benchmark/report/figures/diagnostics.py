@@ -32,7 +32,7 @@ DIAGNOSTICS = {
 
 @theme()
 def draw(frame: pd.DataFrame, styles: Styles, labels: Labels, missing: Mapping[Run, str]) -> Figure:
-    """What methods record of themselves against steps, a column each: mean and range over seeds.
+    """The diagnostics of methods against steps, a column each: mean and range over seeds.
 
     ``frame`` has the columns dataset, method, seed, step and one for each diagnostic (NaN where
     it was not evaluated).

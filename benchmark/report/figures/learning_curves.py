@@ -106,6 +106,6 @@ def write(suite: Suite) -> None:
 
 
 def _true_nll(folder: Path) -> float | None:
-    """Of the validation rows of a data set, where its density is known."""
+    """True NLL of the validation rows of a data set; ``None`` if its density is not known."""
     known = dataset.true_log_prob(folder, "validation") if folder.exists() else None
     return None if known is None else float(describe(folder).nll(known).mean())

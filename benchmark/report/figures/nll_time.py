@@ -116,7 +116,7 @@ def _spread(positions: Mapping[str, float], gap: float) -> dict[str, float]:
 
 
 def _references(axes: Axes, references: pd.DataFrame, styles: Styles) -> None:
-    """Those whose labels would overlap share a label, and the colour of the first."""
+    """Lines of the controls; if labels would overlap, they share one, in the first's colour."""
     low, high = axes.get_ylim()
     crowded = bool((references.value > high).any())
     ordered = references.sort_values("value", kind="stable")

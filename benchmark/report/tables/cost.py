@@ -64,7 +64,7 @@ def _by_row(
 def _columns(own: pd.DataFrame, known: Mapping[str, str]) -> list[str]:
     """Headings with the unit of each, which is one for all data sets."""
     units = {metric: own.unit[own.metric == metric].dropna().unique() for metric in known}
-    if many := {metric: list(found) for metric, found in units.items() if len(found) > 1}:
+    if many := {metric: list(several) for metric, several in units.items() if len(several) > 1}:
         raise ValueError(
             f"Table: found the units {many}; a column has one unit. "
             f"Evaluate all methods again with one version of the benchmark."

@@ -79,7 +79,7 @@ def _notes(
     styles: Styles,
     labels: Labels,
 ) -> list[str]:
-    """What the distances are, and how the images were drawn."""
+    """Notes on the distances, and on how the images were drawn."""
     lines = [
         "Mean ± standard deviation over n refits (seeds). Bold: lowest mean among the methods "
         "measured under one protocol, without a test of significance. NFE: evaluations of the "

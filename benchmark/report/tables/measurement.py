@@ -59,7 +59,7 @@ def table(
 
 
 def cells(column: Column, styles: Styles, footnotes: Footnotes) -> dict[str, Cell]:
-    """Method -> cell. What has no direction is context: each number decides its own decimals."""
+    """Method -> cell. A metric without a direction is context: each number has its own decimals."""
     if set(column.means.direction.dropna()) == {"none"}:
         rows = column.means.to_dict("records")
         return {row["method"]: Cell(plain_cell(row, row["n"])) for row in rows}
@@ -67,7 +67,7 @@ def cells(column: Column, styles: Styles, footnotes: Footnotes) -> dict[str, Cel
 
 
 def _protocol(own: pd.DataFrame, column: Column, styles: Styles) -> str:
-    """What of the protocol had to agree, in words."""
+    """The part of the protocol that had to agree, in words."""
     runs = own[(own.dataset == column.dataset) & (own.metric == column.metric)]
     keys = dict.fromkeys(key for keys in runs.compared.dropna() for key in json.loads(keys))
     words = notes.all_stated(runs, [f"protocol.{key}" for key in keys], styles)

@@ -46,7 +46,7 @@ def table(frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comp
 def nll_notes(
     frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comparisons
 ) -> list[str]:
-    """What means, marks and ranks are, and how the NLL of each data set was measured."""
+    """Notes on means, marks and ranks, and on how the NLL of each data set was measured."""
     cells = summary(frame)
     lines = [
         "Mean ± standard deviation over n refits (seeds); a single run has no standard deviation. "

@@ -26,7 +26,7 @@ def stated(frame: pd.DataFrame, name: str, styles: Styles) -> str:
 
 
 def all_stated(frame: pd.DataFrame, names: Sequence[str], styles: Styles) -> str:
-    """What is known of several columns, one after the other."""
+    """The values of several columns in words, one column after the other."""
     words = (stated(frame, name, styles) for name in names)
     return "; ".join(word for word in words if word)
 
