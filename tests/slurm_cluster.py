@@ -8,6 +8,7 @@ installed SLURM is touched. No accounting.
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -214,10 +215,13 @@ def workflow(tmp_path, cluster):
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports below those that the kernel gives away, each worker of pytest in a range of its own:
+    another cluster must not take one before the daemons of this one do."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = (port for port in range(10_000 + 1000 * worker, 32_000) if _is_free(port))
+    return list(itertools.islice(ports, count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0
