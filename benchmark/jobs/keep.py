@@ -19,7 +19,7 @@ from benchmark.records.run import Run, data_folder, features_folder
 from benchmark.suite.load import load
 from benchmark.suite.sources import Kept
 from benchmark.suite.suite import Parts, Suite
-from benchmark.suite.words import ConfigError
+from benchmark.suite.words import ConfigError, in_file
 
 DRAWN = ("density", "path")
 """Files of a run that the job ``draw`` has made and that hold the digest of its source."""
@@ -59,7 +59,7 @@ def keep(suite: Suite) -> dict[str, Kept]:
         if result.source != suite.sources.of(*result.parts):
             known = kept.setdefault(now, Kept(source=result.source, commit=result.commit, what=[]))
             if known.source != result.source:
-                raise ConfigError("results", [_two_versions(known, result)])
+                raise ConfigError(in_file("results", [_two_versions(known, result)]))
             known.what.append(str(result.file))
     suite.sources.keep(kept)
     return kept
