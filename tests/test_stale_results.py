@@ -3,9 +3,10 @@
 import functools
 
 import pytest
-from jobs_done import DRAWINGS, FULL, changed, jobs
+from jobs_done import FULL, changed, jobs
 
 from benchmark import source
+from benchmark.records.run import DRAWINGS
 from benchmark.suite.load import load
 from benchmark.suite.sources import Kept, Sources
 

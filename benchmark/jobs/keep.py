@@ -16,13 +16,11 @@ import yaml
 
 from benchmark.files import read_json
 from benchmark.records.run import Run, data_folder, features_folder
+from benchmark.report.runs import drawn
 from benchmark.suite.load import load
 from benchmark.suite.sources import Kept
 from benchmark.suite.suite import Parts, Suite
 from benchmark.suite.words import ConfigError, in_file
-
-DRAWN = ("density", "path")
-"""Files of a run that the job ``draw`` has made and that hold the digest of its source."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,9 @@ def results(suite: Suite) -> Iterator[Result]:
         for name in suite.measurements_of(run):
             parts = suite.measurement_parts(run, name)
             yield from _of_records(run.measurement(name), parts)
+    for job, runs in drawn(suite).items():
+        for run in runs:
+            yield from _of_drawing(suite, run, run.drawing(job))
 
 
 def keep(suite: Suite) -> dict[str, Kept]:
@@ -78,12 +79,12 @@ def _of_run(suite: Suite, run: Run) -> Iterator[Result]:
         if file.exists():
             made = read_json(file)["provenance"]
             yield _result(file, suite.run_parts(run, job), made, made["source"])
-    for name in DRAWN:
-        file = getattr(run, name)
-        if file.exists():
-            with np.load(file) as stored:
-                source = str(stored["source"])
-            yield Result(file, suite.run_parts(run, "draw"), source, None)
+
+
+def _of_drawing(suite: Suite, run: Run, file: Path) -> Iterator[Result]:
+    if file.exists():
+        with np.load(file) as stored:
+            yield Result(file, suite.run_parts(run, "draw"), str(stored["source"]), None)
 
 
 def _of_records(file: Path, parts: Parts) -> Iterator[Result]:
