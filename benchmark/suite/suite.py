@@ -36,8 +36,6 @@ MEASUREMENTS = {
 }
 """Measurements of every suite; distances only of data sets with the key ``features``."""
 
-ORACLE = "benchmark.baselines.oracle.Oracle"
-
 Parts = tuple[str, list[str]]
 """The module of a job, and the classes that it works with."""
 
@@ -106,7 +104,8 @@ class Suite:
 
     def is_oracle(self, method: str) -> bool:
         """Whether a method is the true density of its data set."""
-        return self.methods[method].kind == ORACLE
+        facts = self.method_facts(method)
+        return facts is not None and facts.is_target
 
     def is_trained(self, run: Run) -> bool:
         """Whether a run is a training of this library, and no closed form."""
