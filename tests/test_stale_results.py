@@ -32,7 +32,12 @@ def made(suite):
 
 def differing(old, new):
     """The jobs whose results are out of date, of those that both have."""
-    return {key for key in old.keys() & new.keys() if old[key].depends != new[key].depends}
+    return {key for key in old.keys() & new.keys() if depends(old[key]) != depends(new[key])}
+
+
+def depends(job):
+    """What Snakemake goes by; the log of prepared rows is named after what they depend on."""
+    return job.depends, job.log
 
 
 def measured(keys):

@@ -185,11 +185,6 @@ class Suite:
         name = "inception" if entry.inception is not None else f"{dataset}_cnn"
         return {**plain(entry), "name": name, "chunk": self.section.evaluation.chunk}
 
-    def distances(self, dataset: str) -> tuple[str, str]:
-        """What the Fréchet and the kernel distance of the images of a data set are called."""
-        name = self.features(dataset)["name"]
-        return ("fid", "kid") if name == "inception" else (f"fd_{name}", f"kd_{name}")
-
     def measurement_arguments(self, run: Run, name: str) -> dict[str, Any]:
         """The arguments of the class of a measurement on a run."""
         if name == DISTANCES:
