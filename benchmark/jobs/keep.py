@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmark.data.description import DESCRIPTION
 from benchmark.files import read_json
-from benchmark.records.run import Run, data_folder, features_folder
+from benchmark.records.run import Run, data_folder, floor_file
 from benchmark.report.runs import drawn
 from benchmark.suite.load import load
 from benchmark.suite.sources import Kept
@@ -67,10 +68,10 @@ def keep(suite: Suite) -> dict[str, Kept]:
 
 
 def _of_data(suite: Suite, dataset: str) -> Iterator[Result]:
-    described = data_folder(suite.name, dataset) / "data.json"
+    described = data_folder(suite.name, dataset) / DESCRIPTION
     if described.exists() and (source := read_json(described).get("source")):
         yield Result(described, suite.prepare_parts(dataset), source, None)
-    floor = features_folder(suite.name, dataset) / "floor.json"
+    floor = floor_file(suite.name, dataset)
     yield from _of_records(floor, ("benchmark.jobs.reference", []))
 
 

@@ -106,7 +106,7 @@ class Run:
     @property
     def floor(self) -> Path:
         """Records of the distances of test images from the training images."""
-        return self.features / "floor.json"
+        return floor_file(self.suite, self.dataset)
 
     def drawing(self, job: str) -> Path:
         """What a job draws, with the digest of its source (``source``)."""
@@ -130,3 +130,13 @@ def data_folder(suite: str, dataset: str) -> Path:
 def features_folder(suite: str, dataset: str) -> Path:
     """Where the features of the images of a data set lie."""
     return suite_folder(suite) / dataset / "features"
+
+
+def floor_file(suite: str, dataset: str) -> Path:
+    """The records of the floor of a data set of images."""
+    return features_folder(suite, dataset) / "floor.json"
+
+
+def metrics_file(suite: str, suffix: str = ".parquet") -> Path:
+    """The frame of all records of a suite."""
+    return suite_folder(suite) / f"metrics{suffix}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.data.description import describe
+from benchmark.data.description import DESCRIPTION, describe
 from benchmark.files import read_json
 from benchmark.records import records
 from benchmark.records.run import DRAWINGS, Run, features_folder
@@ -88,7 +88,7 @@ def _unprepared(suite: Suite, run: Run) -> str | None:
     prepared = suite.prepared_file(run.dataset)
     if reason := _reason([prepared.with_suffix(FAILURE)]):
         return f"its data set could not be prepared: {reason}"
-    if (run.data / "data.json").exists():
+    if (run.data / DESCRIPTION).exists():
         return None
     return f"its data set was not prepared, see {prepared.with_suffix('.log')}"
 
