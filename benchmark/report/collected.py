@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.data.description import describe
+from benchmark.records.records import NLL
 from benchmark.records.run import Run, data_folder, floor_file, metrics_file
 from benchmark.report import frame
 from benchmark.report.asked import Suite
-from benchmark.report.gaps import NLL, gaps, measurement_gap
+from benchmark.report.gaps import gaps, measurement_gap
 from benchmark.report.ranking import ranking
 from benchmark.report.significance import Comparison
 from benchmark.report.significance import comparisons as compare

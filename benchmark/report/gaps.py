@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmark.data.description import DESCRIPTION, describe
 from benchmark.files import read_json
 from benchmark.records import records
+from benchmark.records.records import DISTANCES, NLL
 from benchmark.records.run import DRAWINGS, Run, features_folder
 from benchmark.report.asked import Suite
 from benchmark.runtime.log import FAILURE
@@ -17,9 +18,6 @@ UNDRAWN = {
 }
 """Job whose file only figures need -> in words that it is missing; a run is whole without it."""
 
-NLL = "nll"
-COST = "cost"
-DISTANCES = "distances"
 OWN_METHODS_ONLY = "is measured on methods of this library"
 
 

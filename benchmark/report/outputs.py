@@ -11,11 +11,11 @@ from typing import Any
 
 from benchmark import names
 from benchmark.data.description import DESCRIPTION
-from benchmark.records.records import config_hash
+from benchmark.records.records import COST, DISTANCES, NLL, config_hash
 from benchmark.records.run import Run, data_folder, floor_file, metrics_file, suite_folder
 from benchmark.report import runs
 from benchmark.report.asked import Suite
-from benchmark.report.gaps import COST, DISTANCES, NLL, gaps
+from benchmark.report.gaps import gaps
 from benchmark.report.labels import labels_of, styles_of
 from benchmark.report.reproduction import against_of
 from benchmark.suite import published
@@ -95,11 +95,11 @@ def _metrics(suite: Suite) -> list[Output]:
 
 
 def _nll(suite: Suite) -> list[Output]:
-    return [_table(suite, "nll", [_frame(suite), *_rows(suite.runs)])]
+    return [_table(suite, NLL, [_frame(suite), *_rows(suite.runs)])]
 
 
 def _cost(suite: Suite) -> list[Output]:
-    return [_table(suite, "cost", [_frame(suite)])]
+    return [_table(suite, COST, [_frame(suite)])]
 
 
 def _significance(suite: Suite) -> list[Output]:
@@ -108,7 +108,7 @@ def _significance(suite: Suite) -> list[Output]:
 
 def _distances(suite: Suite) -> list[Output]:
     """Where images are compared by their features."""
-    return [_table(suite, "distances", [_frame(suite), *_floors(suite)])] if suite.images else []
+    return [_table(suite, DISTANCES, [_frame(suite), *_floors(suite)])] if suite.images else []
 
 
 def _further(suite: Suite) -> list[Output]:
@@ -207,7 +207,7 @@ def _distance_curves(suite: Suite) -> list[Output]:
     fits = runs.measured(suite, DISTANCES)
     curves = [run.measurement(DISTANCES, "csv") for run in fits]
     files = [*curves, *_nll_records(fits), *_floors(suite)]
-    return [_figure(suite, "distances", files)] if suite.images else []
+    return [_figure(suite, DISTANCES, files)] if suite.images else []
 
 
 def _learning_curves(suite: Suite) -> list[Output]:

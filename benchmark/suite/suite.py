@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.records.records import config_hash
+from benchmark.records.records import COST, DISTANCES, NLL, config_hash
 from benchmark.records.run import Run, data_folder
 from benchmark.section import plain
 from benchmark.suite.classes import Facts
@@ -28,7 +28,6 @@ from benchmark.training.settings import Hyperparameters
 FIGURE_KEYS = {"grid", "frames", "frame_grid"}
 """Keys of ``evaluation`` on which only figures depend."""
 
-NLL, COST, DISTANCES = "nll", "cost", "distances"
 MEASUREMENTS = {
     NLL: "benchmark.measure.nll.NLL",
     COST: "benchmark.measure.cost.Cost",
