@@ -36,6 +36,8 @@ class Method(nn.Module, abc.ABC):
     passed to ``build`` as ``base_rows``, the rows to ``initialise``)."""
     trained: ClassVar[bool] = True
     """Whether it is fitted by optimiser steps; a class that is not overrides this."""
+    is_target: ClassVar[bool] = False
+    """Whether it is the density of the data itself, which figures show as the target."""
 
     @classmethod
     @abc.abstractmethod

@@ -1,6 +1,8 @@
-"""Dotted names: the object that a string such as ``package.module.Class`` means."""
+"""Dotted names, and the object that each means; and names that are near an unknown one."""
 
+import difflib
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -29,3 +31,14 @@ def load(name: str) -> Any:
     if not hasattr(imported, attribute):
         raise Unknown(imported, attribute)
     return getattr(imported, attribute)
+
+
+def nearest(name: str, known: Iterable[Any]) -> str | None:
+    """The name among ``known`` that ``name`` may be meant to be."""
+    return next(iter(difflib.get_close_matches(name, map(str, known), n=1)), None)
+
+
+def did_you_mean(name: str, known: Iterable[Any]) -> str:
+    """A hint after a sentence, or nothing."""
+    close = nearest(name, known)
+    return "" if close is None else f" Did you mean {close!r}?"

@@ -17,15 +17,15 @@ from pydantic import ConfigDict, create_model
 
 def named(arguments: Any) -> list[str]:
     """The classes that arguments name, at any depth."""
-    return list(placed(arguments, "").values())
+    return [str(part["class"]) for part in placed(arguments, "").values()]
 
 
-def placed(arguments: Any, where: str) -> dict[str, str]:
-    """The classes that arguments name, at any depth, by the keys of what they are classes of."""
-    named: dict[str, str] = {}
+def placed(arguments: Any, where: str) -> dict[str, Mapping[str, Any]]:
+    """The sections among arguments that name a class, at any depth, by their keys."""
+    named: dict[str, Mapping[str, Any]] = {}
     if isinstance(arguments, Mapping):
         if isinstance(arguments.get("class"), str):
-            named[where] = arguments["class"]
+            named[where] = arguments
         for key, value in arguments.items():
             named |= placed(value, f"{where}.{key}")
     elif isinstance(arguments, list):

@@ -7,6 +7,7 @@ import yaml
 
 from benchmark import names, parts
 from benchmark.jobs.tasks import Job, Tasks
+from benchmark.records.run import DRAWINGS
 from benchmark.report.outputs import outputs
 from benchmark.source import ROOT
 from benchmark.suite.load import load
@@ -31,7 +32,6 @@ SECTION["measurements"] = {
         "arguments": {"projections": 8},
     }
 }
-DRAWINGS = ("density", "path", "backward")
 
 
 def toy(datasets, methods, **changes):

@@ -159,7 +159,7 @@ def draw_files(suite, run):
     if run.dataset == "images":
         np.savez(run.path, images=np.ones((3, 36, *IMAGE), np.uint8), times=times)
     if run.dataset == "between" and suite.is_flow(run.method):
-        np.save(run.samples_base, np.load(run.samples))
+        np.savez(run.samples_base, samples=np.load(run.samples))
 
 
 def metrics_of(run, name):

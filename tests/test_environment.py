@@ -40,7 +40,7 @@ def test_conda_asks_for_the_same_ranges_as_pip():
 
 def test_everything_that_is_asked_for_is_pinned_within_its_range():
     optional = PROJECT["optional-dependencies"]
-    asked = PROJECT["dependencies"] + optional["dev"] + optional["extras"] + optional["bench"]
+    asked = PROJECT["dependencies"] + optional["dev"] + optional["extras"]
     pinned = pins()
     for requirement in map(Requirement, asked):
         name = canonicalize_name(requirement.name)

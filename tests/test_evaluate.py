@@ -84,7 +84,8 @@ def test_samples_are_rows_of_the_base_carried_forward_and_test_rows_carried_back
     nearest = np.abs(origin[:, None] - base[None]).max(axis=2).min(axis=1)
     assert samples.shape == (70, 2) and nearest.max() < 1e-5  # samples are float32
     back = np.load(between.samples_base)
-    np.testing.assert_allclose(back, dataset.rows(data, "test") - shift(data), atol=1e-5)
+    assert back["source"] == "digest"
+    np.testing.assert_allclose(back["samples"], dataset.rows(data, "test") - shift(data), atol=1e-5)
 
 
 def test_a_method_without_likelihood_has_a_reason_and_its_costs(between):

@@ -10,11 +10,11 @@ from torch.nn import functional
 from benchmark import parts
 from benchmark.baselines.ffjord import FFJORD
 from benchmark.baselines.ot_cfm import OTCFM
+from benchmark.baselines.potential import Potential
 from benchmark.divergence import exact_divergence
 from benchmark.networks import network as networks
 from benchmark.networks.concatsquash import ConcatSquash, ConcatSquashMLP
 from benchmark.networks.mlp import MLP
-from benchmark.networks.potential import Potential
 
 
 def randomised(network, scale=0.5):

@@ -8,9 +8,9 @@ import yaml
 from runge_kutta import runge_kutta
 
 from benchmark.baselines.ot_flow import OTFlow
+from benchmark.baselines.potential import Derivatives, Potential
 from benchmark.densities import StandardNormal
 from benchmark.model import parameters
-from benchmark.networks.potential import Derivatives, Potential
 from benchmark.ode import Tolerance, transport
 from benchmark.source import ROOT
 

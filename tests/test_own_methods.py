@@ -101,6 +101,6 @@ def test_two_densities_known_by_samples_are_connected_without_a_likelihood(finis
     assert "the base is known by samples only" in (finished.folder / TABLES / "nll.md").read_text()
     figures = {path.stem for path in (results / "figures").glob("*both*.png")}
     assert figures == {"samples_both"}
-    assert np.load(results / "both/between/seed0/samples_base.npy").shape == (60, 2)
-    assert not (results / "both/between/seed1/samples_base.npy").exists()
+    assert np.load(results / "both/between/seed0/samples_base.npz")["samples"].shape == (60, 2)
+    assert not (results / "both/between/seed1/samples_base.npz").exists()
     assert describe(results / "both/data").base == 100

@@ -3,9 +3,10 @@
 import functools
 
 import pytest
-from jobs_done import DRAWINGS, FULL, changed, jobs
+from jobs_done import FULL, changed, jobs
 
 from benchmark import source
+from benchmark.records.run import DRAWINGS
 from benchmark.suite.load import load
 from benchmark.suite.sources import Kept, Sources
 
@@ -31,7 +32,12 @@ def made(suite):
 
 def differing(old, new):
     """The jobs whose results are out of date, of those that both have."""
-    return {key for key in old.keys() & new.keys() if old[key].depends != new[key].depends}
+    return {key for key in old.keys() & new.keys() if depends(old[key]) != depends(new[key])}
+
+
+def depends(job):
+    """What Snakemake goes by; the log of prepared rows is named after what they depend on."""
+    return job.depends, job.log
 
 
 def measured(keys):

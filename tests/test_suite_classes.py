@@ -246,7 +246,15 @@ def test_flows_are_told_from_closed_forms(toy):
     suite = load(toy)
     flows = {name: suite.is_flow(name) for name in suite.methods}
     assert flows == {"interpolant": True, "ffjord": True, "gaussian": False, "oracle": False}
-    assert [name for name in suite.methods if suite.is_oracle(name)] == ["oracle"]
+
+
+def test_only_the_density_of_the_data_is_the_target(toy, mine):
+    module = mine("truth", "from benchmark.baselines.oracle import Oracle as Truth")
+    put(toy["suites"]["toy"], "methods/truth", method("oracle", **{"class": f"{module}.Truth"}))
+    flow = {"class": "benchmark.baselines.oracle.OracleFlow", "model": {"path": "linear"}}
+    put(toy["suites"]["toy"], "methods/flow", method("oracle", **flow))
+    suite = load(toy)
+    assert [name for name in suite.methods if suite.is_oracle(name)] == ["oracle", "truth"]
 
 
 def test_methods_that_record_diagnostics_are_known(toy, tmp_path):

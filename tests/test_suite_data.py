@@ -187,16 +187,16 @@ def test_published_results_change_nothing_that_is_computed(toy):
         assert after.evaluate_hash(run) == before.evaluate_hash(run)
 
 
-def test_distances_are_called_fid_of_inception_only(toy):
+def test_features_are_called_after_their_network(toy):
     config = with_images(toy)
     mnist = config["suites"]["toy"]["datasets"]["mnist"]
     assert load(config).images == []
     mnist["features"] = {"inception": "clean", "samples": 10, "tolerances": [0.1]}
-    assert load(config).distances("mnist") == ("fid", "kid")
+    assert load(config).features("mnist")["name"] == "inception"
     assert load(config).images == ["mnist"]
     mnist["features"]["classifier"] = {"width": 8, "epochs": 1, "seed": 0}
     del mnist["features"]["inception"]
-    assert load(config).distances("mnist") == ("fd_mnist_cnn", "kd_mnist_cnn")
+    assert load(config).features("mnist")["name"] == "mnist_cnn"
 
 
 # Files

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 import yaml
-from jobs_done import DRAWINGS, FULL, arguments, changed, jobs
+from jobs_done import FULL, arguments, changed, jobs
 
 from benchmark import names, parts
 from benchmark.data.description import describe
@@ -13,7 +13,7 @@ from benchmark.jobs import __main__ as command
 from benchmark.jobs import task
 from benchmark.jobs.task import Machine, Task
 from benchmark.jobs.tasks import Tasks
-from benchmark.records.run import Run, data_folder
+from benchmark.records.run import DRAWINGS, Run, data_folder
 from benchmark.runtime.log import failure_of
 from benchmark.suite.load import load
 

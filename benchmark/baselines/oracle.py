@@ -18,6 +18,7 @@ class Oracle(ClosedForm):
     """The density that made the data, the best any method can do."""
 
     requires = ("density",)
+    is_target = True
 
     def __init__(self, density: Density) -> None:
         super().__init__()

@@ -9,10 +9,10 @@ import math
 import torch
 from torch import Tensor
 
+from benchmark.baselines.potential import Potential
 from benchmark.densities import Density, StandardNormal
 from benchmark.flow import Flow
 from benchmark.networks.network import by_rows
-from benchmark.networks.potential import Potential
 from benchmark.shapes import Batch, PerSample, PositiveFloat, PositiveInt
 
 

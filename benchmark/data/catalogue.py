@@ -3,7 +3,6 @@
 A file is identified by its ``path``, its place both in the downloads folder and in a mirror.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
+
+from benchmark.names import did_you_mean
 
 Entry = TypeVar("Entry")
 
@@ -91,11 +92,8 @@ def remote_file(path: str) -> RemoteFile:
 def _known(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
     if name in known:
         return known[name]
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(
-        f"{kind} {name!r} is not in the catalogue; allowed are {', '.join(known)}.{hint}"
-    )
+    words = f"{kind} {name!r} is not in the catalogue; allowed are {', '.join(known)}."
+    raise ValueError(f"{words}{did_you_mean(name, known)}")
 
 
 def _source(files: list[dict[str, Any]], **about: str) -> Source:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark.data.description import Description
+from benchmark.data.description import DESCRIPTION, Description
 from benchmark.files import atomic, write_json
 
 Labelled = tuple[np.ndarray, np.ndarray]
@@ -131,7 +131,7 @@ def write(
             np.save(temporary / f"labels_{name}.npy", labels)
         for name, log_prob in truth.items():
             np.save(temporary / f"true_log_prob_{name}.npy", log_prob)
-        write_json(temporary / "data.json", asdict(description))
+        write_json(temporary / DESCRIPTION, asdict(description))
 
 
 def rows(folder: str | Path, split: str) -> np.ndarray:

@@ -13,6 +13,8 @@ from benchmark.files import read_json
 if TYPE_CHECKING:  # every start of Snakemake reads descriptions, and needs no numpy for it
     import numpy as np
 
+DESCRIPTION = "data.json"
+
 
 @dataclass(frozen=True)
 class Description:
@@ -51,7 +53,7 @@ class Description:
 
 def describe(folder: str | Path) -> Description:
     """The description of a prepared folder."""
-    stored = read_json(Path(folder) / "data.json")
+    stored = read_json(Path(folder) / DESCRIPTION)
     for key in ("event", "picture"):
         stored[key] = tuple(stored[key]) if stored[key] is not None else None
     return Description(**stored)

@@ -1,6 +1,5 @@
 """A table of your own as a data set: a ``.npy``, ``.npz``, ``.csv`` or Parquet file of numbers."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.data.dataset import Dataset, Splits
+from benchmark.names import did_you_mean
 from benchmark.shapes import Columns, NonNegativeInt, Shares, Steps
 
 
@@ -104,11 +104,8 @@ def _selected(file: Path, table: pd.DataFrame, columns: Sequence[Any] | None) ->
 def _known(file: Path, name: Any, names: pd.Index) -> Any:
     if name in names:
         return name
-    near = difflib.get_close_matches(str(name), map(str, names), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(
-        f"{file}: has no column {name!r}; allowed are {', '.join(map(repr, names))}.{hint}"
-    )
+    words = f"{file}: has no column {name!r}; allowed are {', '.join(map(repr, names))}."
+    raise ValueError(f"{words}{did_you_mean(str(name), names)}")
 
 
 def _numbers(file: Path, name: Any, column: pd.Series) -> np.ndarray:

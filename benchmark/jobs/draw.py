@@ -37,12 +37,13 @@ class Drawing:
 
 
 def backward(drawing: Drawing, device: torch.device) -> None:
-    """Write ``samples_base.npy``: the test rows, carried back by a flow to ``t = 0``."""
+    """Write ``samples_base.npz``: ``samples``, test rows that a flow carried back to ``t = 0``."""
     fitted, run = drawing.model(device), drawing.run
     x = HeldOut(run.data, "test", TEST_NOISE, device)
     carried = [fitted.transport(part, 1.0, 0.0) for part in x.parts(drawing.chunk)]
     with atomic(run.samples_base) as temporary:
-        np.save(temporary, torch.cat(carried).float().cpu().numpy())
+        samples = torch.cat(carried).float().cpu().numpy()
+        np.savez(temporary, samples=samples, source=drawing.source)
 
 
 def density(drawing: Drawing, device: torch.device) -> None:

@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmark.data.description import DESCRIPTION
 from benchmark.files import read_json
-from benchmark.records.run import Run, data_folder, features_folder
+from benchmark.records.run import Run, data_folder, floor_file
+from benchmark.report.runs import drawn
 from benchmark.suite.load import load
 from benchmark.suite.sources import Kept
 from benchmark.suite.suite import Parts, Suite
-from benchmark.suite.words import ConfigError
-
-DRAWN = ("density", "path")
-"""Files of a run that the job ``draw`` has made and that hold the digest of its source."""
+from benchmark.suite.words import ConfigError, in_file
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,9 @@ def results(suite: Suite) -> Iterator[Result]:
         for name in suite.measurements_of(run):
             parts = suite.measurement_parts(run, name)
             yield from _of_records(run.measurement(name), parts)
+    for job, runs in drawn(suite).items():
+        for run in runs:
+            yield from _of_drawing(suite, run, run.drawing(job))
 
 
 def keep(suite: Suite) -> dict[str, Kept]:
@@ -59,17 +61,17 @@ def keep(suite: Suite) -> dict[str, Kept]:
         if result.source != suite.sources.of(*result.parts):
             known = kept.setdefault(now, Kept(source=result.source, commit=result.commit, what=[]))
             if known.source != result.source:
-                raise ConfigError("results", [_two_versions(known, result)])
+                raise ConfigError(in_file("results", [_two_versions(known, result)]))
             known.what.append(str(result.file))
     suite.sources.keep(kept)
     return kept
 
 
 def _of_data(suite: Suite, dataset: str) -> Iterator[Result]:
-    described = data_folder(suite.name, dataset) / "data.json"
+    described = data_folder(suite.name, dataset) / DESCRIPTION
     if described.exists() and (source := read_json(described).get("source")):
         yield Result(described, suite.prepare_parts(dataset), source, None)
-    floor = features_folder(suite.name, dataset) / "floor.json"
+    floor = floor_file(suite.name, dataset)
     yield from _of_records(floor, ("benchmark.jobs.reference", []))
 
 
@@ -78,12 +80,12 @@ def _of_run(suite: Suite, run: Run) -> Iterator[Result]:
         if file.exists():
             made = read_json(file)["provenance"]
             yield _result(file, suite.run_parts(run, job), made, made["source"])
-    for name in DRAWN:
-        file = getattr(run, name)
-        if file.exists():
-            with np.load(file) as stored:
-                source = str(stored["source"])
-            yield Result(file, suite.run_parts(run, "draw"), source, None)
+
+
+def _of_drawing(suite: Suite, run: Run, file: Path) -> Iterator[Result]:
+    if file.exists():
+        with np.load(file) as stored:
+            yield Result(file, suite.run_parts(run, "draw"), str(stored["source"]), None)
 
 
 def _of_records(file: Path, parts: Parts) -> Iterator[Result]:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from benchmark.data.description import DESCRIPTION
 from benchmark.data.prepare import prepare as prepare_rows
 from benchmark.files import atomic, read_json, write_json
 
@@ -16,7 +17,7 @@ def prepare(entry: dict[str, Any], source: str, downloads: Path, output: Path) -
     """
     staged = output.with_suffix("")
     prepare_rows(entry, downloads, staged, source)
-    write_json(output, read_json(staged / "data.json"))
+    write_json(output, read_json(staged / DESCRIPTION))
 
 
 def publish(prepared: Path, folder: Path) -> None:

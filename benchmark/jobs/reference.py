@@ -9,6 +9,7 @@ import torch
 from benchmark.measure.feature_settings import FeatureSettings
 from benchmark.measure.measurement import Subject
 from benchmark.measure.reference import write_classifier, write_reference
+from benchmark.records.records import DISTANCES
 from benchmark.records.run import Run
 
 
@@ -25,7 +26,7 @@ class Compared:
     def subject(self, device: torch.device) -> Subject:
         """The data set, as measurements see it."""
         return Subject(
-            *("distances", self.run, self.source, self.config, self.downloads), device=device
+            *(DISTANCES, self.run, self.source, self.config, self.downloads), device=device
         )
 
 

@@ -64,8 +64,7 @@ class Tasks:
             "downloads": DOWNLOADS,
             "output": output,
         }
-        log = Path(output).with_suffix(".log")
-        return Job("prepare.prepare", str(log), arguments, depends=log.stem)
+        return Job("prepare.prepare", str(Path(output).with_suffix(".log")), arguments)
 
     def publish(self, dataset: str) -> Job:
         """Prepared rows, put in place."""

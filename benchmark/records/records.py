@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from benchmark.records.run import Run
 from benchmark.records.stored import StoredFile
 
+NLL, COST, DISTANCES = "nll", "cost", "distances"
+"""Names of the measurements of every suite; that of the first is its metric, too."""
 FLOOR = "floor"
 """Stands for a method in records of test rows compared with training rows."""
 

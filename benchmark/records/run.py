@@ -5,6 +5,8 @@ from pathlib import Path
 
 MODEL, WEIGHTS, LIKELIHOOD = "model.json", "model.safetensors", "likelihood.json"
 """Files of a run from which a fitted model is loaded."""
+DRAWINGS = {"density": "density.npz", "path": "path.npz", "backward": "samples_base.npz"}
+"""The jobs that draw with a fitted model, and the file of a run that each makes."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,6 @@ class Run:
         return self.folder / "samples.npy"
 
     @property
-    def samples_base(self) -> Path:
-        """Test rows carried back to ``t = 0``."""
-        return self.folder / "samples_base.npy"
-
-    @property
     def cost(self) -> Path:
         """Costs of the fit and of its evaluation."""
         return self.folder / "cost.json"
@@ -79,12 +76,17 @@ class Run:
     @property
     def density(self) -> Path:
         """The density on a grid."""
-        return self.folder / "density.npz"
+        return self.drawing("density")
 
     @property
     def path(self) -> Path:
         """Densities, or images, on the way from base to data."""
-        return self.folder / "path.npz"
+        return self.drawing("path")
+
+    @property
+    def samples_base(self) -> Path:
+        """Test rows carried back to ``t = 0``."""
+        return self.drawing("backward")
 
     @property
     def features(self) -> Path:
@@ -104,7 +106,11 @@ class Run:
     @property
     def floor(self) -> Path:
         """Records of the distances of test images from the training images."""
-        return self.features / "floor.json"
+        return floor_file(self.suite, self.dataset)
+
+    def drawing(self, job: str) -> Path:
+        """What a job draws, with the digest of its source (``source``)."""
+        return self.folder / DRAWINGS[job]
 
     def measurement(self, name: str, suffix: str = "json") -> Path:
         """The records of a measurement, or what else it writes."""
@@ -124,3 +130,13 @@ def data_folder(suite: str, dataset: str) -> Path:
 def features_folder(suite: str, dataset: str) -> Path:
     """Where the features of the images of a data set lie."""
     return suite_folder(suite) / dataset / "features"
+
+
+def floor_file(suite: str, dataset: str) -> Path:
+    """The records of the floor of a data set of images."""
+    return features_folder(suite, dataset) / "floor.json"
+
+
+def metrics_file(suite: str, suffix: str = ".parquet") -> Path:
+    """The frame of all records of a suite."""
+    return suite_folder(suite) / f"metrics{suffix}"

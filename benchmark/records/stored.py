@@ -1,6 +1,5 @@
 """Files that other programs write and read: a type, a schema version, and errors in words."""
 
-import difflib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -10,6 +9,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.files import write_json
+from benchmark.names import nearest
 
 Kind = TypeVar("Kind", bound="StoredFile")
 
@@ -70,5 +70,5 @@ def _problem(details: Any, known: Collection[str]) -> str:
 
 
 def _nearest(key: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(key, known, 1)
-    return f"did you mean {nearest[0]}?" if nearest else f"allowed are {', '.join(known)}"
+    close = nearest(key, known)
+    return f"did you mean {close}?" if close else f"allowed are {', '.join(known)}"

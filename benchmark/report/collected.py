@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.data.description import describe
-from benchmark.records.run import Run, data_folder, features_folder, suite_folder
+from benchmark.records.records import NLL
+from benchmark.records.run import Run, data_folder, floor_file, metrics_file
 from benchmark.report import frame
 from benchmark.report.asked import Suite
-from benchmark.report.gaps import NLL, gaps, measurement_gap
+from benchmark.report.gaps import gaps, measurement_gap
 from benchmark.report.ranking import ranking
 from benchmark.report.significance import Comparison
 from benchmark.report.significance import comparisons as compare
@@ -17,14 +18,13 @@ from benchmark.report.significance import comparisons as compare
 
 def write(suite: Suite) -> None:
     """``metrics.csv`` and ``metrics.parquet``, which tables and figures read."""
-    stem = suite_folder(suite.name) / "metrics"
     made = collect(suite, suite.runs)
-    frame.write_metrics(made, stem.with_suffix(".csv"), stem.with_suffix(".parquet"))
+    frame.write_metrics(made, metrics_file(suite.name, ".csv"), metrics_file(suite.name))
 
 
 def read(suite: Suite) -> pd.DataFrame:
     """The frame that ``write`` wrote."""
-    return frame.read_metrics(suite_folder(suite.name) / "metrics.parquet")
+    return frame.read_metrics(metrics_file(suite.name))
 
 
 def collect(suite: Suite, chosen: Iterable[Run]) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def collect(suite: Suite, chosen: Iterable[Run]) -> pd.DataFrame:
 
 def floors(suite: Suite) -> pd.DataFrame:
     """The frame of the records of test images beside training images, where there are any."""
-    files = [features_folder(suite.name, name) / "floor.json" for name in suite.images]
+    files = [floor_file(suite.name, name) for name in suite.images]
     return frame.metrics([file for file in files if file.exists()], {})
 
 

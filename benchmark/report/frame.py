@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmark.files import atomic
 from benchmark.records import records
+from benchmark.records.records import NLL
 from benchmark.records.run import Run
 from benchmark.report.labels import Labels, Styles
 
@@ -42,8 +43,6 @@ SUMMARY = [
     *("dataset", "method", "measurement", "metric", "direction", "mean", "sd", "n", "runs"),
     *("standard_error", "reasons", "protocols", "control"),
 ]
-
-NLL = "nll"
 
 
 def metrics(

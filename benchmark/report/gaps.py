@@ -3,26 +3,21 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.data.description import describe
+from benchmark.data.description import DESCRIPTION, describe
 from benchmark.files import read_json
 from benchmark.records import records
-from benchmark.records.run import Run, features_folder
+from benchmark.records.records import DISTANCES, NLL
+from benchmark.records.run import DRAWINGS, Run, features_folder
 from benchmark.report.asked import Suite
 from benchmark.runtime.log import FAILURE
 
-DRAWN = {
-    "density.npz": ("density", "its density was not evaluated"),
-    "path.npz": ("path", "its path was not evaluated"),
-    "samples_base.npy": ("backward", "its backward samples were not drawn"),
+UNDRAWN = {
+    "density": "its density was not evaluated",
+    "path": "its path was not evaluated",
+    "backward": "its backward samples were not drawn",
 }
-"""File of a run that only figures need -> the job that makes it, and in words that it is missing.
+"""Job whose file only figures need -> in words that it is missing; a run is whole without it."""
 
-A run is whole without it.
-"""
-
-NLL = "nll"
-COST = "cost"
-DISTANCES = "distances"
 OWN_METHODS_ONLY = "is measured on methods of this library"
 
 
@@ -63,8 +58,8 @@ def undrawn(file: Path) -> str | None:
     """Why a file of a run that only figures need is missing; ``None`` if it is there."""
     if file.exists():
         return None
-    job, missing = DRAWN[file.name]
-    return _reason([file.with_name(f"{job}{FAILURE}")]) or missing
+    job = next(job for job, name in DRAWINGS.items() if name == file.name)
+    return _reason([file.with_name(f"{job}{FAILURE}")]) or UNDRAWN[job]
 
 
 # Failures and files
@@ -72,7 +67,7 @@ def undrawn(file: Path) -> str | None:
 
 def _failed(run: Run) -> str | None:
     """The reason of a job of the run, of its search, or of the measurement of its NLL."""
-    drawing = [f"{job}{FAILURE}" for job, _ in DRAWN.values()]
+    drawing = [f"{job}{FAILURE}" for job in DRAWINGS]
     own = [path for path in _failures(run.folder) if path.name not in drawing]
     return _reason([*own, run.search.with_suffix(FAILURE), run.measurement(NLL, FAILURE[1:])])
 
@@ -91,7 +86,7 @@ def _unprepared(suite: Suite, run: Run) -> str | None:
     prepared = suite.prepared_file(run.dataset)
     if reason := _reason([prepared.with_suffix(FAILURE)]):
         return f"its data set could not be prepared: {reason}"
-    if (run.data / "data.json").exists():
+    if (run.data / DESCRIPTION).exists():
         return None
     return f"its data set was not prepared, see {prepared.with_suffix('.log')}"
 

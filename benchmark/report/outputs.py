@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import names
-from benchmark.records.records import config_hash
-from benchmark.records.run import Run, data_folder, features_folder, suite_folder
+from benchmark.data.description import DESCRIPTION
+from benchmark.records.records import COST, DISTANCES, NLL, config_hash
+from benchmark.records.run import Run, data_folder, floor_file, metrics_file, suite_folder
 from benchmark.report import runs
 from benchmark.report.asked import Suite
-from benchmark.report.gaps import COST, DISTANCES, NLL, gaps
+from benchmark.report.gaps import gaps
 from benchmark.report.labels import labels_of, styles_of
 from benchmark.report.reproduction import against_of
 from benchmark.suite import published
@@ -65,7 +66,7 @@ def outputs_with_gaps(suite: Suite) -> list[Output]:
     return [
         replace(output, inputs=tuple(_whole(output.inputs, incomplete, made)))
         for output in every
-        if all((folder / "data.json").exists() for folder in output.data)
+        if all((folder / DESCRIPTION).exists() for folder in output.data)
     ]
 
 
@@ -88,18 +89,17 @@ def _whole(files: Iterable[Path], incomplete: Sequence[Path], made: set[Path]) -
 
 def _metrics(suite: Suite) -> list[Output]:
     """The frame of all records, which the tables of the whole suite are made from."""
-    stem = suite_folder(suite.name) / "metrics"
-    files = (stem.with_suffix(".csv"), stem.with_suffix(".parquet"))
+    files = (metrics_file(suite.name, ".csv"), metrics_file(suite.name))
     inputs = tuple(_records(suite, suite.runs))
     return [Output("metrics", "metrics", inputs, files, "benchmark.report.collected.write")]
 
 
 def _nll(suite: Suite) -> list[Output]:
-    return [_table(suite, "nll", [_frame(suite), *_rows(suite.runs)])]
+    return [_table(suite, NLL, [_frame(suite), *_rows(suite.runs)])]
 
 
 def _cost(suite: Suite) -> list[Output]:
-    return [_table(suite, "cost", [_frame(suite)])]
+    return [_table(suite, COST, [_frame(suite)])]
 
 
 def _significance(suite: Suite) -> list[Output]:
@@ -108,7 +108,7 @@ def _significance(suite: Suite) -> list[Output]:
 
 def _distances(suite: Suite) -> list[Output]:
     """Where images are compared by their features."""
-    return [_table(suite, "distances", [_frame(suite), *_floors(suite)])] if suite.images else []
+    return [_table(suite, DISTANCES, [_frame(suite), *_floors(suite)])] if suite.images else []
 
 
 def _further(suite: Suite) -> list[Output]:
@@ -207,7 +207,7 @@ def _distance_curves(suite: Suite) -> list[Output]:
     fits = runs.measured(suite, DISTANCES)
     curves = [run.measurement(DISTANCES, "csv") for run in fits]
     files = [*curves, *_nll_records(fits), *_floors(suite)]
-    return [_figure(suite, "distances", files)] if suite.images else []
+    return [_figure(suite, DISTANCES, files)] if suite.images else []
 
 
 def _learning_curves(suite: Suite) -> list[Output]:
@@ -298,7 +298,7 @@ def _words(suite: Suite) -> dict[str, Any]:
 
 
 def _frame(suite: Suite) -> Path:
-    return suite_folder(suite.name) / "metrics.parquet"
+    return metrics_file(suite.name)
 
 
 def _records(suite: Suite, chosen: Iterable[Run]) -> list[Path]:
@@ -316,4 +316,4 @@ def _rows(chosen: Iterable[Run]) -> list[Path]:
 
 
 def _floors(suite: Suite) -> list[Path]:
-    return [features_folder(suite.name, name) / "floor.json" for name in suite.images]
+    return [floor_file(suite.name, name) for name in suite.images]

@@ -6,7 +6,8 @@ Controls, which are not trained, are references, not competitors, and are never 
 
 import pandas as pd
 
-from benchmark.report.frame import NLL, summary
+from benchmark.records.records import NLL
+from benchmark.report.frame import summary
 
 
 def ranking(frame: pd.DataFrame) -> dict[str, list[str]]:

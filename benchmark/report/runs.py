@@ -33,6 +33,15 @@ def with_backward(suite: Suite) -> list[Run]:
     return [run for run in flows if suite.has_base(run.dataset)]
 
 
+def drawn(suite: Suite) -> dict[str, list[Run]]:
+    """The runs that each job draws with."""
+    return {
+        "density": with_density(suite),
+        "path": with_path(suite),
+        "backward": with_backward(suite),
+    }
+
+
 def trained(suite: Suite) -> list[Run]:
     """Runs that have a training curve."""
     return [run for run in suite.runs if suite.is_trained(run)]

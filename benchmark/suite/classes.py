@@ -33,9 +33,10 @@ Kind = Literal[
 class Facts(BaseModel):
     """The kind of a class, and those of its attributes that the suite uses.
 
-    ``requires``, ``accepts``, ``trained`` and ``diagnostics`` (whether it records some) are those
-    of a method, ``takes`` is that of a network, ``event``, ``levels``, ``picture`` and ``density``
-    are those of a data set, ``needs``, ``writes`` and ``light`` those of a measurement.
+    ``requires``, ``accepts``, ``trained``, ``is_target`` and ``diagnostics`` (whether it records
+    some) are those of a method, ``takes`` is that of a network, ``event``, ``levels``, ``picture``
+    and ``density`` are those of a data set, ``needs``, ``writes`` and ``light`` those of a
+    measurement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Facts(BaseModel):
     requires: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
     trained: bool = True
+    is_target: bool = False
     diagnostics: bool = False
     takes: tuple[str, ...] = ()
     event: tuple[int, ...] | None = None

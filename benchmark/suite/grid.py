@@ -6,7 +6,7 @@ in ``per_dataset``, where nothing is a grid, the list.)
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmark.suite.models import MethodEntry
@@ -47,7 +47,7 @@ def expanded(methods: Mapping[str, MethodEntry]) -> dict[str, MethodEntry]:
 
 
 def _variants(name: str, method: MethodEntry) -> Iterator[tuple[str, MethodEntry]]:
-    grid = axes(method)
+    grid = {axis: values for axis, values in axes(method).items() if values}
     several = [axis for axis, values in grid.items() if len(values) > 1]
     for point in itertools.product(*grid.values()):
         chosen = dict(zip(grid, point, strict=True))
@@ -85,12 +85,22 @@ def _in_name(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def entry_of(variant: str, entries: Iterable[str]) -> str:
+    """The one among the methods of a suite, as they are written there, that a variant is of."""
+    return max((n for n in entries if f"{variant}-".startswith(f"{n}-")), key=len)
+
+
+def empty(method: MethodEntry, where: str) -> list[str]:
+    """The keys of the grids that have no value."""
+    return [f"{where}.{'.'.join(axis)}" for axis, values in axes(method).items() if not values]
+
+
 def problems(method: MethodEntry, where: str) -> Iterator[str]:
     """Grids without a value, and those that a data set would replace."""
+    for key in empty(method, where):
+        yield f"{key}: found an empty list; a grid needs at least one value."
     for axis, values in axes(method).items():
         key = ".".join(axis)
-        if not values:
-            yield f"{where}.{key}: found an empty list; a grid needs at least one value."
         differences = method.per_dataset if isinstance(method.per_dataset, Mapping) else {}
         for dataset, differs in differences.items():
             if len(values) > 1 and _reaches(differs.model_dump(), axis):

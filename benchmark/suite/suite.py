@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.records.records import config_hash
+from benchmark.records.records import COST, DISTANCES, NLL, config_hash
 from benchmark.records.run import Run, data_folder
 from benchmark.section import plain
 from benchmark.suite.classes import Facts
@@ -28,15 +28,12 @@ from benchmark.training.settings import Hyperparameters
 FIGURE_KEYS = {"grid", "frames", "frame_grid"}
 """Keys of ``evaluation`` on which only figures depend."""
 
-NLL, COST, DISTANCES = "nll", "cost", "distances"
 MEASUREMENTS = {
     NLL: "benchmark.measure.nll.NLL",
     COST: "benchmark.measure.cost.Cost",
     DISTANCES: "benchmark.measure.distances.Distances",
 }
 """Measurements of every suite; distances only of data sets with the key ``features``."""
-
-ORACLE = "benchmark.baselines.oracle.Oracle"
 
 Parts = tuple[str, list[str]]
 """The module of a job, and the classes that it works with."""
@@ -106,7 +103,8 @@ class Suite:
 
     def is_oracle(self, method: str) -> bool:
         """Whether a method is the true density of its data set."""
-        return self.methods[method].kind == ORACLE
+        facts = self.method_facts(method)
+        return facts is not None and facts.is_target
 
     def is_trained(self, run: Run) -> bool:
         """Whether a run is a training of this library, and no closed form."""
@@ -185,11 +183,6 @@ class Suite:
         assert entry is not None
         name = "inception" if entry.inception is not None else f"{dataset}_cnn"
         return {**plain(entry), "name": name, "chunk": self.section.evaluation.chunk}
-
-    def distances(self, dataset: str) -> tuple[str, str]:
-        """What the Fréchet and the kernel distance of the images of a data set are called."""
-        name = self.features(dataset)["name"]
-        return ("fid", "kid") if name == "inception" else (f"fd_{name}", f"kd_{name}")
 
     def measurement_arguments(self, run: Run, name: str) -> dict[str, Any]:
         """The arguments of the class of a measurement on a run."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from benchmark.suite.load import datasets
 from benchmark.suite.published import has_published
 from benchmark.suite.suite import Suite
-from benchmark.suite.words import ConfigError, unknown
+from benchmark.suite.words import ConfigError, in_file, unknown
 
 PREFIX = "reproduce_"
 UNCHECKED = ("--no-hooks", "--until", "-U", "--omit-from", "-O")
@@ -29,7 +29,8 @@ def asked(words: Sequence[str]) -> list[str]:
     names = [word for word in words if word.startswith(PREFIX)]
     refused = [word for word in words if word.partition("=")[0] in UNCHECKED]
     if names and refused:
-        raise ConfigError("command", [f"{names[0]} would end unchecked with {refused[0]}."])
+        words = f"{names[0]} would end unchecked with {refused[0]}."
+        raise ConfigError(in_file("command", [words]))
     return names
 
 
@@ -43,10 +44,10 @@ def suite_of(targets: Sequence[str], content: dict[str, Any]) -> str:
     absent = [unknown("target", target, known) for target in targets if not suites[target]]
     named = sorted({name for names in suites.values() for name in names})
     if absent:
-        raise ConfigError("command", absent)
+        raise ConfigError(in_file("command", absent))
     if len(named) > 1:
         many = f"found the suites {', '.join(named)}; allowed is one at a time."
-        raise ConfigError("command", [f"{' '.join(targets)}: {many}"])
+        raise ConfigError(in_file("command", [f"{' '.join(targets)}: {many}"]))
     return named[0]
 
 
@@ -73,7 +74,7 @@ def check(suite: Suite, asked: Iterable[str]) -> None:
         if name not in known or not _compares(suite, known[name])
     ]
     if problems:
-        raise ConfigError("command", problems)
+        raise ConfigError(in_file("command", problems))
 
 
 def _suites(target: str, content: dict[str, Any]) -> list[str]:

@@ -1,33 +1,48 @@
 """Problems of a config in words: where, what was found, what is allowed, the nearest name."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from benchmark.names import did_you_mean, nearest
 from benchmark.suite.classes import Problem
+
+UNKNOWN_KEY = "extra_forbidden"
+"""The kind of the problem of a key that is unknown."""
+WRONG_NAME = "[key]"
+"""The last step to the problem of a name in a mapping."""
 
 
 class ConfigError(ValueError):
-    """Something in a config file that is not allowed; the message lists all of it."""
+    """Something in config files that is not allowed: a line of the message for each problem."""
 
-    def __init__(self, file: str, problems: Iterable[str]) -> None:
-        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = list(dict.fromkeys(lines))
+        super().__init__("\n".join(self.lines))
+
+
+def in_file(file: str, problems: Iterable[str]) -> list[str]:
+    """Problems of a file as lines of a message."""
+    return [f"{file}: {problem}" for problem in problems]
+
+
+def is_at(words: str, place: str) -> bool:
+    """Whether a problem in words, or a key, is of the key ``place`` or of what stands there."""
+    return f"{words} ".startswith((f"{place} ", f"{place}.", f"{place}:"))
 
 
 def unknown(what: str, name: Any, allowed: Iterable[Any]) -> str:
     """That a name is not among what is allowed, with the nearest that is."""
     names = sorted(map(str, allowed))
-    close = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{what} {name!r} is unknown; allowed: {', '.join(names) or 'none'}.{hint}"
+    said = f"{what} {name!r} is unknown; allowed: {', '.join(names) or 'none'}."
+    return f"{said}{did_you_mean(str(name), names)}"
 
 
-def of_model(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every problem that a pydantic ``model`` has found, with the meaning of its fields."""
-    problems = [
+def of_error(error: ValidationError) -> list[Problem]:
+    """What a pydantic model has found."""
+    return [
         Problem(
             where=tuple(line["loc"]),
             kind=line["type"],
@@ -37,11 +52,17 @@ def of_model(error: ValidationError, model: type[BaseModel], prefix: str = "") -
         )
         for line in error.errors()
     ]
+
+
+def of_model(problems: Sequence[Problem], model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Problems of a section, which is a pydantic ``model``, with the meaning of its fields."""
     return list(dict.fromkeys(_in_words(_main(problems), prefix, model)))
 
 
 def of_arguments(problems: Sequence[Problem], prefix: str) -> list[str]:
-    """Problems of the arguments of a class."""
+    """Problems of the arguments of a class; a misspelt one is not missing as well."""
+    meant = {_meant(problem) for problem in problems if problem.kind == UNKNOWN_KEY}
+    problems = [p for p in problems if p.kind != "missing" or p.where not in meant]
     absent = [problem for problem in problems if problem.kind == "missing"]
     words = [
         f"{prefix}{'.'.join(map(str, problem.where))} is missing; {problem.message}."
@@ -85,7 +106,7 @@ def _in_words(
     places: dict[tuple[str, ...], list[tuple[Problem, list]]] = {}
     for problem in problems:
         steps, fields = _steps(problem, model)
-        if problem.kind in ("missing", "extra_forbidden"):
+        if problem.kind in ("missing", UNKNOWN_KEY):
             yield _about_key(problem, prefix, steps, fields)
         else:
             places.setdefault(tuple(steps), []).append((problem, fields))
@@ -107,8 +128,7 @@ def _about_value(where: str, alternatives: Sequence[tuple[Problem, list]]) -> st
     said = f" ({meaning})" if meaning else ""
     names = [name for other, _ in alternatives for name in other.allowed]
     if names and isinstance(problem.value, str):
-        close = difflib.get_close_matches(problem.value, names, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(problem.value, names)
         return f"{where} is {problem.value!r}; allowed: {', '.join(names)}{said}.{hint}"
     rest = " or ".join(dict.fromkeys(_allowed(other) for other, _ in alternatives))
     return f"{where.rstrip('.')} is {problem.value!r}; allowed is {rest}{said}.{_hint(problem)}"
@@ -148,6 +168,23 @@ SHORTER = {
 }
 
 
+def place_of(problem: Problem, model: type[BaseModel]) -> tuple[str, ...]:
+    """The keys of the config that lead to a problem of a section, which is a ``model``."""
+    return tuple(_steps(problem, model)[0])
+
+
+def nearest_key(problem: Problem, model: type[BaseModel]) -> str | None:
+    """The key that an unknown one may be meant to be."""
+    steps, fields = _steps(problem, model)
+    return nearest(steps[-1], fields[-1][0])
+
+
+def _meant(problem: Problem) -> tuple[str | int, ...]:
+    """Where the argument stands that an unknown one may be meant to be."""
+    *section, name = problem.where
+    return (*section, nearest(str(name), problem.allowed) or "")
+
+
 def _steps(
     problem: Problem, model: type[BaseModel] | None
 ) -> tuple[list[str], list[tuple[tuple[str, ...], str]]]:
@@ -160,7 +197,7 @@ def _steps(
     section: Any = model
     for step in problem.where:
         known = _fields(section)
-        if model is not None and isinstance(step, str) and _is_tag(step, known):
+        if model is not None and isinstance(step, str) and _is_tag(step, section):
             section = _member(section, step)
             continue
         steps.append(str(step))
@@ -188,15 +225,15 @@ def _values(section: Any) -> Any:
 
 
 def _member(section: Any, tag: str) -> Any:
-    members = getattr(section, "__args__", ())
-    named = [member for member in members if getattr(member, "__name__", "") == tag]
-    return named[0] if named else None
+    members, kind = getattr(section, "__args__", ()), tag.partition("[")[0]
+    named = [member for member in members if getattr(member, "__name__", "") == kind]
+    return named[0] if named else section
 
 
-def _is_tag(step: str, known: Mapping[str, Any]) -> bool:
-    """Whether a step names an alternative of a union, and no key."""
-    if step in known:
-        return False
+def _is_tag(step: str, section: Any) -> bool:
+    """Whether a step names an alternative of a union, or that a name is wrong, and no key."""
+    if _is_mapping(section) or step in _fields(section):
+        return step == WRONG_NAME
     return step in _TAGS or "[" in step or (step[:1].isupper() and step.isidentifier())
 
 

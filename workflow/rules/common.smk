@@ -10,7 +10,13 @@ from snakemake.logging import logger
 from benchmark.data import catalogue
 from benchmark.files import write_json
 from benchmark.jobs.tasks import DOWNLOADS, Tasks
-from benchmark.records.run import Run, data_folder, features_folder, suite_folder
+from benchmark.records.run import (
+    DRAWINGS,
+    Run,
+    data_folder,
+    features_folder,
+    suite_folder,
+)
 from benchmark.report import outputs as report_outputs
 from benchmark.report import reproduction
 from benchmark.runtime import locks

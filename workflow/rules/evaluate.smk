@@ -25,11 +25,7 @@ rule evaluate:
 
 
 # Densities in the plane; paths of flows; test rows of data sets with rows of the base.
-for name, output in (
-    ("density", "density.npz"),
-    ("path", "path.npz"),
-    ("backward", "samples_base.npy"),
-):
+for name, output in DRAWINGS.items():
 
     rule:
         name:

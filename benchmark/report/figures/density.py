@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from benchmark.records.records import read
+from benchmark.records.records import NLL, read
 from benchmark.records.run import Run, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
@@ -108,6 +108,6 @@ def arrays(file: Path) -> dict[str, Any]:
 
 def _caption(run: Run) -> str:
     """The columns of the table of the NLL, as far as the run has them."""
-    shown = [record for record in read(run.measurement(gaps.NLL)) if record["heading"] is not None]
+    shown = [record for record in read(run.measurement(NLL)) if record["heading"] is not None]
     known = [record for record in shown if record["value"] is not None]
     return "  ".join(f"{record['heading']} {record['value']:.3f}" for record in known)

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmark.records.records import DISTANCES
 from benchmark.records.run import Run, suite_folder
 from benchmark.report import collected, gaps
 from benchmark.report.asked import Suite
@@ -64,7 +65,7 @@ def write(suite: Suite) -> None:
     fits = [run for run in suite.runs if run.dataset in suite.images]
     missing = gaps.gaps(suite, fits)
     whole = [run for run in fits if run not in missing]
-    reasons = {run: gaps.measurement_gap(suite, run, gaps.DISTANCES) for run in whole}
+    reasons = {run: gaps.measurement_gap(suite, run, DISTANCES) for run in whole}
     missing |= {run: reason for run, reason in reasons.items() if reason is not None}
     curves = [_curve(run) for run in whole if run not in missing]
     first = collected.floors(suite).drop_duplicates("dataset").set_index("dataset")
@@ -80,5 +81,5 @@ def write(suite: Suite) -> None:
 
 
 def _curve(run: Run) -> pd.DataFrame:
-    curve = pd.read_csv(run.measurement(gaps.DISTANCES, "csv"))
+    curve = pd.read_csv(run.measurement(DISTANCES, "csv"))
     return curve.assign(dataset=run.dataset, method=run.method, seed=run.seed)

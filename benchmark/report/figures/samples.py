@@ -150,7 +150,8 @@ def write(suite: Suite, name: str) -> None:
 def _both_ways(suite: Suite, ends: Ends, whole: list[Run], missing: Mapping[str, str]) -> Figure:
     """Samples beside the test rows carried back, of a data set with rows of the base."""
     forward = {run.method: np.load(run.samples) for run in whole}
-    backward = {r.method: np.load(r.samples_base) for r in whole if r.samples_base.exists()}
+    drawn = [run for run in whole if run.samples_base.exists()]
+    backward = {run.method: np.load(run.samples_base)["samples"] for run in drawn}
     reasons = {run.method: gaps.undrawn(run.samples_base) for run in whole}
     lacking = {method: reason for method, reason in reasons.items() if reason is not None}
     return between(ends, forward, backward, styles_of(suite), {**missing, **lacking})

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.records.records import COST
 from benchmark.report import collected
 from benchmark.report.asked import Suite
 from benchmark.report.frame import reasons, selected, suite_name, summary
@@ -14,8 +15,6 @@ from benchmark.report.tables import notes
 from benchmark.report.tables.cells import UNITLESS, headings, plain_cell
 from benchmark.report.tables.footnotes import Footnotes
 from benchmark.report.tables.written import write_table
-
-COST = "cost"
 
 INTERRUPTIONS = ("training_interruptions", "evaluation_interruptions")
 """Metrics that a note reports, not a column."""

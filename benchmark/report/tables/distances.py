@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmark.records.records import FLOOR
+from benchmark.records.records import DISTANCES, FLOOR
 from benchmark.report import collected
 from benchmark.report.asked import Suite
 from benchmark.report.frame import selected, suite_name
@@ -21,7 +21,6 @@ from benchmark.report.tables.measurement import cells
 from benchmark.report.tables.written import write_table
 from benchmark.suite import published
 
-DISTANCES = "distances"
 ACCURACY = "classifier_accuracy"
 STATED = ("extractor", "resize", "reference", "samples", "noise", "solver", "atol", "rtol")
 """Keys of the protocol that a note gives."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from benchmark.records.records import NLL
 from benchmark.report import collected
 from benchmark.report.asked import Suite
-from benchmark.report.frame import NLL, selected, suite_name, summary
+from benchmark.report.frame import selected, suite_name, summary
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 from benchmark.report.numbers import upper
 from benchmark.report.significance import LEVEL, Comparison
@@ -23,7 +24,7 @@ def write(suite: Suite) -> None:
     frame = collected.read(suite)
     compared = collected.comparisons(suite, frame)
     made = table(frame, styles_of(suite), labels_of(suite), compared)
-    write_table(suite, "nll", made, frame[frame.measurement == NLL])
+    write_table(suite, NLL, made, frame[frame.measurement == NLL])
 
 
 def table(frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comparisons) -> Table:

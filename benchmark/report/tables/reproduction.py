@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from benchmark.files import write_json
+from benchmark.records.records import NLL
 from benchmark.records.run import suite_folder
 from benchmark.report import collected
 from benchmark.report.asked import Suite
-from benchmark.report.frame import NLL, suite_name, summary, unit
+from benchmark.report.frame import suite_name, summary, unit
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 from benchmark.report.reproduction import (
     Against,

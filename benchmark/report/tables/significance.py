@@ -4,9 +4,10 @@ import math
 
 import pandas as pd
 
+from benchmark.records.records import NLL
 from benchmark.report import collected
 from benchmark.report.asked import Suite
-from benchmark.report.frame import NLL, suite_name, unit
+from benchmark.report.frame import suite_name, unit
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 from benchmark.report.significance import LEVEL, Comparison
 from benchmark.report.table import DASH, Cell, Table
