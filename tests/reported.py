@@ -12,6 +12,10 @@ from benchmark.data.description import describe
 from benchmark.files import write_json
 from benchmark.records.run import Run
 
+MODEL = {
+    **{"schema": 1, "class": "any", "arguments": {}, "event": [2], "coordinates": "identity"},
+    "validation": {"atol": 1.0, "rtol": 1.0},
+}
 HASHES = {"config": "config now", "source": "source now"}
 IMAGE = (1, 2, 3)
 
@@ -136,7 +140,7 @@ def finish(suite, run):
     np.save(run.samples, draw.random(size=(n, *event)).astype(np.float32))
     for file in (run.weights, run.likelihood, run.cost):
         file.write_text("{}")
-    write_json(run.model, {"schema": 1, "provenance": HASHES})
+    write_json(run.model, {**MODEL, "provenance": HASHES})
     header = "step,seconds,loss,validation_nll,path_length"
     run.history.write_text(f"{header}\n10,1.0,1.0,3.0,2.0\n20,2.0,1.0,2.0,1.0\n")
     draw_files(suite, run)

@@ -33,11 +33,12 @@ def suite(loaded, tmp_path, monkeypatch, single_precision):
     return loaded
 
 
-def train(suite, run, probes=0, **changes):
+def train(suite, run, probes=None, **changes):
     """The rows of ``training.csv`` of a run that is trained with other settings."""
     run.folder.mkdir(parents=True, exist_ok=True)
     fit = arguments(tasks(suite).train(run))["fit"]
-    made_with, validation = fit.hyperparameters, replace(fit.validation, probes=probes)
+    made_with = fit.hyperparameters
+    validation = fit.validation.model_copy(update={"probes": probes})
     settings = Training(**{**dict(made_with.train), "validations": 3, **changes})
     changed = replace(
         fit, hyperparameters=replace(made_with, train=settings), validation=validation

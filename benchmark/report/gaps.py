@@ -1,11 +1,13 @@
 """Gaps: runs and measurements that are not whole, or not made with what is here now, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from benchmark.data.description import DESCRIPTION, describe
 from benchmark.files import read_json
 from benchmark.records import records
+from benchmark.records.model_file import ModelFile
 from benchmark.records.records import DISTANCES, NLL
 from benchmark.records.run import DRAWINGS, Run, features_folder
 from benchmark.report.asked import Suite
@@ -27,7 +29,8 @@ def gap(suite: Suite, run: Run) -> str | None:
         _failed(run)
         or _unprepared(suite, run)
         or _incomplete(suite, run)
-        or _unreadable(run.measurement(NLL))
+        or (_unreadable(ModelFile.load, run.model) if suite.is_ours(run.method) else None)
+        or _unreadable(records.read, run.measurement(NLL))
         or _stale(suite, run)
         or measurement_gap(suite, run, NLL)
     )
@@ -51,7 +54,7 @@ def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
     if not made.exists():
         log = run.measurement(name, "log")
         return f"stopped before its end, see {log}" if log.exists() else "was not run"
-    return _unreadable(made) or _stale_measurement(suite, run, name)
+    return _unreadable(records.read, made) or _stale_measurement(suite, run, name)
 
 
 def undrawn(file: Path) -> str | None:
@@ -101,10 +104,10 @@ def _incomplete(suite: Suite, run: Run) -> str | None:
     return f"stopped before its end, see {logs[-1]}" if logs else "was not run"
 
 
-def _unreadable(path: Path) -> str | None:
-    """The error of a record file that cannot be read, in words."""
+def _unreadable(read: Callable[[Path], Any], path: Path) -> str | None:
+    """The error of a file that cannot be read, in words."""
     try:
-        records.read(path)
+        read(path)
     except ValueError as error:
         return str(error)
     return None
@@ -118,7 +121,7 @@ def _stale(suite: Suite, run: Run) -> str | None:
     if not suite.is_ours(run.method):
         return None
     expected, likelihood = suite.expected(run), records.read(run.measurement(NLL))[0]
-    fit, evaluation = read_json(run.model)["provenance"], likelihood["provenance"]
+    fit, evaluation = ModelFile.load(run.model).provenance, likelihood["provenance"]
     if fit["config"] != expected.train_config:
         return "its model was trained with another config"
     if fit["source"] != expected.train_source:

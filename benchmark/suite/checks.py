@@ -108,9 +108,8 @@ class Checks:
             method = self.section.methods[name]
             if method.kind is not None and not self._is_told(f"datasets.{dataset}.budget"):
                 train = sections(method, dataset)[1]
-                meant = mended(
-                    Training, train
-                ).content  # misspelt keys as what they are meant to be
+                # Misspelt keys count as what they are meant to be.
+                meant = mended(Training, train).content
                 yield from self._budget(dataset, name, {**meant, **train})
 
     def _meetings(self) -> dict[tuple[str, str], None]:
