@@ -62,11 +62,13 @@ def test_what_is_written_is_read(tmp_path, kind, splits):
 
 def test_the_digest_of_the_code_that_made_the_rows_is_stated_and_not_in_their_hash(tmp_path):
     without = described(tmp_path / "data", Points, points())
-    dataset.write(tmp_path / "data", Points, points(), {}, source="d16e57")
+    made = {"source": "d16e57", "packages": ({"package": "mine", "version": "1.0"},)}
+    dataset.write(tmp_path / "data", Points, points(), {}, made=made)
     found = describe(tmp_path / "data")
     assert (without.source, found.source) == (None, "d16e57") and found.hash == without.hash
+    assert found.packages == made["packages"]
     stored = read_json(tmp_path / "data" / "data.json")
-    del stored["source"]  # as folders of earlier versions have it
+    del stored["source"], stored["packages"]  # as folders of earlier versions have it
     write_json(tmp_path / "data" / "data.json", stored)
     assert describe(tmp_path / "data") == without
 

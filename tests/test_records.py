@@ -66,8 +66,8 @@ def test_an_unknown_schema_is_refused_in_words(tmp_path):
     with pytest.raises(ValueError) as caught:
         records.read(path)
     assert str(caught.value) == (
-        f"{path}: is of schema 2; this version of the benchmark reads 1. Update it, or measure "
-        f"again."
+        f"{path}: is of schema 2; this version of the benchmark reads 1. Update the "
+        f"benchmark, or make the file again."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ class Description:
     hash: str
     base: int | None = None
     source: str | None = None
-    packages: Sequence[Mapping[str, Any]] = ()
+    packages: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def unit(self) -> str:
@@ -56,4 +56,4 @@ def describe(folder: str | Path) -> Description:
     stored = read_json(Path(folder) / DESCRIPTION)
     for key in ("event", "picture"):
         stored[key] = tuple(stored[key]) if stored[key] is not None else None
-    return Description(**stored)
+    return Description(**stored | {"packages": tuple(stored.get("packages", ()))})

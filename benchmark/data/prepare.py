@@ -29,7 +29,7 @@ def prepare(
 def _made(entry: dict[str, Any], source: str | None) -> dict[str, Any]:
     kinds = [rows["class"] for rows in (entry, entry.get("base")) if rows]
     densities = [density for kind in kinds if (density := names.load(kind).density)]
-    return {"source": source, "packages": provenance.packages_of([*kinds, *densities])}
+    return {"source": source, "packages": tuple(provenance.packages_of([*kinds, *densities]))}
 
 
 def splits(entry: dict[str, Any], downloads: Path) -> Splits:
