@@ -50,7 +50,8 @@ def test_what_is_saved_is_loaded_and_says_its_schema(tmp_path):
 @pytest.mark.parametrize("kind", [CostFile, LikelihoodFile])
 def test_an_unknown_schema_is_refused_before_anything_else(tmp_path, kind):
     assert problem(kind, tmp_path, {"schema": 2, "new": True}) == (
-        "is of schema 2; this version of the benchmark reads 1. Update the benchmark, or make the file again."
+        "is of schema 2; this version of the benchmark reads 1. Update the benchmark, or make the "
+        "file again."
     )
 
 
