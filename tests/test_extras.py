@@ -17,6 +17,8 @@ from benchmark.report.tables import cost, nll
 from benchmark.suite.load import load
 from benchmark.suite.words import ConfigError
 
+pytestmark = pytest.mark.slow
+
 EXTRAS = parsed("benchmark/baselines/README.md", "ot_cfm:")
 STEPS = 150
 LABELS: Labels = {"eight_gaussians": "Eight"}

@@ -152,4 +152,4 @@ def test_message_for_a_plain_file(file, target):
 def test_fetching_needs_no_torch():
     needed = ["catalogue", "fetch"]
     modules = ["benchmark", "benchmark.data", *(f"benchmark.data.{name}" for name in needed)]
-    assert modules_of("benchmark.data.fetch") == [*modules, "benchmark.files"]
+    assert modules_of("benchmark.data.fetch") == [*modules, "benchmark.files", "benchmark.names"]

@@ -14,6 +14,8 @@ from benchmark.ode import Tolerance
 from benchmark.rows import Rows
 from benchmark.training.loop import fit
 
+pytestmark = pytest.mark.slow
+
 SIZE = {"width": 64, "depth": 3, "time_frequencies": 4, "space_frequencies": 0}
 MLP = {"network": {"class": "benchmark.networks.mlp.MLP", **SIZE}}
 SQUASH = {"class": "benchmark.networks.concatsquash.ConcatSquashMLP", "width": 32, "depth": 2}

@@ -55,15 +55,17 @@ CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["suites"]["quick"]["
 OT_CFM = {"class": "benchmark.baselines.ot_cfm.OTCFM", "model": {"network": MLP}}
 METHODS = {**CONFIG, "ot_cfm": OT_CFM}
 SMALL = {
-    "ffjord": {"atol": 1e-6, "rtol": 1e-6},  # its training solves
+    "ffjord": {"atol": 1e-3, "rtol": 1e-3},  # its training solves
     "ot_flow": {"width": 8},
     # An untrained Score-SDE spreads over exp(beta_max / 4).
-    "score_sde": {"sde": {"kind": "vp", "beta_max": 3.0}},
+    "score_sde": {"sde": {"kind": "vp", "beta_max": 1.0}},
 }
 """Replaces arguments of config.yaml, to be quick."""
 
-TIGHT = Tolerance(1e-9, 1e-9)
+TIGHTER = Tolerance(1e-9, 1e-9)
+TIGHT = Tolerance(1e-8, 1e-8)
 ROUGH = Tolerance(1e-6, 1e-6)
+COARSE = Tolerance(1e-3, 1e-3)
 VECTOR, IMAGE = (3,), (1, 4, 4)
 
 
@@ -123,16 +125,16 @@ EVENTS = [
     ),
 ]
 TRAINED_EVENTS = [case for case in EVENTS if case[0] not in UNTRAINED]
-PLANE = [
-    *((name, None) for name in ALONE),
-    *((name, network) for name in ANYWHERE for network in taking((2,))),
-]
+SOME_EVENTS = [case for case in EVENTS if case[0] == ANYWHERE[0] or case[1] in (None, "mlp")]
+"""Every method, and every network: what a solver makes of a velocity depends on nothing else."""
+PLANE = [(name, network) for name, network, event in SOME_EVENTS if len(event) == 1]
 
 every_method = pytest.mark.parametrize("name", METHODS)
 every_flow = pytest.mark.parametrize("name", FLOWS)
 every_event = pytest.mark.parametrize(("name", "network", "event"), EVENTS)
 every_trained_event = pytest.mark.parametrize(("name", "network", "event"), TRAINED_EVENTS)
 every_flow_of_the_plane = pytest.mark.parametrize(("name", "network"), PLANE)
+some_events = pytest.mark.parametrize(("name", "network", "event"), SOME_EVENTS)
 
 
 def test_there_are_methods_of_every_kind_and_networks_for_every_shape():
@@ -178,7 +180,7 @@ def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, network, eve
 
 @every_trained_event
 def test_loss_goes_down(name, network, event):
-    method, x1 = build(name, event, network), 0.5 * torch.randn(128, *event) + 1
+    method, x1 = build(name, event, network), 0.5 * torch.randn(32, *event) + 1
 
     def loss():
         torch.manual_seed(1)  # the same draws at every step
@@ -186,7 +188,7 @@ def test_loss_goes_down(name, network, event):
 
     optimiser = torch.optim.Adam(method.parameters(), lr=1e-2)
     losses = []
-    for _ in range(10):
+    for _ in range(5):
         losses.append(loss())
         optimiser.zero_grad()
         losses[-1].backward()
@@ -201,14 +203,14 @@ def test_loss_goes_down(name, network, event):
 def test_density_integrates_to_one_and_is_that_of_the_samples(name, prepare):
     # Coordinates with unlike scales: a missing or flipped log-determinant is a factor of 36.
     coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
-    fitted = Model(prepare(name), coordinates, ROUGH)
+    fitted = Model(prepare(name), coordinates, Tolerance(1e-5, 1e-5))
     drawn = fitted.sample(2000)
     low, high = drawn.min(dim=0).values, drawn.max(dim=0).values
-    low, high, points = low - 0.6 * (high - low), high + 0.6 * (high - low), 100
+    low, high, points = low - 0.6 * (high - low), high + 0.6 * (high - low), 60
     axes = [low[i] + (high - low)[i] * (torch.arange(points) + 0.5) / points for i in (0, 1)]
     log_density = fitted.log_prob(torch.cartesian_prod(*axes))
     mass = log_density.exp() * ((high - low) / points).prod()
-    # 1e-3: samples beyond all of 2000 and 60 % more are rarer, and cells are 1/20 of the width.
+    # 1e-3: samples beyond all of 2000 and 60 % more are rarer, and cells are 1/12 of the width.
     assert abs(mass.sum() - 1) < 1e-3
 
     entropy = -(mass * log_density).sum()
@@ -228,18 +230,18 @@ def test_log_prob_is_the_change_of_variables_of_what_is_carried(name, network, t
     xt = xt.reshape(5, 5, 2)
     jacobian = torch.stack([xt[:, 1] - xt[:, 2], xt[:, 3] - xt[:, 4]], dim=2) / (2 * h)
     expected = flow.base.log_prob(x0) - torch.linalg.slogdet(jacobian).logabsdet
-    # Central differences: h^2 = 1e-8 times third derivatives, 1e-9 / h of the solver.
+    # Central differences: h^2 = 1e-8 times third derivatives, 1e-8 / h of the solver.
     torch.testing.assert_close(
         flow.log_prob(xt[:, 0], TIGHT, t).values, expected, atol=1e-4, rtol=0
     )
 
 
-@every_event
+@some_events
 def test_the_way_there_and_back_ends_where_it_began(name, network, event):
     flow, x0 = perturbed(name, event, network), torch.randn(20, *event)
-    x1 = flow.transport(x0, TIGHT).values
+    x1 = flow.transport(x0, TIGHTER).values
     assert (x1 - x0).abs().max() > 1e-2
-    back = flow.transport(x1, TIGHT, 1.0, 0.0).values
+    back = flow.transport(x1, TIGHTER, 1.0, 0.0).values
     # 1e-9 a step, spread by gradients of the flow up to exp(beta_max / 2).
     torch.testing.assert_close(back, x0, atol=1e-6, rtol=0)
 
@@ -255,18 +257,18 @@ def test_saved_methods_are_restored_exactly(name, tmp_path):
     method = perturbed(name)
     method.initialise(rows_of(torch.randn(100, 2) + 3))
     coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
-    fitted = Model(method, coordinates, ROUGH)
+    fitted = Model(method, coordinates, COARSE)
     described = {
         "class": METHODS[name]["class"],
         "arguments": arguments(name),
         "event": (2,),
         "coordinates": "identity",
-        "validation": {"atol": ROUGH.atol, "rtol": ROUGH.rtol},
+        "validation": {"atol": COARSE.atol, "rtol": COARSE.rtol},
     }
     model.save(tmp_path, fitted, ModelFile(**described))
     restored = model.load(tmp_path)
     x = torch.randn(20, 2)
-    assert restored.tolerance == ROUGH
+    assert restored.tolerance == COARSE
     assert torch.equal(restored.log_prob(x), fitted.log_prob(x))
     torch.manual_seed(3)
     drawn = fitted.sample(20)
@@ -276,22 +278,22 @@ def test_saved_methods_are_restored_exactly(name, tmp_path):
 
 @every_method
 def test_affine_coordinates_change_the_density_by_their_determinant(name):
-    method, x = perturbed(name), torch.randn(50, 2)
+    method, x = perturbed(name), torch.randn(20, 2)
     shift, scale = torch.tensor([0.3, -0.2]), torch.tensor([0.5, 3.0])
-    found = Model(method, Affine(shift, scale), TIGHT).log_prob(x)
-    inside = method.log_prob((x - shift) / scale, TIGHT).values
+    found = Model(method, Affine(shift, scale), COARSE).log_prob(x)
+    inside = method.log_prob((x - shift) / scale, COARSE).values
     torch.testing.assert_close(found, inside - math.log(1.5))
 
 
 @every_flow
 def test_single_precision_weights_are_solved_in_double(name):
-    flow, x = perturbed(name), torch.randn(20, 2)
+    flow, x = perturbed(name), torch.randn(5, 2)
     exact = flow.log_prob(x, ROUGH).values
-    found = flow.float().log_prob(x.float(), Tolerance(1e-5, 1e-5)).values
+    found = flow.float().log_prob(x.float(), Tolerance(1e-4, 1e-4)).values
     assert found.dtype == torch.float64
-    # float32 velocities: 1e-7 of coefficients that reach beta / deviation ~ 100, and 1e-5.
+    # float32 velocities: 1e-7 of coefficients that reach beta / deviation ~ 100, and 1e-4.
     torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-3)
-    assert flow.sample(3, ROUGH).values.dtype == torch.float64
+    assert flow.sample(3, COARSE).values.dtype == torch.float64
 
 
 @every_method

@@ -16,7 +16,8 @@ from tests.test_interpolants import bent
 
 PATHS = {"linear": Linear, "trigonometric": Trigonometric, "fourier": lambda: bent(2)}
 every_path = pytest.mark.parametrize("make", PATHS.values(), ids=PATHS.keys())
-TIGHT = Tolerance(1e-9, 1e-9)
+TIGHT = Tolerance(1e-7, 1e-7)
+"""A wrong formula is wrong by far more; tighter solves take minutes."""
 
 
 def base():
@@ -111,8 +112,8 @@ def test_log_prob_through_the_ode_is_the_exact_density(make, t):
     exact = network.marginal(torch.tensor(t))
     x = torch.cat([exact.sample(10), 2 * torch.randn(10, 2)]).detach()
     found = Known(network).log_prob(x, TIGHT, t).values
-    # The solver at 1e-9 per step.
-    torch.testing.assert_close(found, exact.log_prob(x), atol=1e-7, rtol=0)
+    # The solver at 1e-7 per step.
+    torch.testing.assert_close(found, exact.log_prob(x), atol=1e-5, rtol=0)
 
 
 def test_draws_are_points_of_the_densities_at_uniform_times():
@@ -134,8 +135,8 @@ def test_oracle_flow_is_the_flow_to_the_known_density(path, single_precision):
     flow = OracleFlow.build((2,), "benchmark.densities.eight_gaussians", path)
     truth = eight_gaussians().double()
     x = truth.sample(100)
-    # Weights in double precision: nothing but the solver, at 1e-9 per step. The quadrature is held
+    # Weights in double precision: nothing but the solver, at 1e-7 per step. The quadrature is held
     # to a few steps in root mean square over rows; a row among a hundred may have ten times that.
-    torch.testing.assert_close(flow.log_prob(x, TIGHT).values, truth.log_prob(x), atol=5e-7, rtol=0)
+    torch.testing.assert_close(flow.log_prob(x, TIGHT).values, truth.log_prob(x), atol=5e-5, rtol=0)
     at_base = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double()).log_prob(x)
     torch.testing.assert_close(flow.log_prob(x, TIGHT, 0.0).values, at_base)

@@ -30,6 +30,8 @@ from benchmark.runtime.log import failure_of
 from benchmark.source import ROOT
 from benchmark.training.descent import Descent
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 MLP = {
     "network": {

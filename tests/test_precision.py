@@ -44,6 +44,7 @@ def test_precision_is_that_of_the_loss_only(single_precision, precision, dtype):
     assert not torch.equal(method.layer.weight, method.layer.weight.bfloat16().float())
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_as_well_as_float32(single_precision):
     rows = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
     rows[:, 1] += rows[:, 0].square()

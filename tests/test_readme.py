@@ -2,12 +2,15 @@
 
 import copy
 
+import pytest
 import torch
 from jobs_done import do, prepare, tasks
 from pages import block
 from suites import SHIPPED
 
 from benchmark.suite.load import load
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_fitted_run_in_python(tmp_path, monkeypatch, single_precision):

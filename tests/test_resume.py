@@ -24,6 +24,8 @@ from benchmark.training import clock, loop
 from benchmark.training.loop import Validation, fit
 from benchmark.training.settings import Training
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

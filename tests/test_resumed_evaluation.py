@@ -15,6 +15,8 @@ from benchmark.runtime import checkpoint
 from benchmark.runtime.checkpoint import Checkpoint
 from tests.test_resume import KEY, QUICK, Died, always, now, small
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["always", "now"]  # the fixtures
 
 

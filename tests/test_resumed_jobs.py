@@ -29,6 +29,8 @@ from benchmark.runtime.checkpoint import Interrupted
 from benchmark.runtime.log import failure_of, logged
 from benchmark.suite.load import load
 
+pytestmark = pytest.mark.slow
+
 PLATEAU = {"validations": 5, "early_stopping": {"patience": 1, "drops": 3, "factor": 0.5}}
 
 

@@ -144,6 +144,7 @@ def test_parts_of_a_batch_have_the_gradient_of_all_of_it(parts, sizes):
     assert found[1] == pytest.approx(loss, rel=1e-12) and found[2] == sizes
 
 
+@pytest.mark.slow
 def test_compiled_networks_train_as_they_are():
     program = [sys.executable, Path(__file__).with_name("compiled.py")]
     found = subprocess.run(program, capture_output=True, text=True)
