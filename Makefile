@@ -19,7 +19,7 @@ keep: $(READY)  ## keep the results of SUITE=... after an edit of the code that 
 test: $(READY)  ## set up .venv and run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test-fast: $(READY)  ## the tests that need no workflow and no SLURM
+test-fast: $(READY)  ## the tests without workflows, SLURM, whole trainings and other processes
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 bench: $(READY)  ## how fast it is beside others, in results/bench (about 20 minutes)

@@ -11,7 +11,7 @@ from benchmark.training.clock import Clock
 from benchmark.training.loop import TrainingState, Validation, fit
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5, 49, 500, 5000])
+@pytest.mark.parametrize("steps", [1, 2, 5, 49, 500])
 @pytest.mark.parametrize("validations", [1, 2, 6])
 def test_validation_steps(steps, validations):
     found = validated(steps=steps, validations=validations)

@@ -42,14 +42,14 @@ class Fit:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What builds the method: arguments of the config, and what it is told of the data."""
+        """The arguments that build the method: those of the config, and what the data add."""
         kind, description = names.load(self.hyperparameters.kind), self.description
         given = {"density": description.density} if "density" in kind.requires else {}
         known = {} if description.base is None else {"base_rows": description.base}
         return {**self.hyperparameters.model, **given, **known}
 
     def key(self, device: torch.device) -> dict[str, str]:
-        """What has to be the same for the fit to resume."""
+        """The key under which the fit may resume: all of it has to be the same."""
         return provenance.resume_key(
             self.run, self.source, self.config, self.description.hash, device
         )

@@ -51,7 +51,7 @@ def train(fit: Fit, searched: bool, device: torch.device) -> None:
 def _trained(
     settings: Training, history: list[Row], interruptions: int, device: torch.device
 ) -> Trained:
-    """What the training took."""
+    """The training, as ``model.json`` states it."""
     return Trained(
         steps=history[-1].step if history else 0,
         seconds=history[-1].seconds if history else None,

@@ -23,7 +23,7 @@ TIGHTENING = 10.0
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What evaluating a fit gave.
+    """The results of an evaluation.
 
     ``passes``: log-densities of the test rows, pass by pass, none for a method without a
     log-density, whose ``reason`` says why. ``tight``: those of the first rows, at a 10x tighter

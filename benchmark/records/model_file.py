@@ -26,10 +26,10 @@ class Trained(BaseModel):
 
 
 class ModelFile(StoredFile):
-    """What builds a fitted method, and where its weights come from.
+    """The description that builds a fitted method, and where its weights come from.
 
     ``arguments`` are those of ``build`` as the config has them, and what the data set adds.
-    ``coordinates`` is the kind of preprocessing, ``validation`` the tolerance of the validation,
+    ``coordinates`` is that of the training, ``validation`` the tolerance of the validation,
     ``weights`` says in words which weights are the fitted ones.
     """
 

@@ -26,7 +26,9 @@ VERSIONS = ("torch", "torchdiffeq", "numpy")
 
 
 def of(source: str, config: str, **more: Any) -> dict[str, Any]:
-    """What makes a record now: commit, digest of the ``source``, hash of the ``config``, versions.
+    """The provenance of a record made now.
+
+    It has the commit, the digest of the ``source``, the hash of the ``config``, and versions.
 
     ``more`` (device, threads, packages, ...) is added as it is. ``commit`` and ``dirty`` are those
     of the checkout of the benchmark, ``None`` outside of git.
@@ -121,7 +123,7 @@ def _commit(folder: Path, path: Path | None = None) -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints in ``folder``; ``None`` if it fails, or is not there."""
+    """The output of git in ``folder``; ``None`` if it fails, or is not there."""
     try:
         answer = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
     except FileNotFoundError:

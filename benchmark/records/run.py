@@ -109,7 +109,7 @@ class Run:
         return floor_file(self.suite, self.dataset)
 
     def drawing(self, job: str) -> Path:
-        """What a job draws, with the digest of its source (``source``)."""
+        """The file that a job draws, with the digest of its source (``source``)."""
         return self.folder / DRAWINGS[job]
 
     def measurement(self, name: str, suffix: str = "json") -> Path:

@@ -1,4 +1,4 @@
-"""What has to hold between the sections of a suite: names, budgets, classes, pairs."""
+"""Conditions between the sections of a suite: names, budgets, classes, pairs."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from benchmark.suite.words import is_at, unknown
 from benchmark.training.settings import Training
 
 NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
-"""Of a method: letters, and of a variant of it a hyphen and what sets it apart."""
+"""Name of a method: letters, and of a variant of it a hyphen and what sets it apart."""
 BYTE = 256
 """Grey levels of the images that Inception was trained on."""
 RESERVED = {*MEASUREMENTS, "significance", "reproduction", "metrics"}
@@ -244,7 +244,7 @@ class Checks:
         return facts is None or any(has(facts, need) for need in needs)
 
     def _rows(self, rows: Rows) -> Facts | None:
-        """What the class of a data set or of its base says of itself."""
+        """Facts of the class of a data set or of its base."""
         return self.named.facts_of(rows.kind, "data set")
 
 

@@ -1,4 +1,4 @@
-"""What a fit of a suite is made with: the entry of its method, and what differs on a data set."""
+"""The hyperparameters of a fit: the entry of its method, and what differs on a data set."""
 
 from collections.abc import Mapping
 from typing import Any

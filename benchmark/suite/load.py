@@ -103,7 +103,7 @@ def _resolved(config: Config, file: str, told: _Told) -> tuple[str, str, dict[st
 
 
 def _content(path: str, file: str, key: str) -> dict[str, Any]:
-    """What the YAML file ``path`` holds, which ``key`` of ``file`` names."""
+    """The content of the YAML file ``path``, which ``key`` of ``file`` names."""
     if not Path(path).is_file():
         words = f"{key} is {path!r}; no such file. Name a YAML file or write it here."
         raise ConfigError(in_file(file, [words]))

@@ -30,18 +30,18 @@ STAND_INS: dict[str, Any] = {
     **{"factors": [1.0, 2.0], "tolerances": [1.0], "inception": "clean", "classifier": {}},
     **CLASS,
 }
-"""Of keys that are needed, or by which other keys of their section are checked."""
+"""Stand-ins of keys that are needed, or by which other keys of their section are checked."""
 SECTIONS: dict[str, Any] = {
     **{"seeds": [0], "validation": {}, "evaluation": {}},
     **{"datasets": {"_": {}}, "methods": {"_": {}}},
 }
-"""Of keys of a suite; what is missing in them has a stand-in in turn."""
+"""Stand-ins of keys of a suite; what is missing in them has a stand-in in turn."""
 ENTRIES = (["datasets"], ["methods"], ["measurements"])
 
 
 @dataclass(frozen=True)
 class Mended(Generic[Kind]):
-    """What was made of a section, if anything could be, and of which content; what was wrong.
+    """A section as far as it could be made, the content it was made of, and what was wrong.
 
     ``told`` are the keys of which a problem is told, and whose values are stand-ins.
     """
@@ -173,7 +173,7 @@ def _put(content: Any, place: Place, new: Mapping[str, Any]) -> Any:
 
 
 def _at(content: Any, place: Place) -> Any:
-    """What stands at a place; ``None`` where there is nothing."""
+    """The value at a place; ``None`` where there is nothing."""
     for key in place:
         parts = content if isinstance(content, Mapping) else {}
         content = next((part for k, part in parts.items() if str(k) == key), None)

@@ -119,7 +119,7 @@ class DatasetEntry(Rows):
 
 
 class Difference(Section):
-    """What differs for a method on a data set."""
+    """Changes of a method for one data set."""
 
     model: dict[str, Any] = Field({}, description="arguments of the class's build")
     train: dict[str, Any] = Field({}, description="settings of the training")
@@ -203,7 +203,7 @@ class SuiteSection(Section):
 
 
 class Config(Section):
-    """What config.yaml may hold."""
+    """The keys of config.yaml."""
 
     suite: str = Field(description="name of the suite to run")
     mirrors: list[str] = Field(

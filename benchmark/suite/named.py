@@ -61,7 +61,7 @@ class Named:
 
     @cached_property
     def answers(self) -> list[Answer]:
-        """What the classes say of themselves and of their arguments, in the order of ``parts``."""
+        """Facts of the classes and problems of their arguments, in the order of ``parts``."""
         known = [Question(part.name, part.arguments) for part in self.parts if _exists(part.name)]
         answers = iter(ask(known, self.path))
         return [next(answers) if _exists(p.name) else _absent(p.name) for p in self.parts]
@@ -87,7 +87,7 @@ class Named:
         return ((n, m) for n, m in self.section.methods.items() if m.kind is not None)
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with the classes and their arguments."""
+        """Problems of the classes and of their arguments."""
         pairs = list(zip(self.parts, self.answers, strict=True))
         absent = tuple(f"{part.where} is " for part, answer in pairs if answer.facts is None)
         for part, answer in pairs:

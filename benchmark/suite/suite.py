@@ -87,7 +87,7 @@ class Suite:
         return self.methods[method].kind is not None
 
     def method_facts(self, method: str) -> Facts | None:
-        """What the class of a method says of itself; ``None`` of another program."""
+        """Facts of the class of a method; ``None`` of another program."""
         kind = self.methods[method].kind
         return None if kind is None else self.facts[kind]
 
@@ -115,7 +115,7 @@ class Suite:
         return self.section.search is not None and self.is_trained(run)
 
     def dataset_facts(self, dataset: str) -> Facts:
-        """What the class of a data set says of itself."""
+        """Facts of the class of a data set."""
         return self.facts[self.datasets[dataset].kind]
 
     def event(self, dataset: str) -> tuple[int, ...] | None:
@@ -133,7 +133,7 @@ class Suite:
 
     @property
     def published(self) -> dict[str, Published]:
-        """What is said of published results, of the data sets that stand beside some."""
+        """The key ``published`` of the data sets that have it."""
         known = ((name, entry.published) for name, entry in self.datasets.items())
         return {name: said for name, said in known if said is not None}
 
@@ -159,7 +159,7 @@ class Suite:
         return [name for name in self.measurements if self.is_measured(run, name)]
 
     def measurement_label(self, name: str) -> str:
-        """What a measurement is called in the caption of its table."""
+        """The name of a measurement in the caption of its table."""
         return self.measurements[name].label or name.replace("_", " ")
 
     def is_measured(self, run: Run, name: str) -> bool:
@@ -173,7 +173,7 @@ class Suite:
         return able and chosen and not self.lacks(run.dataset, facts.requires)
 
     def lacks(self, dataset: str, needs: tuple[str, ...]) -> list[str]:
-        """What a data set lacks of the ``needs`` of a method or a measurement."""
+        """The ``needs`` that a data set lacks, of a method or a measurement."""
         facts = self.dataset_facts(dataset)
         return [need for need in needs if not has(facts, need)]
 
@@ -205,7 +205,7 @@ class Suite:
         return kept
 
     def prepared(self, dataset: str) -> dict[str, Any]:
-        """What the rows of a data set depend on in the config."""
+        """The part of the config that the rows of a data set depend on."""
         keys = {"kind", "source", "file", "arguments", "held_out", "base"}
         return plain(self.datasets[dataset], include=keys)
 
@@ -285,7 +285,7 @@ class Suite:
         return config_hash({"run": fit, "measurement": name, "arguments": arguments})
 
     def expected(self, run: Run) -> Expected:
-        """What the results of a run of this library have to be made with."""
+        """The hashes and digests that the results of a run of this library must have."""
         return Expected(
             *(self.train_hash(run), self.source(run, "train")),
             *(self.evaluate_hash(run), self.source(run, "evaluate")),

@@ -41,7 +41,7 @@ def unknown(what: str, name: Any, allowed: Iterable[Any]) -> str:
 
 
 def of_error(error: ValidationError) -> list[Problem]:
-    """What a pydantic model has found."""
+    """The problems that a pydantic model has found."""
     return [
         Problem(
             where=tuple(line["loc"]),

@@ -150,7 +150,7 @@ class Search(Section):
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What a fit is made with: class of the method, arguments of its ``build``, and training."""
+    """Choices that make a fit: class of the method, arguments of its ``build``, and training."""
 
     kind: str
     model: dict[str, Any]
