@@ -46,10 +46,8 @@ import slurm_cluster
 from slurm_cluster import Cluster
 
 ROUNDS = 3
-
 WATCHED = 180
 """Seconds for which queries are counted."""
-
 QUERIES = ("squeue", "sacct", "scontrol")
 
 SNAKEFILE = """
@@ -77,11 +75,8 @@ echo "{name} ${{SLURM_JOB_ID:+node}} $before $EPOCHREALTIME" >> "$CALLS"
 exit $status
 """
 
-VERSIONS = """
-import sys
-from importlib.metadata import version
-print(", ".join(f"{name} {version(name)}" for name in sys.argv[1:]))
-"""
+VERSIONS = """import sys, importlib.metadata as metadata
+print(", ".join(f"{name} {metadata.version(name)}" for name in sys.argv[1:]))"""
 
 
 @dataclass(frozen=True)
