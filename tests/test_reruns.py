@@ -111,7 +111,7 @@ EDITS = {
         {"learning_curves_figure"},
     ),
     "a description of a key": (
-        *("suite/models.py", "name in tables and figures", "name in figures and tables"),
+        *("suite/models.py", "CPU threads of a training", "Threads of a training"),
         set(),
     ),
     "a check of a config": (

@@ -21,7 +21,7 @@ PLAIN = {
 
 def numbers(n=41):
     """Rows that tell row and column."""
-    return np.arange(n)[:, None] + np.array([0, 0.25, 0.5])
+    return 2 * np.arange(n)[:, None] + np.array([0, 0.25, 0.5])
 
 
 def together(splits):
@@ -128,12 +128,12 @@ CSV = {
         "a,b\n2020-01-01,2\n",
         "column 'a', row 1: found '2020-01-01', which is not a finite number",
     ),
-    "semicolons": ("a;b\n1;2\n", "column 'a;b', row 1: found '1;2', which is not a finite number"),
+    "semicolons": ("a;b\n1;2\n", "line 1 is a;b: separated by semicolons"),
     "constant": (
         "a,b\n1,2\n3,2\n5,2\n7,2\n9,2\n",
         "column 'b', every training row: the value is 2",
     ),
-    "no names": ("1,2\n3,4\n", "its first line is 1, 2; add a line with the names"),
+    "no names": ("1,2\n3,4\n", "line 1 is 1,2: '1' is no name of a column"),
 }
 
 

@@ -1,6 +1,7 @@
 """A table of your own as a data set: a ``.npy``, ``.npz``, ``.csv`` or Parquet file of numbers."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.data.dataset import Dataset, Splits
+from benchmark.data.table_file import read_table
 from benchmark.names import did_you_mean
 from benchmark.shapes import Columns, NonNegativeInt, Shares, Steps
+
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 
 class Table(Dataset):
@@ -41,6 +45,8 @@ class Table(Dataset):
         """
         table = _selected(file, read_table(file), columns)
         rows = np.column_stack([_numbers(file, name, table[name]) for name in table])
+        if columns is None:
+            _refuse_index(file, table.columns, rows)
         for name, step in noise.items():
             place = list(table).index(_known(file, name, table.columns))
             rows[:, place] += step * np.random.default_rng([0, place]).random(len(rows))
@@ -49,50 +55,6 @@ class Table(Dataset):
         splits = _split(rows, split)
         _refuse_constant(file, table.columns, splits.train)
         return splits if standardise is None else _standardised(splits)
-
-
-def read_table(file: Path) -> pd.DataFrame:
-    """The columns of a file by name, or by place in an array without names."""
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": _columns_of_csv,
-        ".parquet": pd.read_parquet,
-        ".npy": lambda path: _frame(path, np.load(path)),
-        ".npz": _columns_of_npz,
-    }
-    if file.suffix not in readers:
-        raise ValueError(f"{file}: ends with {file.suffix!r}; allowed are {', '.join(readers)}.")
-    return readers[file.suffix](file)
-
-
-def _columns_of_csv(file: Path) -> pd.DataFrame:
-    table = pd.read_csv(file)
-    if pd.to_numeric(table.columns.to_series(), errors="coerce").notna().all():
-        raise ValueError(
-            f"{file}: its first line is {', '.join(table.columns)}; add a line with the names of "
-            f"the columns above it."
-        )
-    return table
-
-
-def _columns_of_npz(file: Path) -> pd.DataFrame:
-    with np.load(file) as arrays:
-        columns = {name: arrays[name] for name in arrays.files}
-    if len(columns) == 1:
-        return _frame(file, *columns.values())
-    if {c.ndim for c in columns.values()} != {1} or len(set(map(len, columns.values()))) > 1:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in columns.items())
-        raise ValueError(
-            f"{file}: holds {shapes}; allowed are one array of rows, or one for each column."
-        )
-    return pd.DataFrame(columns)
-
-
-def _frame(file: Path, array: np.ndarray) -> pd.DataFrame:
-    if array.ndim != 2 and array.dtype.names is None:
-        raise ValueError(
-            f"{file}: holds an array of shape {array.shape}; allowed is [row, column]."
-        )
-    return pd.DataFrame(array)
 
 
 def _selected(file: Path, table: pd.DataFrame, columns: Sequence[Any] | None) -> pd.DataFrame:
@@ -110,21 +72,38 @@ def _known(file: Path, name: Any, names: pd.Index) -> Any:
 
 def _numbers(file: Path, name: Any, column: pd.Series) -> np.ndarray:
     """The values of a column in double precision; ValueError at the first that is not a number."""
-    text = column if column.dtype.kind in "biuf" else column.astype("string")
+    text = column if column.dtype.kind in "biuf" else column.astype("string").str.strip()
     values: np.ndarray = pd.to_numeric(text, errors="coerce").to_numpy(float, na_value=np.nan)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
-        value = column.iloc[row]
-        problem = (
-            "the value is missing"
-            if pd.isna(value)
-            else f"found {str(value)!r}, which is not a finite number"
-        )
         raise ValueError(
-            f"{file}: column {name!r}, row {row + 1}: {problem}. Correct the file, or drop the "
-            f"column or the row."
+            f"{file}: column {name!r}, row {row + 1}: {_no_number(column.iloc[row])}. Correct the "
+            f"file, or drop the column or the row."
         )
-    return values
+    exact: np.ndarray = text.to_numpy(float)  # to_numeric is off by a digit for some texts
+    if column.dtype.kind in "iu" and [*map(int, exact)] != column.to_list():
+        raise ValueError(
+            f"{file}: column {name!r}: whole numbers beyond 2^53 lose digits in double precision. "
+            f"Subtract an offset, or drop the column."
+        )
+    return exact
+
+
+def _no_number(value: Any) -> str:
+    if pd.isna(value) or value == "":
+        return "the value is missing"
+    comma = " (write decimals with a point)" if DECIMAL_COMMA.fullmatch(str(value).strip()) else ""
+    return f"found {str(value)!r}, which is not a finite number{comma}"
+
+
+def _refuse_index(file: Path, names: pd.Index, rows: np.ndarray) -> None:
+    """Refuse a column that counts the rows: it is no data, and nobody has asked for it by name."""
+    for name, column in zip(names, rows.T, strict=True):
+        if len(column) > 2 and column[0] in (0, 1) and (np.diff(column) == 1).all():
+            raise ValueError(
+                f"{file}: column {name!r} counts the rows, {column[0]:g}, {column[1]:g}, ...: an "
+                f"index is no data. Leave it out, or name the columns that you want in `columns`."
+            )
 
 
 def _split(rows: np.ndarray, shares: Sequence[float]) -> Splits:
