@@ -1,11 +1,13 @@
 """A fitted method in use and on disk: ``model.json`` builds it, ``model.safetensors`` fills it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from benchmark import parts
 from benchmark.coordinates import Coordinates, unfitted
@@ -24,41 +26,106 @@ MAX_ELEMENTS_PER_SOLVE = 600_000
 rows of 60 columns."""
 
 
+ArrayLike = Tensor | np.ndarray
+
+
 def rows_at_once(x: Batch) -> int:
     """The largest number of rows like these whose likelihood is solved at a time."""
-    return max(1, MAX_ELEMENTS_PER_SOLVE // x[0].numel())
+    return max(1, MAX_ELEMENTS_PER_SOLVE // math.prod(x.shape[1:]))
+
+
+def _check_times(*times: float) -> None:
+    for t in times:
+        if not 0 <= t <= 1:
+            raise ValueError(f"t is {t}; allowed is from 0, the base, to 1, the data.")
+
+
+def _by_distance(z: Batch) -> list[Tensor]:
+    """Places of rows that are finite: near the origin, as most are, and in each decade beyond."""
+    norms = z.flatten(1).norm(dim=1)
+    finite = norms.isfinite().nonzero().flatten()
+    if not len(finite):
+        return [finite]
+    usual = norms[finite].median().clamp_min(torch.finfo(norms.dtype).tiny)
+    decades = (norms[finite] / usual).log10().floor().clamp_min(0)
+    return [finite[decades == decade] for decade in decades.unique()]
 
 
 class Model(nn.Module):
-    """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves."""
+    """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves.
 
-    def __init__(self, method: Method, coordinates: Coordinates, tolerance: Tolerance) -> None:
+    ``event`` is the shape of a row, if it is known: rows of another shape are then refused.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        coordinates: Coordinates,
+        tolerance: Tolerance,
+        event: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
         self.method, self.coordinates, self.tolerance = method, coordinates, tolerance
+        self.event = event
 
-    def log_prob(self, x: Batch, t: float = 1.0) -> PerSample:
-        """Log-density in nats of rows ``x`` of the prepared data, float64.
+    def log_prob(
+        self, x: ArrayLike, t: float = 1.0, tolerance: Tolerance | None = None
+    ) -> PerSample:
+        """Log-density in nats of rows ``x`` of the prepared data, ``[n, *event]``, float64.
 
-        Of a flow, at any time ``t`` of its path, from the base at 0 to the data at 1. At most
-        ``MAX_ELEMENTS_PER_SOLVE`` are solved at a time, to bound memory.
+        ``x`` is a tensor or an array of floats, on any device. Of a flow, at any time ``t`` of its
+        path, from the base at 0 to the data at 1. At most ``MAX_ELEMENTS_PER_SOLVE`` are solved at
+        a time, to bound memory, and rows that are ten times as far out as most apart from these,
+        which they would slow down. NaN for a row that is not finite, or so far out that its ODE has
+        no solution. Raises ``ValueError`` for rows of another shape and times outside [0, 1].
         """
-        parts = torch.split(x, rows_at_once(x))
-        solved = [self.solve_log_prob(part, self.tolerance, t) for part in parts]
-        return torch.cat([likelihood.values for likelihood in solved])
+        rows, tolerance = self._rows(x), tolerance or self.tolerance
+        _check_times(t)
+        values = torch.full((len(rows),), torch.nan, dtype=torch.float64, device=rows.device)
+        near, *far = _by_distance(self.coordinates(rows))
+        for part in torch.split(near, rows_at_once(rows)) if len(near) else ():
+            values[part] = self.solve_log_prob(rows[part], tolerance, t).values
+        for some in far:
+            for part in torch.split(some, rows_at_once(rows)):
+                values[part] = self._solved_if_possible(rows[part], tolerance, t)
+        return values
+
+    def _solved_if_possible(self, x: Batch, tolerance: Tolerance, t: float) -> PerSample:
+        """Log-densities of rows far out, NaN where there is no solution."""
+        try:
+            return self.solve_log_prob(x, tolerance, t).values
+        except FloatingPointError:
+            if len(x) == 1:
+                return torch.full((1,), torch.nan, dtype=torch.float64, device=x.device)
+        return torch.cat([self._solved_if_possible(row[None], tolerance, t) for row in x])
+
+    def _rows(self, x: ArrayLike) -> Batch:
+        """Rows in double precision, where the model is. Raises ``ValueError`` for another shape."""
+        rows = torch.as_tensor(x)
+        shape = tuple(rows.shape)
+        if rows.ndim < 2 or (self.event is not None and shape[1:] != self.event):
+            event = ", ".join(map(str, self.event)) if self.event is not None else "*event"
+            raise ValueError(f"The rows have shape {shape}; allowed is [n, {event}].")
+        return rows.to(next(self.buffers()).device, torch.float64)
 
     def sample(self, n: int, **options: Any) -> Batch:
         """``n`` samples in the coordinates of the prepared data, float64.
 
         ``options`` are those of the method's own ``sample``, e.g. ``epsilon`` of an interpolant.
+        Raises ``ValueError`` for a negative ``n``.
         """
-        return self.solve_sample(n, **options).values
+        if n < 0:
+            raise ValueError(f"n is {n}; allowed is a number of samples.")
+        return self.solve_sample(max(n, 1), **options).values[:n]  # a solver needs a row
 
-    def transport(self, x: Batch, start: float = 0.0, end: float = 1.0) -> Batch:
+    def transport(self, x: ArrayLike, start: float = 0.0, end: float = 1.0) -> Batch:
         """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward.
 
-        In the coordinates of the prepared data throughout, float64.
+        In the coordinates of the prepared data throughout, float64. Raises ``ValueError`` for rows
+        of another shape and times outside [0, 1].
         """
-        z = self.coordinates(x.double())
+        _check_times(start, end)
+        z = self.coordinates(self._rows(x))
         return self.coordinates.inverse(self.flow.transport(z, self.tolerance, start, end).values)
 
     @property
@@ -112,7 +179,8 @@ def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
     stored = ModelFile.load(Path(folder) / MODEL)
     method = build(stored.kind, stored.event, stored.arguments)
     coordinates = unfitted(stored.coordinates, stored.event)
-    model = Model(method, coordinates, tolerance or _tolerance_of(Path(folder), stored))
+    tolerance = tolerance or _tolerance_of(Path(folder), stored)
+    model = Model(method, coordinates, tolerance, stored.event)
     model.load_state_dict(load_file(Path(folder) / WEIGHTS))
     return model.eval()
 

@@ -1,5 +1,8 @@
 """Models on disk (every method: see ``test_methods.py``)."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -138,3 +141,103 @@ def test_many_rows_are_solved_some_at_a_time(monkeypatch):
     # Each solve chooses its own steps, within the tolerance.
     torch.testing.assert_close(fitted.log_prob(x), whole, atol=1e-6, rtol=0)
     assert set(sizes) == {30, 10}
+
+
+# At the border: a notebook
+
+
+@pytest.fixture
+def plane(tmp_path):
+    """A fitted flow of the plane, as it is loaded, and rows."""
+    method = model.build(INTERPOLANT, (2,), ARGUMENTS)
+    fitted = Model(method, Affine.identity((2,)), Tolerance(1e-6, 1e-6))
+    model.save(tmp_path, fitted, ModelFile(**{**DESCRIPTION, "event": (2,)}))
+    return load(tmp_path), torch.randn(20, 2)
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (2,), (5, 3), (5, 2, 1), ()])
+def test_rows_of_another_shape_are_refused_with_both(plane, shape):
+    for call in (plane[0].log_prob, plane[0].transport):
+        with pytest.raises(ValueError) as caught:
+            call(torch.zeros(shape))
+        assert str(caught.value) == f"The rows have shape {shape}; allowed is [n, 2]."
+
+
+def test_rows_are_taken_from_arrays_of_any_float_and_order(plane):
+    flow, x = plane
+    expected = flow.log_prob(x)
+    strided = np.asfortranarray(x.numpy())
+    for rows in (x.numpy(), strided, x.numpy()[::-1][::-1], x.T.contiguous().T):
+        assert torch.equal(flow.log_prob(rows), expected)
+    for dtype in (np.float32, np.float16):
+        found = flow.log_prob(x.numpy().astype(dtype))
+        assert found.dtype == torch.float64 and (found - expected).abs().max() < 0.02
+    assert torch.equal(flow.transport(x.numpy()), flow.transport(x))
+
+
+def test_no_rows_have_no_values(plane):
+    flow, x = plane
+    assert flow.log_prob(x[:0]).shape == (0,) and flow.sample(0).shape == (0, 2)
+    with pytest.raises(ValueError, match="n is -1; allowed is a number of samples"):
+        flow.sample(-1)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_row_that_is_not_finite_spoils_itself_only(plane, bad):
+    flow, x = plane
+    spoilt = x.clone()
+    spoilt[7, 0] = bad
+    others = torch.arange(20) != 7
+    found = flow.log_prob(spoilt)
+    assert found[7].isnan()
+    torch.testing.assert_close(found[others], flow.log_prob(x[others]))
+
+
+def test_rows_far_out_are_solved_apart(plane, monkeypatch):
+    flow, x = plane
+    far = torch.cat([x[:10], 1e3 * x[10:12], x[12:]])
+    sizes, solve = [], flow.solve_log_prob
+
+    def counted(rows, *given):
+        sizes.append(len(rows))
+        if rows.abs().max() > 100 and len(rows) > 1 or rows.abs().max() > 1000:
+            raise FloatingPointError("no solution")
+        return solve(rows, *given)
+
+    monkeypatch.setattr(flow, "solve_log_prob", counted)
+    found = flow.log_prob(far)
+    assert sizes[0] == 18 and set(sizes[1:]) == {1, 2} or set(sizes[1:]) == {1}
+    near = far.norm(dim=1) < 100
+    torch.testing.assert_close(found[near], solve(far[near], flow.tolerance).values)
+    assert torch.equal(found.isnan(), far.abs().max(dim=1).values > 1000)
+
+
+def test_a_solve_of_most_rows_that_fails_is_an_error(plane, monkeypatch):
+    flow, x = plane
+
+    def fail(*_):
+        raise FloatingPointError("no solution")
+
+    monkeypatch.setattr(flow, "solve_log_prob", fail)
+    with pytest.raises(FloatingPointError):
+        flow.log_prob(x)
+
+
+@pytest.mark.parametrize("t", [-0.1, 1.2, math.nan])
+def test_times_beyond_the_path_are_refused(plane, t):
+    flow, x = plane
+    calls = (
+        lambda: flow.log_prob(x, t=t),
+        lambda: flow.transport(x, t, 1.0),
+        lambda: flow.transport(x, 0.0, t),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=f"t is {t}; allowed is from 0, the base, to 1"):
+            call()
+
+
+def test_log_prob_takes_a_tolerance_and_its_nfe_can_be_had(plane):
+    flow, x = plane
+    tight = Tolerance(1e-9, 1e-9)
+    found = flow.solve_log_prob(x, tight)
+    assert torch.equal(flow.log_prob(x, tolerance=tight), found.values) and found.nfe > 0
