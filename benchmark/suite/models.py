@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from benchmark.data.catalogue import catalogue
@@ -16,6 +16,11 @@ Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]
 
 
 Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(distinct)]
+
+
+def _in_digits(name: Any) -> Any:
+    """A name of digits alone arrives as a number from the command line (``--config suite=12``)."""
+    return str(name) if type(name) is int else name
 
 
 def _cataloged(source: str) -> str:
@@ -205,7 +210,9 @@ class SuiteSection(Section):
 class Config(Section):
     """The keys of config.yaml."""
 
-    suite: str = Field(description="name of the suite to run")
+    suite: Annotated[str, BeforeValidator(_in_digits)] = Field(
+        description="name of the suite to run"
+    )
     mirrors: list[str] = Field(
         description="folders or http(s) addresses that are tried for a download before the "
         "official address"

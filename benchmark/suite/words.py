@@ -124,6 +124,8 @@ def _about_key(problem: Problem, prefix: str, steps: list[str], fields: list) ->
 
 def _about_value(where: str, alternatives: Sequence[tuple[Problem, list]]) -> str:
     problem, fields = alternatives[0]
+    if problem.where[-1:] == (WRONG_NAME,) and not isinstance(problem.value, str):
+        return _about_name(where.rpartition(".")[0], problem.value)
     meaning = fields[-1][1] if fields else ""
     said = f" ({meaning})" if meaning else ""
     names = [name for other, _ in alternatives for name in other.allowed]
@@ -132,6 +134,14 @@ def _about_value(where: str, alternatives: Sequence[tuple[Problem, list]]) -> st
         return f"{where} is {problem.value!r}; allowed: {', '.join(names)}{said}.{hint}"
     rest = " or ".join(dict.fromkeys(_allowed(other) for other, _ in alternatives))
     return f"{where.rstrip('.')} is {problem.value!r}; allowed is {rest}{said}.{_hint(problem)}"
+
+
+def _about_name(section: str, name: Any) -> str:
+    """That YAML does not read a name as text."""
+    if isinstance(name, bool):
+        words = "on, yes or true" if name else "off, no or false"
+        return f"{section}: YAML reads a name, {words}, as a truth value: write it in quotes."
+    return f"{section}: YAML reads the name {name} as a number: write it in quotes, '{name}'."
 
 
 def _allowed(problem: Problem) -> str:
