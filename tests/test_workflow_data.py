@@ -56,7 +56,9 @@ def test_images_are_compared_by_their_features(tmp_path):
 def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp_path):
     checkout = Checkout(tmp_path)
     rows = np.random.default_rng(0).normal(size=(200, 3))
-    pd.DataFrame(rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
+    pd.DataFrame(rows, columns=["mass", "charge", "spin"]).to_csv(
+        tmp_path / "mine.csv", index=False
+    )
     numbers = {"noise": {"mass": 0.1}, "shuffle": 0, "split": [0.8, 0.1, 0.1]}
     mine = {
         "label": "Mine",
@@ -74,7 +76,9 @@ def test_an_own_table_is_a_data_set_and_prepared_again_when_its_file_changes(tmp
     assert math.isfinite(read_json(tmp_path / target)["records"][0]["value"])
     assert "Nothing to be done" in checkout.snakemake(target, "--dry-run").stdout
 
-    pd.DataFrame(-rows, columns=["mass", "charge", "spin"]).to_csv(tmp_path / "mine.csv")
+    pd.DataFrame(-rows, columns=["mass", "charge", "spin"]).to_csv(
+        tmp_path / "mine.csv", index=False
+    )
     planned = checkout.snakemake(target, "--dry-run").stdout
     assert all(f"rule {name}:" in planned for name in ("prepare", "train_gaussian", "evaluate"))
     found = checkout.snakemake("results/toy/mine/data", "--cores", "1")
