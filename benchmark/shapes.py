@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema
 from pydantic_core import CoreSchema, core_schema
 from torch import Tensor
 
+from benchmark.section import distinct
+
 
 def _number(**bounds: Any) -> GetPydanticSchema:
     """A number within ``bounds``, whole or not."""
@@ -29,18 +31,12 @@ def _adding_up(shares: list[float]) -> list[float]:
     return shares
 
 
-def _distinct(columns: list) -> list:
-    if len({*columns}) < len(columns):
-        raise ValueError("columns that are each named once")
-    return columns
-
-
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float | int, _number(gt=0)]
 NonNegativeFloat = Annotated[float | int, _number(ge=0)]
 Positives = Sequence[PositiveInt]
-Columns = Annotated[list[str | int], Field(min_length=1), AfterValidator(_distinct)]
+Columns = Annotated[list[str | int], Field(min_length=1), AfterValidator(distinct)]
 """Columns of a table, by name or by place."""
 Steps = dict[str | int, PositiveFloat]
 """The step to which each of some columns is rounded."""

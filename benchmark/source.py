@@ -83,7 +83,8 @@ def imports_of(module: str) -> frozenset[str]:
 
 @functools.cache
 def digest(*modules: str) -> str:
-    """First 16 hex digits of the SHA-256 of ``modules`` and of all source that they import."""
+    """First 16 hex digits of the SHA-256 of ``modules`` and of all source that they import, and of
+    the versions of installed distributions that count (see above)."""
     total = hashlib.sha256()
     for module in modules_of(*modules):
         total.update(f"{module} {_tree(module).digest}\n".encode())

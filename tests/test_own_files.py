@@ -5,7 +5,9 @@ import pandas as pd
 import pyarrow
 import pytest
 from pyarrow import parquet
+from pydantic import ValidationError
 
+from benchmark import parts
 from benchmark.data.table import Table
 from benchmark.data.table_file import read_table
 
@@ -33,7 +35,7 @@ LINES = {
     "decimal commas": ("a,b\n0,5,1,2\n", "line 2 has 4 fields.*Decimals are written with a point"),
     "quoted decimal commas": ('a,b\n"0,5","1,2"\n', "found '0,5'.*write decimals with a point"),
     "a comment": ("# of today\na,b\n1,2\n", "line 2 has 2 fields"),
-    "a comment above": ("# of a, b\na,b\n1,2\n", "line 2|line 3|'1'|found"),
+    "a comment above": ("# of a, b\na,b\n1,2\n", "column '# of a', row 1: found 'a'"),
     "no row": ("a,b,c\n", "has 3 columns and no rows"),
     "nothing": ("", "is empty"),
     "blank lines": ("\n\n", "is empty"),
@@ -87,6 +89,11 @@ def test_damaged_files_are_refused_by_name(tmp_path, suffix, content):
     file.write_bytes(content)
     with pytest.raises(ValueError, match=f"^{file}: "):
         read_table(file)
+
+
+def test_columns_are_chosen_once():
+    with pytest.raises(ValidationError, match="a list of distinct values"):
+        parts.check(Table.prepare, {**ALL, "columns": ["mass", "mass"]}, ["file"])
 
 
 def test_objects_are_refused_by_name(tmp_path):

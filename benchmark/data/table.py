@@ -81,12 +81,17 @@ def _numbers(file: Path, name: Any, column: pd.Series) -> np.ndarray:
             f"file, or drop the column or the row."
         )
     exact: np.ndarray = text.to_numpy(float)  # to_numeric is off by a digit for some texts
-    if column.dtype.kind in "iu" and [*map(int, exact)] != column.to_list():
+    if column.dtype.kind in "iu" and _is_beyond(column) and [*map(int, exact)] != column.to_list():
         raise ValueError(
             f"{file}: column {name!r}: whole numbers beyond 2^53 lose digits in double precision. "
             f"Subtract an offset, or drop the column."
         )
     return exact
+
+
+def _is_beyond(column: pd.Series) -> bool:
+    """Whether double precision may lack whole numbers of a column."""
+    return max(abs(int(column.min())), abs(int(column.max()))) > 2**53
 
 
 def _no_number(value: Any) -> str:

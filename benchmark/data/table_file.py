@@ -167,7 +167,7 @@ def _refuse_repeated(where: str, names: Sequence[str]) -> None:
 
 def _refuse_separators(where: str, text: str) -> None:
     """Refuse a file whose lines have more fields by another separator than by commas."""
-    first, second = [*text.strip().splitlines(), "", ""][:2]
+    first, second, *_ = [*text.lstrip().split("\n", 2), ""]
     for separator, name in SEPARATORS.items():
         fields = first.strip().split(separator)
         same = len(second.strip().split(separator)) == len(fields)

@@ -55,11 +55,10 @@ def evaluate(given: Evaluation, device: torch.device) -> None:
         devices = checkpoint.visit(device_name(device))
         results = evaluated.evaluate(run, fitted, settings, checkpoint)
         protocol = evaluated.protocol(fitted, str(stored.weights), settings, data)
-        made = provenance.of(
-            *(given.source, given.config),
+        made = provenance.of_classes(
+            *(given.classes, given.source, given.config),
             device=devices,
             threads=torch.get_num_threads(),
-            packages=provenance.packages_of(given.classes),
         )
         _write_rows(run.samples, results.samples.values)
         _write_rows(run.log_prob, results.log_prob(data.rows["test"]))

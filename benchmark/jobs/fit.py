@@ -56,12 +56,8 @@ class Fit:
 
     def provenance(self, devices: str) -> dict[str, Any]:
         """Where the fit comes from, for its records."""
-        return provenance.of(
-            *(self.source, self.config),
-            device=devices,
-            threads=torch.get_num_threads(),
-            packages=provenance.packages_of(self.hyperparameters.classes),
-        )
+        made = (self.hyperparameters.classes, self.source, self.config)
+        return provenance.of_classes(*made, device=devices, threads=torch.get_num_threads())
 
 
 def fitted(

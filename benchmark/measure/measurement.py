@@ -53,8 +53,8 @@ class Subject:
     def provenance(self, measurement: Measurement, **more: Any) -> dict[str, Any]:
         """The provenance of numbers that ``measurement`` computes now; see ``provenance.of``."""
         kind = type(measurement)
-        packages = provenance.packages_of([f"{kind.__module__}.{kind.__qualname__}"])
-        return provenance.of(self.source, self.config, packages=packages, **more)
+        classes = [f"{kind.__module__}.{kind.__qualname__}"]
+        return provenance.of_classes(classes, self.source, self.config, **more)
 
     def derived(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """The provenance of numbers that come from a file with a provenance of its own."""

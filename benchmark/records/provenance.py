@@ -44,6 +44,11 @@ def of(source: str, config: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def of_classes(classes: Iterable[str], source: str, config: str, **more: Any) -> dict[str, Any]:
+    """``of`` what ``classes`` make, with the ``packages`` that they come from."""
+    return of(source, config, packages=packages_of(classes), **more)
+
+
 def resume_key(
     run: Run, source: str, config: str, data: str, device: torch.device
 ) -> dict[str, str]:
