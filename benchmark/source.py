@@ -105,7 +105,7 @@ def look_in(folders: Iterable[str]) -> None:
 def clear() -> None:
     """Forget what was read: files or the path have changed."""
     importlib.invalidate_caches()
-    for cached in (is_source, imports_of, digest, _spec, _releases):
+    for cached in (is_source, imports_of, digest, _spec, _tree, _releases):
         cached.cache_clear()
 
 
@@ -199,6 +199,7 @@ def _kept_here() -> bool:
     return TREES.parent.parent.is_dir()
 
 
+@functools.cache
 def _tree(module: str) -> Tree:
     """That of a module that is source."""
     file = file_of(module)
