@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmark.runtime.machine import configure_process
 
@@ -21,6 +22,14 @@ def test_float32_is_rounded_to_no_less_on_a_gpu():
     torch.backends.cudnn.allow_tf32 = True
     configure_process(1, "cpu", None)
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_numpy_has_the_threads_of_the_job():
+    with threadpool_limits(2, user_api="blas"):  # and as before at its end
+        for threads in (2, 1):
+            configure_process(threads, "cpu", None)
+            used = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+            assert used == {threads}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,39 @@
-"""The one command of all rules: ``python -m benchmark.jobs '<task>'``."""
+"""The one command of all rules: ``python -m benchmark.jobs '<task>'``.
 
+``python -m benchmark.jobs serve <descriptor>`` is the server that forks for these commands.
+"""
+
+import os
+import signal
+import socket
 import sys
 
-from benchmark import names, parts
-from benchmark.jobs import task
-from benchmark.runtime.log import logged
-from benchmark.source import look_in
+from benchmark.jobs import fork_server
 
 
 def main(text: str) -> None:
-    """Do the task that ``text`` describes; what it prints is in its log."""
+    """Have the task that ``text`` describes done by a fork, or do it; what it prints is in its log.
+
+    Ends with the status of the fork.
+    """
+    status = fork_server.hand_over(text)
+    if status is None:
+        perform(text)
+    elif status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    else:
+        sys.exit(status)
+
+
+def perform(text: str) -> None:
+    """Do a task in this process."""
+    # Imported here: a command that hands its task over needs none of it.
+    from benchmark import names, parts
+    from benchmark.jobs import task
+    from benchmark.runtime.log import logged
+    from benchmark.source import look_in
+
     given = task.read(text)
     with logged(given.log):
         look_in(given.path)
@@ -23,4 +47,7 @@ def main(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == "serve":
+        perform(fork_server.serve(socket.socket(fileno=int(sys.argv[2]))))
+    else:
+        main(sys.argv[1])

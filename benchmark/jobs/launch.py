@@ -1,7 +1,6 @@
 """A job that computes on a device: in this process, or in several, by torch's launcher."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from benchmark.jobs.task import Machine, Task
 from benchmark.runtime import parallel
 from benchmark.runtime.log import explained
 from benchmark.runtime.machine import configure_process
+from benchmark.runtime.orphans import die_with_parent
 from benchmark.source import look_in
 
 PARALLEL_JOBS = ("train.train",)
@@ -25,9 +25,6 @@ PARALLEL_JOBS = ("train.train",)
 
 REPEAT_SECONDS = 1.0
 """Seconds after which a request to stop is repeated: a process may not have listened yet."""
-
-PR_SET_PDEATHSIG = 1
-"""Option of ``prctl``, from linux/prctl.h."""
 
 
 def perform(given: Task) -> None:
@@ -52,7 +49,7 @@ def join(given: Task, threads: int) -> None:
     """Run as one of the processes that share a task."""
     machine = given.machine
     assert machine is not None
-    _die_with_parent()
+    die_with_parent()
     with explained(given.log):
         look_in(given.path)
         device = configure_process(threads, machine.device, machine.gpus)
@@ -110,7 +107,7 @@ def _run(command: Sequence[str]) -> int:
         stdout=sys.stderr,
         stderr=sys.stderr,
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=die_with_parent,
     )
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -118,12 +115,6 @@ def _run(command: Sequence[str]) -> int:
         for below in psutil.Process().children(recursive=True) if requests else ():
             with contextlib.suppress(psutil.NoSuchProcess):
                 below.send_signal(signal.SIGUSR2)
-
-
-def _die_with_parent() -> None:
-    """Get SIGTERM when the parent dies, in a new process, so that no orphan trains on (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import logging
 import os
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from benchmark.runtime.memory import keep_freed
 
@@ -22,6 +23,7 @@ def configure_process(threads: int, wanted: str, gpus: int | None) -> torch.devi
     the CPU is used instead, with a warning in the log.
     """
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")  # a fork has the environment of its imports
     torch.backends.cudnn.allow_tf32 = False  # solvers would see 10-bit products as noise
     keep_freed()
     if wanted == "cpu" or gpus == 0:

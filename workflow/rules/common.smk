@@ -9,6 +9,7 @@ from snakemake.logging import logger
 
 from benchmark.data import catalogue
 from benchmark.files import write_json
+from benchmark.jobs import fork_server
 from benchmark.jobs.tasks import DOWNLOADS, Tasks
 from benchmark.records.run import (
     DRAWINGS,
@@ -158,13 +159,17 @@ def reporting(made):
     return lambda wildcards, output: command(TASKS.report(made))
 
 
+def runs_here(workflow) -> bool:
+    """Whether jobs run on this machine."""
+    return workflow.executor_plugin.common_settings.local_exec
+
+
 def shares_gpu(workflow) -> bool:
     """Whether jobs of this machine may find themselves on one GPU."""
-    local = workflow.executor_plugin.common_settings.local_exec
     gpu = config["device"] != "cpu" and shutil.which("nvidia-smi") is not None
     free = "gpu" not in workflow.global_resources
     # Without cores, as on a cluster, Snakemake refuses to say how many there are.
-    return local and gpu and free and workflow.cores > 1
+    return runs_here(workflow) and gpu and free and workflow.cores > 1
 
 
 def paths(folders: bool) -> str:
