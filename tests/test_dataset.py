@@ -153,6 +153,16 @@ def test_hash_is_that_of_the_rows_with_or_without_labels(tmp_path):
     assert len(found) == 1
 
 
+def test_columns_have_their_names_where_they_are_known(tmp_path):
+    assert described(tmp_path / "data", Points, points()).columns is None
+    named = replace(points(), columns=("mass", "charge", "spin"))
+    assert described(tmp_path / "data", Points, named).columns == ("mass", "charge", "spin")
+    assert named.some({"test": 1}).columns == named.columns
+    few = replace(points(), columns=("mass", "charge"))
+    with pytest.raises(ValueError, match=r"names 2 columns \(mass, charge\); rows .* \(3,\)"):
+        dataset.write(tmp_path / "data", Points, few, {})
+
+
 @pytest.mark.parametrize(
     ("bad", "said"),
     [

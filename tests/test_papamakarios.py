@@ -84,6 +84,7 @@ def test_gas_leaves_out_the_first_correlated_sensor_until_there_is_none():
     assert near.loc["A", "B"] > 0.98 < near.loc["B", "C"] and near.loc["A", "C"] < 0.97
     assert near.loc["D", "E"] < -0.98
     kept = table[["C", "D", "E"]].to_numpy()
+    assert gas(table).columns == ("C", "D", "E")
     found = together(gas(table))
     # Correlations between what is left tell which sensors they are.
     np.testing.assert_allclose(np.corrcoef(found.T), np.corrcoef(kept.T), rtol=0, atol=1e-12)
@@ -135,6 +136,7 @@ def test_hepmass_keeps_the_signal_and_what_is_not_discrete(collided):
     folder, train, test = collided
     found = hepmass(*read(folder))
     features = [1, 3, 4, 5]
+    assert found.columns == ("f0", "f2", "f3", "f4")
     known, others = train[train[:, 0] == 1][:, features], test[test[:, 0] == 1][:, features]
     assert (len(known), len(others)) == (78, 25)
     assert counts(found) == (71, 7, 25)

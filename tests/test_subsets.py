@@ -42,6 +42,17 @@ def test_counts_and_hash(prepared, name):
     assert found.unit == "nats" and found.hash == describe(prepared / f"{name}-again").hash
 
 
+def test_columns_of_power_have_their_names(prepared):
+    assert describe(prepared / "miniboone_8k").columns is None
+    names = describe(prepared / "power_10k").columns
+    with np.load(prepared / "tables" / "power_10k.npz") as table:
+        raw = table["rows"]
+    # The time alone has no noise: its column has as many values as the raw one.
+    values = len(np.unique(raw[:, -1]))
+    train = dataset.rows(prepared / "power_10k", "train")
+    assert [len(np.unique(column)) for column in train.T].index(values) == names.index("time")
+
+
 def test_rows_are_standardised_but_for_their_draw(prepared, name):
     for split in ("train", "validation", "test"):
         rows = dataset.rows(prepared / name, split)

@@ -112,6 +112,7 @@ def test_a_table_is_prepared_with_the_shape_of_its_file(tmp_path):
     first, second = (describe(tmp_path / name) for name in ("first", "second"))
     assert first.event == (3,) and first.rows == {"train": 29, "validation": 4, "test": 8}
     assert first.hash == second.hash and first.unit == "nats"
+    assert first.columns == ("a", "b", "c")
 
 
 CSV = {

@@ -30,12 +30,14 @@ class Splits:
     """Rows for training, validation and test, each ``[n, *event]``.
 
     ``labels`` maps splits to the labels ``[n]`` of their rows; it is empty if there are none.
+    ``columns`` are the names of the columns of a table, where they are known.
     """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     labels: Mapping[str, np.ndarray] = field(default_factory=dict, kw_only=True)
+    columns: tuple[str, ...] | None = field(default=None, kw_only=True)
 
     @classmethod
     def labelled(cls, train: Labelled, validation: Labelled, test: Labelled) -> "Splits":
@@ -62,7 +64,7 @@ class Splits:
 
     def some(self, held_out: Mapping[str, int]) -> "Splits":
         """The splits with at most ``held_out[name]`` rows of each split: a fixed random subset."""
-        kept = {name: _some(getattr(self, name), n) for name, n in held_out.items()}
+        kept: dict[str, Any] = {name: _some(self.rows[name], n) for name, n in held_out.items()}
         labels = {
             name: _some(known, held_out[name]) if name in held_out else known
             for name, known in self.labels.items()
@@ -113,6 +115,7 @@ def write(
         _check(dataset, event, name, rows)
     for name, labels in splits.labels.items():
         _check_labels(dataset, name, labels, len(arrays[name]))
+    _check_columns(dataset, event, splits.columns)
     description = Description(
         event=event,
         levels=dataset.levels,
@@ -121,6 +124,7 @@ def write(
         rows={name: len(rows) for name, rows in splits.rows.items()},
         hash=_hash(arrays),
         base=None if base is None else len(base.train),
+        columns=splits.columns,
         **made,
     )
     with atomic(folder) as temporary:
@@ -193,6 +197,16 @@ def _check_labels(dataset: type[Dataset], name: str, labels: np.ndarray, count: 
             f"{dataset.__name__}.prepare: the labels of {name} are {labels.dtype} of shape "
             f"{labels.shape}{least}; allowed are whole numbers from 0, one for each of "
             f"{count} rows."
+        )
+
+
+def _check_columns(
+    dataset: type[Dataset], event: tuple[int, ...], columns: tuple[str, ...] | None
+) -> None:
+    if columns is not None and (len(columns),) != tuple(event):
+        raise ValueError(
+            f"{dataset.__name__}.prepare: names {len(columns)} columns ({', '.join(columns)}); "
+            f"rows are of shape {tuple(event)}."
         )
 
 

@@ -21,8 +21,9 @@ class Description:
     """Description of the rows of a prepared folder; ``hash`` identifies their content.
 
     Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
-    number of rows of the base to fit with, ``None`` where there are none. ``source`` is the digest
-    of the code that made them and ``packages`` where that comes from, where it was stated.
+    number of rows of the base to fit with, ``None`` where there are none. ``columns`` are the names
+    of the columns of a table, where they are known. ``source`` is the digest of the code that made
+    them and ``packages`` where that comes from, where it was stated.
     """
 
     event: tuple[int, ...]
@@ -32,6 +33,7 @@ class Description:
     rows: dict[str, int]
     hash: str
     base: int | None = None
+    columns: tuple[str, ...] | None = None
     source: str | None = None
     packages: tuple[Mapping[str, Any], ...] = ()
 
@@ -54,6 +56,6 @@ class Description:
 def describe(folder: str | Path) -> Description:
     """The description of a prepared folder."""
     stored = read_json(Path(folder) / DESCRIPTION)
-    for key in ("event", "picture"):
-        stored[key] = tuple(stored[key]) if stored[key] is not None else None
+    for key in ("event", "picture", "columns"):
+        stored[key] = tuple(stored[key]) if stored.get(key) is not None else None
     return Description(**stored | {"packages": tuple(stored.get("packages", ()))})

@@ -7,6 +7,7 @@ their code rounds to single (as the methods do when they compute). Negative log-
 nats and in standardised coordinates.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,6 +48,7 @@ class Published(Dataset):
 class POWER(Published):
     """Electric power consumption of a household, minute by minute, in 6 dimensions."""
 
+    columns = ("active power", "voltage", "sub-meter 1", "sub-meter 2", "sub-meter 3", "time")
     event = (6,)
     rows = (1_659_917, 184_435, 204_928)
 
@@ -124,7 +126,8 @@ def power(rows: np.ndarray) -> Splits:
     kept[:, 0] += 0.001 * draw.rand(len(rows))
     kept[:, 1] += voltage
     kept[:, 2:5] += draw.rand(len(rows), 3)
-    return _standardised_by_the_rest(_split(kept))
+    splits = _standardised_by_the_rest(_split(kept))
+    return replace(splits, columns=POWER.columns)
 
 
 def gas(table: pd.DataFrame) -> Splits:
@@ -133,8 +136,10 @@ def gas(table: pd.DataFrame) -> Splits:
     "All rows" include the test rows, and the standard deviation is that of a sample (n - 1). Rows
     stay in the order of time.
     """
-    sensors = _uncorrelated(table.drop(columns=["Meth", "Eth", "Time"])).to_numpy()
-    return _split((sensors - sensors.mean(axis=0)) / sensors.std(axis=0, ddof=1))
+    kept = _uncorrelated(table.drop(columns=["Meth", "Eth", "Time"]))
+    sensors = kept.to_numpy()
+    splits = _split((sensors - sensors.mean(axis=0)) / sensors.std(axis=0, ddof=1))
+    return replace(splits, columns=tuple(map(str, kept)))
 
 
 def hepmass(train: pd.DataFrame, test: pd.DataFrame) -> Splits:
@@ -152,8 +157,10 @@ def hepmass(train: pd.DataFrame, test: pd.DataFrame) -> Splits:
             f"{rows.shape[1]} columns to train with and {others.shape[1]} to test with."
         )
     kept = _continuous(rows)
+    names = tuple(map(str, train.columns[1:][kept]))
     rows, others = rows[:, kept], others[:, kept]
-    return _standardised(Splits(*_last_tenth(rows), test=others), rows, ddof=1)
+    splits = Splits(*_last_tenth(rows), test=others, columns=names)
+    return _standardised(splits, rows, ddof=1)
 
 
 def miniboone(rows: np.ndarray) -> Splits:
@@ -198,4 +205,5 @@ def _standardised_by_the_rest(splits: Splits) -> Splits:
 
 def _standardised(splits: Splits, by: np.ndarray, ddof: int) -> Splits:
     mean, deviation = by.mean(axis=0), by.std(axis=0, ddof=ddof)
-    return Splits(*((rows - mean) / deviation for rows in splits.rows.values()))
+    scaled = {name: (rows - mean) / deviation for name, rows in splits.rows.items()}
+    return replace(splits, **scaled)

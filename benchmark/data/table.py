@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +53,7 @@ class Table(Dataset):
             rows[:, place] += step * np.random.default_rng([0, place]).random(len(rows))
         if shuffle is not None:
             rows = rows[np.random.default_rng(shuffle).permutation(len(rows))]
-        splits = _split(rows, split)
+        splits = replace(_split(rows, split), columns=tuple(map(str, table)))
         _refuse_constant(file, table.columns, splits.train)
         return splits if standardise is None else _standardised(splits)
 
@@ -128,4 +129,5 @@ def _refuse_constant(file: Path, names: pd.Index, train: np.ndarray) -> None:
 
 def _standardised(splits: Splits) -> Splits:
     mean, deviation = splits.train.mean(axis=0), splits.train.std(axis=0)
-    return Splits(*((rows - mean) / deviation for rows in splits.rows.values()))
+    scaled = {name: (rows - mean) / deviation for name, rows in splits.rows.items()}
+    return replace(splits, **scaled)
