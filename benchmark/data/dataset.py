@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchmark.data import census
 from benchmark.data.description import DESCRIPTION, Description
 from benchmark.files import atomic, write_json
 
@@ -125,6 +126,7 @@ def write(
         hash=_hash(arrays),
         base=None if base is None else len(base.train),
         columns=splits.columns,
+        facts=census.count(splits.rows, splits.columns, dataset.levels),
         **made,
     )
     with atomic(folder) as temporary:

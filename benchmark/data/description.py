@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
+from benchmark.data.facts import Facts
 from benchmark.files import read_json
 
 if TYPE_CHECKING:  # every start of Snakemake reads descriptions, and needs no numpy for it
@@ -22,8 +25,9 @@ class Description:
 
     Labels are not in the hash: fits and likelihoods depend on the rows alone. ``base`` is the
     number of rows of the base to fit with, ``None`` where there are none. ``columns`` are the names
-    of the columns of a table, where they are known. ``source`` is the digest of the code that made
-    them and ``packages`` where that comes from, where it was stated.
+    of the columns of a table, where they are known, ``facts`` are what was counted of the rows.
+    ``source`` is the digest of the code that made them and ``packages`` where that comes from,
+    where it was stated.
     """
 
     event: tuple[int, ...]
@@ -34,6 +38,7 @@ class Description:
     hash: str
     base: int | None = None
     columns: tuple[str, ...] | None = None
+    facts: Facts | None = None
     source: str | None = None
     packages: tuple[Mapping[str, Any], ...] = ()
 
@@ -55,7 +60,7 @@ class Description:
 
 def describe(folder: str | Path) -> Description:
     """The description of a prepared folder."""
-    stored = read_json(Path(folder) / DESCRIPTION)
-    for key in ("event", "picture", "columns"):
-        stored[key] = tuple(stored[key]) if stored.get(key) is not None else None
-    return Description(**stored | {"packages": tuple(stored.get("packages", ()))})
+    return STORED.validate_python(read_json(Path(folder) / DESCRIPTION))
+
+
+STORED = TypeAdapter(Description)
