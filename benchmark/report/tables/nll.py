@@ -1,11 +1,12 @@
 """The table of the NLL, and of the KL divergence where the true density is known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from benchmark.records.records import NLL
-from benchmark.report import collected
+from benchmark.report import collected, doubts
 from benchmark.report.asked import Suite
 from benchmark.report.frame import selected, suite_name, summary
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
@@ -24,6 +25,7 @@ def write(suite: Suite) -> None:
     frame = collected.read(suite)
     compared = collected.comparisons(suite, frame)
     made = table(frame, styles_of(suite), labels_of(suite), compared)
+    made = replace(made, notes=(*made.notes, *doubts.notes(suite, frame)))
     write_table(suite, NLL, made, frame[frame.measurement == NLL])
 
 
