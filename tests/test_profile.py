@@ -36,11 +36,12 @@ def jobs(tmp_path_factory):
     return {rule: Job(dict(re.findall(r"(\w+)=(.*?)(?:, |$)", text))) for rule, text in named}
 
 
+SETUP = [parameters.SETUP_GUARD, "module load cuda/12.8", "trap - ERR"]
 EXPECTED = {
     "train_ffjord": {"gres": "gpu:h100:1", "time": 600, "qos": "long", "partition": "gpu"},
     "train_gaussian": {"time": 120, "mem": "16000M", "partition": "cpu"},
     "evaluate": {"gres": "gpu:a100:1", "time": 30, "account": "mylab"},
-    "train_interpolant": {"gres": "gpu:a100:4", "nodes": 2, "setup": ["module load cuda/12.8"]},
+    "train_interpolant": {"gres": "gpu:a100:4", "nodes": 2, "setup": SETUP},
 }
 
 

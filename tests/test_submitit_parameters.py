@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shlex
+import subprocess
 
 import fake_slurm
 import pytest
@@ -212,6 +213,25 @@ def test_the_set_up_stands_before_the_command_line_by_line(submission):
     first = lines.index("module load cuda")
     assert lines[first + 1] == "export A='1 2'"
     assert [number for number, line in enumerate(lines) if line.startswith("srun")][0] > first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setup", "status", "said"),
+    [
+        ("export A=1\nif false\nthen exit 9\nfi\nfalse || true", 5, "A=1"),
+        (". ./site.sh", 5, "a line of the site failed"),
+        ("set -u\nmodule() { return 3; }\nmodule load cuda/99", 3, "at: module load cuda/99 "),
+        ("module-is-not-here load cuda", 127, "at: module-is-not-here load cuda"),
+    ],
+)
+def test_a_job_ends_where_a_line_of_its_set_up_fails(submission, tmp_path, setup, status, said):
+    (tmp_path / "site.sh").write_text("false\necho a line of the site failed\n")
+    before, _, _ = submission({"slurm_setup": setup}).partition("# command")
+    (tmp_path / "job").write_text(f"{before}\nfalse\necho A=$A\nexit 5\n")
+    job = subprocess.run(["bash", "job"], capture_output=True, text=True, cwd=tmp_path)
+    assert (job.returncode, "A=" in job.stdout) == (status, status == 5)
+    assert said in job.stdout + job.stderr
 
 
 def test_parameters_of_a_local_process(tmp_path):

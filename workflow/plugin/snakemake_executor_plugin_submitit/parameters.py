@@ -49,6 +49,16 @@ OVERRIDDEN_BY = {
 one of them."""
 
 
+SETUP_GUARD = (
+    "trap 'status=$?; [[ ${#BASH_SOURCE[@]} -gt '${#BASH_SOURCE[@]}' ]] || "
+    '{ echo "slurm_setup ends with status $status at:'
+    ' $(sed -n "${LINENO}p" "$0" 2> /dev/null || echo "$BASH_COMMAND")'
+    " (a line that may fail: ... || true)\" >&2; exit $status; }' ERR"
+)
+"""Line before the set-up that ends the job where a line fails, but not inside what it sources or
+calls. It prints the line or, where the script is no file, the command."""
+
+
 def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.SlurmExecutor`` for a job, called ``name`` in the queue.
 
@@ -94,8 +104,9 @@ def of_local(job: Any, gpus: tuple[int, ...], signal_delay: int) -> dict[str, An
 
 
 def setup_of(job: Any) -> list[str]:
-    """Shell lines to run before a job."""
-    return str(job.resources.get("slurm_setup") or "").splitlines()
+    """Shell lines to run before a job, which end it where one of them fails."""
+    lines = str(job.resources.get("slurm_setup") or "").splitlines()
+    return [SETUP_GUARD, *lines, "trap - ERR"] if lines else []
 
 
 def cpus_of(job: Any) -> int:
