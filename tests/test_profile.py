@@ -18,6 +18,7 @@ class Job:
 
     resources: dict
     threads: int = 1
+    name: str = "rule"
 
 
 @pytest.fixture(scope="module")

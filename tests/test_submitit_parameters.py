@@ -29,6 +29,7 @@ class Job:
 
     resources: dict
     threads: int = 1
+    name: str = "rule"
 
 
 EXAMPLES = {
@@ -108,15 +109,9 @@ def listed_resources() -> dict[str, str]:
 
 
 def test_the_readme_lists_the_resources_that_there_are():
-    known = parameters.SUBMITIT_RESOURCES | parameters.PLUGIN_RESOURCES
-    known |= parameters.RENAMED_RESOURCES.keys()
-    assert listed_resources().keys() == known | {
-        "threads",
-        "cpus_per_task",
-        "gpu",
-        "gpu_model",
-        "tasks",
-    }
+    known = parameters.SUBMITIT_RESOURCES.keys() | parameters.PLUGIN_RESOURCES
+    known |= parameters.RENAMED_RESOURCES.keys() | parameters.OTHER_RESOURCES
+    assert listed_resources().keys() == known | {"threads"}
     assert listed_resources().keys() == EXAMPLES.keys() | OTHERS
 
 
@@ -164,10 +159,15 @@ def test_memory_is_asked_for_in_one_way(submission, resources, left):
         ({"gpu": 0}, []),
         ({"gpu": 0, "gpu_model": "a100"}, []),
         ({"gpu": 2, "gpu_model": "a100"}, ["--gres=gpu:a100:2"]),
+        ({"gpu": "a100:2"}, ["--gres=gpu:a100:2"]),
+        ({"gpu": "a100:2", "gpu_model": "a100"}, ["--gres=gpu:a100:2"]),
+        ({"gpu": "a100:0"}, []),
         ({"gpu": 2, "gres": "gpu:1"}, ["--gres=gpu:1"]),
         ({"gpu": 2, "slurm_gres": "gpu:1"}, ["--gres=gpu:1"]),
         ({"gpu": 2, "slurm_gpus_per_node": 1}, ["--gpus-per-node=1"]),
+        ({"gpu": 2, "slurm_gpus_per_node": "a100:1"}, ["--gpus-per-node=a100:1"]),
         ({"gpu": 2, "slurm_gpus_per_task": 1}, ["--gpus-per-task=1"]),
+        ({"slurm_gpus_per_task": "a100:1,h100:2"}, ["--gpus-per-task=a100:1,h100:2"]),
     ],
 )
 def test_gpus_are_asked_for_in_one_way(submission, resources, left):
@@ -179,6 +179,27 @@ def test_cpus_are_those_of_the_task_also_for_srun(submission):
     for text in (submission({}, threads=5), submission({"cpus_per_task": 5}, threads=2)):
         assert "--cpus-per-task=5" in options(text)
         assert re.search(r"^srun .*--cpus-per-task=5 ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ({"gpu": "a100"}, "gpu is 'a100'; a number is needed, or a type and a number, such as a"),
+        ({"gpu": "a100:1", "gpu_model": "h100"}, "gpu is 'a100:1', and gpu_model another type"),
+        ({"gpu": "a100:1,h100:1"}, "gpu is 'a100:1,h100:1'; a number is needed, or a type"),
+        ({"slurm_gpus_per_node": "all"}, "slurm_gpus_per_node is 'all'; a number is needed, or t"),
+        ({"slurm_cpus_per_gpu": "a100:4"}, "slurm_cpus_per_gpu is 'a100:4'; a whole number"),
+        ({"mem_mb": "4G"}, "mem_mb is '4G'; a whole number of MiB .*`slurm_mem: 4G`"),
+        ({"mem_mb_per_cpu": "4G"}, "mem_mb_per_cpu is '4G'; a whole number of MiB"),
+        ({"runtime": "1-00:00:00"}, "runtime is '1-00:00:00'; a whole number is needed"),
+        ({"nodes": "two"}, "nodes is 'two'; a whole number"),
+        ({"tasks": -1}, "tasks is -1; a whole number"),
+        ({"cpus_per_task": "4c"}, "cpus_per_task is '4c'; a whole number"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_words(submission, resources, words):
+    with pytest.raises(WorkflowError, match=f"rule: (the resource )?{words}"):
+        submission(resources)
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(1, 20), (3, 60), (6, 120), (600, 120)])

@@ -91,6 +91,9 @@ def test_a_machine_is_what_a_rule_has_asked_for(suite):
     assert tasks.machine(4, {}) == Machine(4, "auto", None, None, 1)
     asked = {"gpu": 2, "processes": 3, "nodes": 5}
     assert tasks.machine(4, asked) == Machine(4, "auto", 2, 3, 5)
+    assert tasks.machine(4, {"gpu": "a100:2"}) == Machine(4, "auto", 2)
+    with pytest.raises(ValueError, match="The resource gpu is 'a100'; a number .* a100:2"):
+        tasks.machine(4, {"gpu": "a100"})
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -41,12 +41,15 @@ class Tasks:
         return Task(job.name, job.log, job.arguments, machine, path).text()
 
     def machine(self, threads: int, resources: Any) -> Machine:
-        """The machine of a job with Snakemake's ``threads`` and ``resources``."""
+        """The machine of a job with Snakemake's ``threads`` and ``resources``.
+
+        Raises ``ValueError`` for one that is no number.
+        """
         return Machine(
             *(threads, self.config["device"]),
-            gpus=resources.get("gpu"),
-            processes=resources.get("processes"),
-            nodes=resources.get("nodes", 1),
+            gpus=_asked("gpu", resources),
+            processes=_asked("processes", resources),
+            nodes=_asked("nodes", resources) or 1,
         )
 
     # Data sets
@@ -189,6 +192,17 @@ def _log(run: Run, job: str) -> str:
 
 def _of(arguments: dict[str, Any]) -> str:
     return config_hash(arguments)
+
+
+def _asked(name: str, resources: Any) -> int | None:
+    """The number in a resource, ``2`` or, of GPUs with their type, ``a100:2``."""
+    given = resources.get(name)
+    number = str(given).rpartition(":")[2]
+    if given is not None and not number.isdecimal():
+        raise ValueError(
+            f"The resource {name} is {given!r}; a number is needed (of GPUs: 2, or a100:2)."
+        )
+    return None if given is None else int(number)
 
 
 def _chosen(section: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -1,3 +1,8 @@
+# What a profile may ask for beside what the executor reads: processes that share a training.
+resource_scopes:
+    processes="local",
+
+
 rule search:
     input:
         data=DATA,

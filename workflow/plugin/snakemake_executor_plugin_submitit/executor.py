@@ -20,7 +20,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from . import parameters, slurm
+from . import checks, parameters, slurm
 from .job import SnakemakeJob
 from .leftovers import LeftoverJob, leftover_jobs
 from .machine import NO_MACHINE, Share, this_machine
@@ -66,6 +66,10 @@ class Executor(RemoteExecutor):
                 "to one that does, or run on this machine: `snakemake --cores all` (without the "
                 "profile), or with the profile, as local processes, `--submitit-cluster local`."
             )
+        submitted = (job for job in self.dag.needrun_jobs() if not job.is_local)
+        checks.check(self.workflow, submitted if self.is_slurm else ())
+        for line in checks.misspelt_rules(self.workflow):
+            self.logger.warning(line)
 
     @property
     def is_slurm(self) -> bool:

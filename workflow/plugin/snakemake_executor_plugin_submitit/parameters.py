@@ -7,11 +7,13 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from . import values
+
 RENAMED_RESOURCES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "runtime": ("time", int),
-    "mem_mb": ("mem", lambda value: f"{int(value)}M"),
-    "mem_mb_per_cpu": ("mem_per_cpu", lambda value: f"{int(value)}M"),
-    "nodes": ("nodes", int),
+    "runtime": ("time", values.whole),
+    "mem_mb": ("mem", values.mebibytes),
+    "mem_mb_per_cpu": ("mem_per_cpu", values.mebibytes),
+    "nodes": ("nodes", values.whole),
     "qos": ("qos", str),
     "constraint": ("constraint", str),
     "gres": ("gres", str),
@@ -31,9 +33,16 @@ TEXT_PARAMETERS |= {
     "mem_per_gpu",
     "mem_per_cpu",
 }
-INTEGER_PARAMETERS = {"array_parallelism", "cpus_per_gpu", "gpus_per_task", "gpus_per_node"}
-SUBMITIT_RESOURCES = {f"slurm_{name}" for name in TEXT_PARAMETERS | INTEGER_PARAMETERS}
-"""Resources by submitit's own names: ``slurm_<parameter of submitit.SlurmExecutor>``."""
+SUBMITIT_RESOURCES: Mapping[str, Callable[[Any], Any]] = {
+    **{f"slurm_{name}": str for name in TEXT_PARAMETERS},
+    **{f"slurm_{name}": values.whole for name in ("array_parallelism", "cpus_per_gpu")},
+    **{f"slurm_{name}": values.types_of_gpus for name in ("gpus_per_task", "gpus_per_node")},
+}
+"""Resources by submitit's own names, ``slurm_<parameter of submitit.SlurmExecutor>``, and their
+conversion."""
+
+OTHER_RESOURCES = {"cpus_per_task", "gpu", "gpu_model", "tasks"}
+"""Resources that are read together with others."""
 
 RESERVED_OPTIONS = ("array", "comment", "error", "open-mode", "output", "signal")
 """Options of sbatch that the executor sets itself."""
@@ -66,8 +75,8 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     most a third of the limit. Raises ``WorkflowError`` for an unknown resource ``slurm_...``.
     """
     given = _given(job, name)
-    runtime = int(given.get("runtime", 60))
-    cpus, nodes = cpus_of(job), int(given.get("nodes", 1))
+    runtime = _number(given, "runtime", 60, name)
+    cpus, nodes = cpus_of(job), _number(given, "nodes", 1, name)
     wanted: dict[str, Any] = {
         "job_name": name,
         "time": runtime,
@@ -84,16 +93,16 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     }
     for key, (parameter, convert) in RENAMED_RESOURCES.items():
         if key in given:
-            wanted[parameter] = convert(given[key])
-    for key in SUBMITIT_RESOURCES & given.keys():
-        parameter = key.removeprefix("slurm_")
-        wanted[parameter] = str(given[key]) if parameter in TEXT_PARAMETERS else int(given[key])
-    return wanted | _gpus(given)
+            wanted[parameter] = values.read(name, key, given[key], convert)
+    for key in SUBMITIT_RESOURCES.keys() & given.keys():
+        convert = SUBMITIT_RESOURCES[key]
+        wanted[key.removeprefix("slurm_")] = values.read(name, key, given[key], convert)
+    return wanted | _gpus(given, name)
 
 
 def of_local(job: Any, gpus: tuple[int, ...], signal_delay: int) -> dict[str, Any]:
     """Parameters of ``submitit.LocalExecutor`` for a job with the GPUs of indices ``gpus``."""
-    runtime = int(job.resources.get("runtime") or 60)
+    runtime = _number(job.resources, "runtime", 60, job.name)
     return {
         "timeout_min": runtime,
         "gpus_per_node": len(gpus),
@@ -111,12 +120,17 @@ def setup_of(job: Any) -> list[str]:
 
 def cpus_of(job: Any) -> int:
     """The number of CPUs that a job requests."""
-    return int(job.resources.get("cpus_per_task") or job.threads or 1)
+    return _number(job.resources, "cpus_per_task", job.threads or 1, job.name)
 
 
 def gpus_of(job: Any) -> int:
     """The number of GPUs that a job requests, per node."""
-    return int(job.resources.get("gpu") or 0)
+    value = job.resources.get("gpu") or 0
+    return int(values.read(job.name, "gpu", value, values.gpus)[1])
+
+
+def _number(given: Mapping[str, Any], key: str, default: int, name: str) -> int:
+    return int(values.read(name, key, given.get(key) or default, values.whole))
 
 
 def _given(job: Any, name: str) -> dict[str, Any]:
@@ -135,17 +149,20 @@ def _before_limit(signal_delay: int, runtime: int) -> int:
 
 
 def _tasks_per_node(given: Mapping[str, Any], nodes: int, name: str) -> int:
-    tasks = int(given.get("tasks", nodes))
+    tasks = _number(given, "tasks", nodes, name)
     if tasks % nodes:
         raise WorkflowError(f"{name}: tasks={tasks} cannot be shared evenly by nodes={nodes}.")
     return tasks // nodes
 
 
-def _gpus(given: Mapping[str, Any]) -> dict[str, Any]:
-    count, model = int(given.get("gpu") or 0), given.get("gpu_model")
+def _gpus(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    model, count = values.read(name, "gpu", given.get("gpu") or 0, values.gpus)
+    models = {model, given.get("gpu_model") or ""} - {""}
+    if len(models) > 1:
+        raise WorkflowError(f"{name}: gpu is {given['gpu']!r}, and gpu_model another type.")
     if not count:
         return {}
-    return {"gres": f"gpu:{model}:{count}"} if model else {"gpus_per_node": count}
+    return {"gres": f"gpu:{models.pop()}:{count}"} if models else {"gpus_per_node": count}
 
 
 def _extra(given: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -162,7 +179,7 @@ def _extra(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _check(given: Mapping[str, Any], name: str) -> None:
-    allowed = sorted(SUBMITIT_RESOURCES | PLUGIN_RESOURCES)
+    allowed = sorted(SUBMITIT_RESOURCES.keys() | PLUGIN_RESOURCES)
     for key in sorted(key for key in given if key.startswith("slurm_") and key not in allowed):
         near = difflib.get_close_matches(key, allowed, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
