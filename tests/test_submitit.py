@@ -170,12 +170,13 @@ def fake(tmp_path):
 
 def test_an_array_in_which_one_job_fails(fake):
     (fake.folder / "state_b").write_text("a file where the count wants a folder")
-    assert fake.start(counts="a,b,c").wait() != 0
+    assert fake.start("--quiet", "rules", counts="a,b,c").wait() != 0
     assert fake.submitted() == ["1_0 to 1_2"]
     assert fake.made() == {"a", "c"}
     words = r"SLURM job 1_(\d): the job ended with exit status 1 \(state FAILED, exit code 1:0\)"
     found = re.search(words, fake.told)
     assert found and "FileExistsError" in fake.told, fake.told
+    assert fake.told.count("SLURM job") == 1 and "Error in rule count of b.txt" in fake.told
     (folder,) = (fake.folder / ".snakemake/submitit").iterdir()
     assert [log.name for log in folder.glob("*.out")] == [f"1_{found[1]}_0_log.out"]
     seconds = fake.calls("squeue")[-1] - fake.calls("sbatch")[0]
@@ -229,7 +230,7 @@ def test_a_job_that_vanishes_has_failed_after_the_latency(fake):
     assert fake.wait(30) != 0
     assert time.time() - lost > 5
     words = r"SLURM job 1: it left no result \(SLURM does not know it any more .*Invalid job id"
-    assert re.search(words, fake.told), fake.told
+    assert re.search(words, fake.told) and fake.told.count("SLURM job") == 1, fake.told
     asked = [seconds for seconds in fake.calls("squeue") if seconds > lost]
     assert len(asked) > 4  # not more rarely while there is doubt
 

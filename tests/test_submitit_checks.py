@@ -83,11 +83,11 @@ def test_a_text_that_snakemake_would_compute_is_to_be_quoted():
 
 
 def test_values_of_jobs_that_are_not_run_yet_are_told():
-    def job(**resources):
-        return SimpleNamespace(name="late", threads=1, resources=resources)
+    def job(local=False, **resources):
+        return SimpleNamespace(name="late", threads=1, resources=resources, is_local=local)
 
     checked(jobs=[job(gpu="a100:1", mem_mb="<TBD>")])
-    jobs = [job(gpu="a100"), job(gpu="a100"), job(nodes="two"), job()]
+    jobs = [job(gpu="a100"), job(gpu="a100"), job(nodes="two"), job(local=True, gpu="a")]
     first, second = told(jobs=jobs).splitlines()
     assert first.startswith("late: the resource gpu is 'a100'; a number")
     assert second.startswith("late: the resource nodes is 'two'; a whole number")

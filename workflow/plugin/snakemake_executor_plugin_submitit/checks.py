@@ -42,7 +42,8 @@ FORMULA = r"\d+( *[-+*/%.] *\d+)+"
 
 
 def check(workflow: Any, jobs: Iterable[Any]) -> None:
-    """Raises ``WorkflowError`` with all mistakes in a workflow's resources and in those of jobs."""
+    """Raises ``WorkflowError`` with all mistakes in the resources of a workflow, and of those of
+    ``jobs`` that are submitted."""
     settings = workflow.resource_settings
     given = {"default-resources": settings.default_resources or {}} | {
         f"set-resources of {rule}": resources
@@ -87,7 +88,7 @@ def _unknown(name: str, known: set[str]) -> str:
 
 
 def _in_values(jobs: Iterable[Any]) -> Iterator[str]:
-    for job in jobs:
+    for job in (job for job in jobs if not job.is_local):
         known = {key: value for key, value in job.resources.items() if str(value) != "<TBD>"}
         try:
             asked = SimpleNamespace(name=job.name, threads=job.threads, resources=known)

@@ -66,8 +66,7 @@ class Executor(RemoteExecutor):
                 "to one that does, or run on this machine: `snakemake --cores all` (without the "
                 "profile), or with the profile, as local processes, `--submitit-cluster local`."
             )
-        submitted = (job for job in self.dag.needrun_jobs() if not job.is_local)
-        checks.check(self.workflow, submitted if self.is_slurm else ())
+        checks.check(self.workflow, self.dag.needrun_jobs() if self.is_slurm else ())
         for line in checks.misspelt_rules(self.workflow):
             self.logger.warning(line)
 
@@ -300,6 +299,13 @@ class Executor(RemoteExecutor):
         place = "SLURM" if self.is_slurm else self.settings.cluster
         message = f"{place} job {running.id}: {error}{how}.\nLog: {running.paths.stdout}\n"
         self.report_job_error(info, msg=message + running.log_tail())
+
+    def print_job_error(self, job_info: SubmittedJobInfo, msg: Any = None, **kwargs: Any) -> None:
+        """Say why a job failed, also with ``--quiet rules``, with which Snakemake drops it."""
+        super().print_job_error(job_info, msg, **kwargs)
+        if any(about.name == "RULES" for about in self.workflow.output_settings.quiet or ()):
+            made = ", ".join(map(str, job_info.job.output))
+            self.logger.error(f"Error in rule {job_info.job.name} of {made}: {msg}")
 
     # ------------------------------------------------------------------------------------- cancel
 
