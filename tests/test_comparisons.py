@@ -15,9 +15,9 @@ def test_every_comparison_is_a_row_in_words(record):
     frame = frames.metrics(seeds(record, "ffjord", [1.0]), {})
     found = {
         "moons": [
-            Comparison("ffjord", "ot_flow", 3, 0.1234, Paired(0.00001, 0.021), 0.042),
-            Comparison("ffjord", "interpolant", 1, 0.5, Paired(0.03, None), None),
-            Comparison("ffjord", "score_sde", 0, math.nan, Paired(math.nan, None), None),
+            Comparison("ffjord", "ot_flow", 3, 0.1234, Paired(0.00001, 0.021), 0.042, 0.01),
+            Comparison("ffjord", "interpolant", 1, 0.5, Paired(0.03, None), None, math.inf),
+            Comparison("ffjord", "score_sde", 0, math.nan, Paired(None, None), None, math.inf),
         ]
     }
     table = significance.table(frame, STYLES, DATASETS, found)

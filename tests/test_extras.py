@@ -107,13 +107,15 @@ def test_numbers_that_do_not_exist_have_their_reason_in_words(runs):
         assert flow[name]["value"] > 0 and spline[name]["value"] > 0
 
 
-def test_a_discrete_flow_is_neither_ranked_with_flows_nor_taken_for_a_reference(measured, runs):
+def test_a_discrete_flow_is_ranked_with_flows_and_not_taken_for_a_reference(measured, runs):
     metrics = frame.metrics([file for run in runs.values() for file in files(run)], {})
     assert not metrics.control.any()
     table = nll.table(metrics, styles_of(measured), LABELS, {})
-    assert not any(cell.bold for row in table.rows for cell in row)
+    values = {name: read(run)["nll"]["value"] for name, run in runs.items()}
+    (bold,) = [row[0].text for row in table.rows if row[1].bold]
+    assert bold == styles_of(measured)[min(values, key=values.__getitem__)].label
     (note,) = [note for note in table.notes if "protocols differ" in note]
-    assert "Spline flow (solver none (discrete flow))" in note
+    assert "ranked though" in note and "Spline flow (solver none (discrete flow))" in note
     costs = cost.table(metrics, styles_of(measured), LABELS)
     assert any(
         "Spline flow on Eight, seed 0: no ODE is solved, solver none" in note

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.data import dataset
 from benchmark.data.dataset import Dataset, Splits
-from benchmark.data.description import Description
+from benchmark.data.description import Description, describe
 from benchmark.measure.measurement import Subject, measure
 from benchmark.measure.nll import NLL, likelihood_metrics
 from benchmark.records import records
@@ -153,5 +153,6 @@ def test_records_of_a_program_that_wrote_its_log_densities(tmp_path, monkeypatch
     assert found["nll"]["value"] == pytest.approx(3) == found["kl"]["value"]
     assert found["nll"]["method"] == "foreign" and found["nll"]["seed"] == 4
     assert found["nll"]["measurement"] == "nll" and "solver" in found["nll"]["compared"]
-    assert found["nll"]["protocol"] == {"solver": "theirs"}
+    rows = {"rows": 3, "data": describe(run.data).hash}  # theirs too: each has a value
+    assert found["nll"]["protocol"] == {"solver": "theirs", **rows}
     assert found["nll"]["provenance"] == {"commit": None, "measurement": "d16e57"}

@@ -52,12 +52,21 @@ def test_a_metric_has_either_a_value_or_a_reason(value, reason):
         Metric("nll", value, "nats", reason=reason)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_number_that_is_none_is_not_written(tmp_path, bad):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        readings = [Reading([Metric("nll", bad, "nats")], {})]
-        records.write(tmp_path / "nll.json", RUN, SOURCE, readings)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (math.nan, "found nan, which no sliced distance can be"),
+        (math.inf, "found inf, which no sliced distance can be"),
+        (-0.5, "found -0.5, below 0, which no sliced distance can be"),
+    ],
+)
+def test_a_number_that_cannot_be_is_missing_with_its_reason(tmp_path, bad, reason):
+    bads = [Metric("sliced_distance", bad, "", standard_error=0.1, least=0.0)]
+    error = Metric("spread", -0.5, "", standard_error=math.nan)
+    records.write(tmp_path / "own.json", RUN, SOURCE, [Reading([*bads, error], {})])
+    found, spread = records.read(tmp_path / "own.json")
+    assert (found["value"], found["standard_error"], found["reason"]) == (None, None, reason)
+    assert (spread["value"], spread["standard_error"]) == (-0.5, None)
 
 
 def test_an_unknown_schema_is_refused_in_words(tmp_path):

@@ -42,8 +42,25 @@ def test_one_refit_is_too_few_to_tell():
 
 
 def test_differences_without_spread():
-    assert paired(np.zeros((2, 3)), np.zeros((2, 3))) == Paired(1.0, 1.0)
-    assert paired(np.zeros((2, 3)), np.ones((2, 3))) == Paired(0.0, 0.0)
+    none = Paired(None, None)
+    assert paired(np.zeros((2, 3)), np.zeros((2, 3))) == none
+    assert paired(np.zeros((2, 3)), np.ones((2, 3))) == none
+    rows = np.random.default_rng(6).normal(size=(1, 50)) * np.ones((2, 1))
+    assert paired(rows, rows + 1 / 3) == none  # but for rounding
+    other = np.random.default_rng(7).normal(size=(1, 50)) * np.ones((2, 1))
+    found = paired(rows, other)  # two fits without anything random
+    assert found.rows is not None and found.seeds is None and found.p is None
+    a, b, c = ({seed: values for seed in range(2)} for values in (rows[0], rows[0] + 1, other[0]))
+    assert {one.verdict for one in comparisons({"a": a, "b": b})} == {"no spread to tell by"}
+    assert {one.verdict for one in comparisons({"a": a, "c": c})} == {"no spread to tell by"}
+
+
+def test_one_test_row_has_no_p_value():
+    rng = np.random.default_rng(8)
+    a, b = (refits(rng, mean, range(3), rows=1) for mean in (0.0, 5.0))
+    (found,) = comparisons({"a": a, "b": b})
+    assert found.p.rows is None and found.corrected is None
+    assert found.verdict == "n too small to tell"
 
 
 def test_false_alarms_are_as_many_as_the_level():
@@ -101,7 +118,27 @@ def test_only_what_has_a_p_value_counts_for_the_correction():
 
 @pytest.mark.parametrize(
     ("corrected", "verdict"),
-    [(0.0499, "differs"), (0.05, "differs"), (0.0501, "tied"), (None, "n too small to tell")],
+    [(0.0499, "differs"), (0.05, "differs"), (0.0501, "tied"), (None, "no spread to tell by")],
 )
 def test_a_comparison_in_words(corrected, verdict):
-    assert Comparison("a", "b", 3, 0.1, Paired(0.01, 0.02), corrected).verdict == verdict
+    assert Comparison("a", "b", 3, 0.1, Paired(0.01, 0.02), corrected, 0.01).verdict == verdict
+    few = Comparison("a", "b", 3, 0.1, Paired(0.01, 0.02), corrected, 0.0501).verdict
+    assert few == ("differs" if verdict == "differs" else "n too small to tell")
+
+
+def alike(seeds, others):
+    rng = np.random.default_rng(9)
+    return {name: refits(rng, 0.0, range(seeds)) for name in ("a", "b", "c", "d")[: others + 1]}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "others", "verdict"),
+    [(2, 1, "tied"), (2, 2, "n too small to tell"), (2, 3, "n too small to tell"), (3, 3, "tied")],
+)
+def test_few_refits_and_several_comparisons_cannot_tell(seeds, others, verdict):
+    found = comparisons(alike(seeds, others))
+    assert {one.verdict for one in found} == {verdict}
+    # Student's t of one degree of freedom is Cauchy's: p = 1 - 2 arctan(t) / pi.
+    at_ten = 1 - 2 * math.atan(10 * math.sqrt(2)) / math.pi
+    if seeds == 2:
+        assert [one.least for one in found] == pytest.approx([others * at_ten] * others)

@@ -1,5 +1,6 @@
 """Negative log-likelihood of the test rows, whichever program made the log-densities."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.records import Metric, Reading
 
 HEADINGS = {"nll": "NLL", "kl": "KL"}
+CHANCE = 0.01
+"""Chance at most with which a normalised density is taken for one that is not."""
 
 
 class NLL(Measurement):
@@ -23,13 +26,11 @@ class NLL(Measurement):
 
     def take(self, subject: Subject) -> Iterable[Reading]:
         run, likelihood = subject.run, LikelihoodFile.load(subject.run.likelihood)
-        metrics = likelihood_metrics(
-            np.load(run.log_prob),
-            dataset.true_log_prob(run.data, "test"),
-            describe(run.data),
-            likelihood,
-        )
-        yield Reading(metrics, likelihood.protocol, subject.derived(likelihood.provenance))
+        data, truth = describe(run.data), dataset.true_log_prob(run.data, "test")
+        metrics = likelihood_metrics(np.load(run.log_prob), truth, data, likelihood)
+        # A program need not say what is checked here: one value for each of these rows.
+        protocol = {"rows": data.rows["test"], "data": data.hash, **likelihood.protocol}
+        yield Reading(metrics, protocol, subject.derived(likelihood.provenance))
 
 
 def likelihood_metrics(
@@ -41,16 +42,17 @@ def likelihood_metrics(
     """NLL of the test rows, KL divergence where the truth is known, solver and probe error.
 
     ``log_prob`` and ``true_log_prob`` are nats, one value per test row. Where the method has no
-    log-density, every metric has that reason instead of a value. Raises ``ValueError`` if rows are
-    missing.
+    log-density, or one that cannot be right, every metric has that reason instead of a value.
+    Raises ``ValueError`` if rows are missing.
     """
     if log_prob.shape != (data.rows["test"],):
         raise ValueError(
             f"log_prob has shape {log_prob.shape}; the data set has {data.rows['test']} test "
             f"rows, and each needs one value, in their order."
         )
-    if likelihood.reason:
-        return _missing(likelihood.reason, true_log_prob is not None, data.unit)
+    reason = likelihood.reason or _impossible(log_prob, true_log_prob, data, likelihood)
+    if reason:
+        return _missing(reason, true_log_prob is not None, data.unit)
     metrics = [_mean("nll", data.nll(log_prob), data.unit)]
     if true_log_prob is not None:
         metrics.append(_mean("kl", true_log_prob - log_prob, "nats"))
@@ -63,6 +65,43 @@ def _missing(reason: str, truth: bool, unit: str) -> list[Metric]:
         Metric(name, None, unit, reason=reason, heading=HEADINGS.get(name))
         for name, unit in units.items()
     ]
+
+
+def _impossible(
+    log_prob: np.ndarray,
+    true_log_prob: np.ndarray | None,
+    data: Description,
+    likelihood: LikelihoodFile,
+) -> str | None:
+    """Why no normalised density has these values; ``None`` where one may.
+
+    Of rows of the density p and any other density q, the product of q / p is 1 in the mean, so that
+    ``sum log q - log p >= log(1 / c)`` has at most the probability c (Markov). Integers that are
+    dequantised have a p of at most ``levels`` to the power of the number of coordinates.
+    """
+    if not np.isfinite(log_prob).all():
+        return None
+    if true_log_prob is not None:
+        ceiling, words = (
+            true_log_prob,
+            "the true density: not normalised, or fitted to the test rows",
+        )
+    elif data.levels is not None:
+        ceiling = np.full(log_prob.shape, math.prod(data.event) * math.log(data.levels))
+        words = f"any density of integers: not normalised, or not of (k + u) / {data.levels}"
+    else:
+        return None
+    above = log_prob - ceiling
+    excess = above.sum() - len(above) * _errors(log_prob, likelihood)
+    by = f"by {above.mean():.4g} nats a row"
+    return f"above {words} ({by})" if excess > -math.log(CHANCE) else None
+
+
+def _errors(log_prob: np.ndarray, likelihood: LikelihoodFile) -> float:
+    """How far the solver and probes may have moved the mean log-density, in nats."""
+    tight, loose = _tightened(log_prob, likelihood)
+    solver = abs(float((tight - loose).mean())) if len(tight) else 0.0
+    return 2 * (solver if math.isfinite(solver) else 0.0) + 3 * (likelihood.probe_error or 0.0)
 
 
 def _mean(name: str, values: np.ndarray, unit: str) -> Metric:
@@ -81,12 +120,17 @@ def _solver_error(log_prob: np.ndarray, data: Description, likelihood: Likelihoo
     reason = likelihood.counts_gap or ("not stated" if not likelihood.tight_log_prob else None)
     if reason:
         return Metric("solver_error", None, data.unit, reason=reason)
-    tight = np.array(likelihood.tight_log_prob, dtype=float)
-    same = likelihood.loose_log_prob
-    loose = log_prob[: len(tight)] if same is None else np.array(same, dtype=float)
+    tight, loose = _tightened(log_prob, likelihood)
     change = _mean("solver_error", data.nll(tight) - data.nll(loose), data.unit)
     size = None if change.value is None else abs(change.value)
     return replace(change, value=size, standard_error=None)
+
+
+def _tightened(log_prob: np.ndarray, likelihood: LikelihoodFile) -> tuple[np.ndarray, np.ndarray]:
+    """Log-densities of the first rows at a tighter tolerance, and at that of ``log_prob``."""
+    tight = np.array(likelihood.tight_log_prob or [], dtype=float)
+    same = likelihood.loose_log_prob
+    return tight, log_prob[: len(tight)] if same is None else np.array(same, dtype=float)
 
 
 def _probe_error(likelihood: LikelihoodFile, data: Description) -> list[Metric]:

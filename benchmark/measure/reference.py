@@ -7,7 +7,7 @@ statistics of its training images (``reference.npz``), feature vectors of some o
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,11 +87,14 @@ class Reference:
         key = {**self.extractor.key, "data": "compared"}
         statistics = images.moments.statistics(key)
         frechet_distance = frechet.distance(statistics, self.statistics)
+        rounding = frechet.ROUNDING * (statistics.trace + self.statistics.trace)
         rows = np.concatenate(images.rows)
         size = min(KERNEL_SUBSET, max(2, min(len(rows), len(self.rows)) // 10))
         kernel = frechet.kid(rows, self.rows, size, seed=0)
         return [
-            _metric(self.extractor.metric, frechet_distance, statistics.n),
+            replace(
+                _metric(self.extractor.metric, frechet_distance, statistics.n), least=-rounding
+            ),
             _metric(self.extractor.kernel_metric, kernel.value, len(rows), kernel.standard_error),
         ]
 

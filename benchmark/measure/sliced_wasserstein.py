@@ -76,7 +76,9 @@ class SlicedWasserstein(Measurement):
             return Metric(name, None, "", n=len(x), reason=reason, heading=heading)
         distance = sliced_wasserstein(x, y, self.projections, self.seed)
         error = distance.standard_error
-        return Metric(name, distance.value, "", standard_error=error, n=len(x), heading=heading)
+        return Metric(
+            *(name, distance.value, ""), standard_error=error, n=len(x), heading=heading, least=0.0
+        )
 
 
 def sliced_wasserstein(x: np.ndarray, y: np.ndarray, projections: int, seed: int) -> SlicedDistance:

@@ -7,8 +7,9 @@ their protocols agree in the keys ``compared``) and the ``provenance`` (what mad
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ class Metric:
 
     ``n`` counts what was averaged (test rows, timed repetitions); ``standard_error`` is that of
     the mean over these ``n``, in ``unit``. A metric with a ``heading`` is a column of the tables.
+    ``least`` is the lowest value that it can have: a lower one, or one that is not finite, is
+    recorded as missing, with that reason.
     """
 
     metric: str
@@ -41,6 +44,7 @@ class Metric:
     n: int | None = None
     reason: str | None = None
     heading: str | None = None
+    least: float = -math.inf
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
@@ -117,11 +121,25 @@ def config_hash(config: dict[str, Any]) -> str:
 
 def _record(run: Run, source: Source, reading: Reading, metric: Metric) -> Record:
     provenance = source.provenance if reading.provenance is None else reading.provenance
+    stored = asdict(_possible(metric))
+    del stored["least"]
     return Record(
         **asdict(run),
-        **asdict(metric),
+        **stored,
         measurement=source.measurement,
         compared=list(source.compared),
         protocol=dict(reading.protocol),
         provenance=dict(provenance),
     )
+
+
+def _possible(metric: Metric) -> Metric:
+    """The metric, without a value or an error that no such number can have."""
+    error = metric.standard_error
+    if error is not None and not (math.isfinite(error) and error >= 0):
+        metric = replace(metric, standard_error=None)
+    if metric.value is None or math.isfinite(metric.value) and metric.value >= metric.least:
+        return metric
+    least = f", below {metric.least:g}" if metric.value < metric.least else ""
+    reason = f"found {metric.value:g}{least}, which no {metric.metric.replace('_', ' ')} can be"
+    return replace(metric, value=None, standard_error=None, reason=reason)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmark.files import atomic
@@ -41,7 +42,7 @@ TYPES = {
 
 SUMMARY = [
     *("dataset", "method", "measurement", "metric", "direction", "mean", "sd", "n", "runs"),
-    *("standard_error", "reasons", "protocols", "control"),
+    *("standard_error", "solver_error", "reasons", "protocols", "control"),
 ]
 
 
@@ -88,8 +89,9 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per data set, method and metric known for the data set: a mean over seeds.
 
     ``mean``, ``sd`` (n - 1 in the denominator; missing for one run), ``n`` of ``runs`` with a
-    value, ``standard_error`` (over test rows, mean of the runs), ``reasons`` (seed -> why it has
-    no value), ``protocols`` (the distinct ones of its runs) and ``control``.
+    value, ``standard_error`` (over test rows, mean of the runs), ``solver_error`` (of an NLL: the
+    largest of solver and probes, NaN where it is not known), ``reasons`` (seed -> why it has no
+    value), ``protocols`` (the distinct ones of its runs) and ``control``.
     """
     pairs = frame.drop_duplicates(["dataset", "measurement", "metric"])
     known = list(zip(pairs.dataset, pairs.measurement, pairs.metric, strict=True))
@@ -201,10 +203,19 @@ def _summarise(runs: Sequence[Mapping[Any, Any]], measurement: str, metric: str)
         "n": len(known),
         "runs": len({row["seed"] for row in runs}),
         "standard_error": pd.Series([r["standard_error"] for r in known], dtype=float).mean(),
+        "solver_error": _solver_error(runs) if measurement == NLL else math.nan,
         "reasons": reasons(runs, measurement, metric, {row["seed"] for row in known}),
         "protocols": tuple(dict.fromkeys(map(_protocol, known))),
         "control": any(row["control"] for row in known),
     }
+
+
+def _solver_error(runs: Sequence[Mapping[Any, Any]]) -> float:
+    solver, probes = (
+        [row["value"] for row in runs if row["metric"] == name]
+        for name in ("solver_error", "probe_error")
+    )
+    return float(np.max(solver) + np.max([0.0, *probes])) if solver else math.nan
 
 
 def _protocol(row: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def table(
             *EXPLAINED,
             *(_protocol(own, column, styles) for column in shown),
             *_beside(own, labels),
-            *(n for c in shown for n in notes.disagreement(c.means, styles, c.heading_in_line)),
+            *(n for c in shown for n in notes.ranks(c.means, styles, c.heading_in_line)),
             *notes.origins(own, styles, labels),
             *footnotes.notes(),
         ),

@@ -1,6 +1,6 @@
 """The table of the NLL, and of the KL divergence where the true density is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,13 +11,19 @@ from benchmark.report.asked import Suite
 from benchmark.report.frame import selected, suite_name, summary
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 from benchmark.report.numbers import upper
-from benchmark.report.significance import LEVEL, Comparison
+from benchmark.report.significance import LEVEL, Comparison, Verdict
 from benchmark.report.table import Table
 from benchmark.report.tables import notes
 from benchmark.report.tables.cells import Comparisons, mean_cells
 from benchmark.report.tables.columns import columns, method_rows, methods_of
 from benchmark.report.tables.footnotes import Footnotes
 from benchmark.report.tables.written import write_table
+
+UNTOLD: Mapping[Verdict, str] = {
+    "n too small to tell": "too few refits or test rows to tell",
+    "no spread to tell by": "no spread over refits or test rows to tell by",
+}
+"""Verdicts that leave it open which method is better, in the words of a note."""
 
 
 def write(suite: Suite) -> None:
@@ -63,8 +69,8 @@ def nll_notes(
     for dataset, label in labels.items():
         column = cells[(cells.dataset == dataset) & (cells.metric == NLL)]
         lines += _measurement(frame[frame.dataset == dataset], label)
-        lines += notes.disagreement(column, styles, label)
-        lines += _too_few(comparisons.get(dataset, ()), styles, label)
+        lines += notes.ranks(column, styles, label)
+        lines += _untold(comparisons.get(dataset, ()), styles, label)
     return lines + notes.origins(frame[frame.measurement == NLL], styles, labels)
 
 
@@ -93,13 +99,12 @@ def _span(counts: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _too_few(comparisons: Sequence[Comparison], styles: Styles, label: str) -> list[str]:
-    """Methods whose refits are too few for a test against the best."""
-    untold = [c for c in comparisons if c.verdict == "n too small to tell"]
-    if not untold:
-        return []
-    others = ", ".join(styles[c.other].label for c in untold)
-    return [
-        f"{label}: fewer than two refits, too few to tell whether {others} and "
-        f"{styles[untold[0].best].label} differ."
-    ]
+def _untold(comparisons: Sequence[Comparison], styles: Styles, label: str) -> list[str]:
+    """Methods of which it cannot be told whether they differ from the best, and why."""
+    lines = []
+    for verdict, why in UNTOLD.items():
+        others = [styles[c.other].label for c in comparisons if c.verdict == verdict]
+        if others:
+            best = styles[comparisons[0].best].label
+            lines.append(f"{label}: {why} whether {', '.join(others)} and {best} differ.")
+    return lines

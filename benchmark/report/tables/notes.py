@@ -8,7 +8,9 @@ import pandas as pd
 from benchmark.records.run import Run
 from benchmark.report.labels import Labels, Styles
 from benchmark.report.numbers import count_noun
-from benchmark.report.ranking import ranked
+from benchmark.report.ranking import FAR, best, ranked, what
+
+EXACT = f"as every difference from what is exact is more than {FAR:g} times the solver error"
 
 
 def stated(frame: pd.DataFrame, name: str, styles: Styles) -> str:
@@ -31,22 +33,42 @@ def all_stated(frame: pd.DataFrame, names: Sequence[str], styles: Styles) -> str
     return "; ".join(word for word in words if word)
 
 
-def disagreement(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
+def ranks(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
+    """Which methods are ranked where not all are, and what is better than the best of these."""
+    return [*_disagreement(column, styles, label), *_better(column, styles, label)]
+
+
+def _disagreement(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
     """Learned methods that cannot be compared, and what sets them apart."""
     learned = column[(column.n > 0) & ~column.control]
     protocols = dict(zip(learned.method, learned.protocols, strict=True))
     distinct = {protocol for used in protocols.values() for protocol in used}
     if len(distinct) < 2:
         return []
-    shared = set.intersection(*map(set, distinct))
+    shared, names = set.intersection(*map(set, distinct)), ranked(column)
     apart = []
     for method, used in protocols.items():
         own = [item for protocol in used for item in protocol if item not in shared]
         mixed = "seeds differ: " if len(used) > 1 else ""
-        apart.append(f"{styles[method].label} ({mixed}{', '.join(own)})")
-    names = [styles[method].label for method in ranked(column)]
-    verdict = f"only {', '.join(names)} are ranked" if names else "none are ranked"
+        apart.append(f"{styles[method].label} ({mixed}{', '.join(own) or 'not stated'})")
+    if set(names) == set(protocols):
+        return [f"{label}: ranked though protocols differ, {EXACT}: {'; '.join(apart)}."]
+    listed = ", ".join(styles[method].label for method in names)
+    verdict = f"only {listed} are ranked" if names else "none are ranked"
     return [f"{label}: protocols differ, {verdict}: {'; '.join(apart)}."]
+
+
+def _better(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
+    """What is better than the best in bold, on the same test rows, and is not ranked."""
+    first, names = best(column), ranked(column)
+    if first is None:
+        return []
+    bold = column[column.method == first].iloc[0]
+    sign = 1 if bold.direction == "lower" else -1
+    others = column[~column.method.isin(names) & (sign * (bold["mean"] - column["mean"]) > 0)]
+    same = [what(bold.protocols[0]) in map(what, protocols) for protocols in others.protocols]
+    better = ", ".join(styles[method].label for method in others.method[same])
+    return [f"{label}: better than the best in bold, but not ranked: {better}."] if better else []
 
 
 def origins(frame: pd.DataFrame, styles: Styles, labels: Labels) -> list[str]:

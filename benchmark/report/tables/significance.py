@@ -9,7 +9,7 @@ from benchmark.report import collected
 from benchmark.report.asked import Suite
 from benchmark.report.frame import suite_name, unit
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
-from benchmark.report.significance import LEVEL, Comparison
+from benchmark.report.significance import CLEAR, LEVEL, Comparison
 from benchmark.report.table import DASH, Cell, Table
 from benchmark.report.tables.cells import Comparisons
 from benchmark.report.tables.written import write_table
@@ -28,7 +28,10 @@ NOTES = (
     "whether other refits differ). p (Holm): the larger of the two, with Holm's correction for the "
     "comparisons on the data set.",
     f"differs: p (Holm) is at most {LEVEL}; tied: it is above, which is not to say that they are "
-    "equal; n too small to tell: fewer than two refits, too few for a test over seeds.",
+    f"equal; n too small to tell: with so few refits or test rows, and so many comparisons, not "
+    f"even a difference of {CLEAR:g} standard deviations would be significant, or there is no test "
+    "at all (of one refit or row); no spread to tell by: all refits, or all rows, differ by the "
+    "same.",
 )
 
 
