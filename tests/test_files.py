@@ -1,12 +1,17 @@
-"""Files are whole or absent."""
+"""Files are whole or absent, follow the umask, and a full disk is called one."""
 
+import errno
 import math
 import os
+import re
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from benchmark import files
-from benchmark.files import atomic, read_json, write_json
+from benchmark.files import DiskError, atomic, read_json, write_json, writing
 
 
 def names(folder):
@@ -91,10 +96,72 @@ def test_json_refuses_nan_and_leaves_the_old_file(tmp_path):
     assert read_json(tmp_path / "a.json") == {"value": 1} and names(tmp_path) == ["a.json"]
 
 
-def test_files_can_be_read_by_others(tmp_path):
-    # Temporary folders are private; what comes out of them is as any other file.
-    usual = tmp_path / "usual.txt"
-    usual.write_text("")
-    write_json(tmp_path / "a.json", 1)
-    mode = os.stat(usual).st_mode
-    assert os.stat(tmp_path / "a.json").st_mode == mode
+@pytest.fixture(params=[0o002, 0o027, 0o077])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_every_file_follows_the_umask_whatever_writes_it(umask, tmp_path):
+    with atomic(tmp_path / "new" / "a.safetensors") as temporary:  # written through a private file
+        save_file({"a": torch.zeros(3)}, temporary)
+    write_json(tmp_path / "new" / "a.json", 1)
+    with atomic(tmp_path / "data") as temporary:
+        temporary.mkdir()
+        np.save(temporary / "rows.npy", np.zeros(3))
+    for path in tmp_path.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~umask
+
+
+def test_a_file_may_replace_one_behind_a_link(tmp_path):
+    folder_with(tmp_path / "disk")
+    (tmp_path / "results").symlink_to(tmp_path / "disk", target_is_directory=True)
+    write_json(tmp_path / "results/a.json", 1)
+    assert names(tmp_path / "disk") == ["a.json"] and (tmp_path / "results").is_symlink()
+
+
+def full():
+    return open("/dev/full", "wb", buffering=0)
+
+
+def chained():
+    try:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+    except OSError:
+        raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904 (as torch's archives do)
+
+
+def short_write():
+    with full() as file:
+        np.save(file, np.zeros(10**5))
+
+
+@pytest.mark.parametrize("write, told", [(short_write, "full disk"), (chained, "disk quota")])
+def test_a_full_disk_is_called_one_and_leaves_the_old_file(write, told, tmp_path, monkeypatch):
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda **_: full())
+    path = tmp_path / "a.npy"
+    path.write_text("old")
+    with pytest.raises(DiskError, match=told) as error, atomic(path):
+        write()
+    assert str(error.value).startswith(f"{tmp_path} is o") and "free some space" in str(error.value)
+    assert path.read_text() == "old" and names(tmp_path) == ["a.npy"]
+
+
+@pytest.mark.parametrize("number, told", [(errno.EROFS, "only"), (errno.EACCES, "by you")])
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(
+    number, told, tmp_path, monkeypatch
+):
+    def refuse(**_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(files.tempfile, "mkdtemp", refuse)
+    path = tmp_path / "new" / "a.json"
+    with pytest.raises(DiskError, match=f"{re.escape(str(path.parent))} .*{told}"):
+        write_json(path, 1)
+
+
+def test_what_has_nothing_to_do_with_the_disk_is_told_as_it_is(tmp_path):
+    with pytest.raises(PermissionError, match="a mirror"), writing(tmp_path / "absent"):
+        raise PermissionError(errno.EACCES, "a mirror that may not be read")

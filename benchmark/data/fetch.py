@@ -24,7 +24,7 @@ import pooch
 import requests
 
 from benchmark.data.catalogue import Packed, RemoteFile
-from benchmark.files import atomic
+from benchmark.files import DiskError, atomic, follow_umask
 
 MIRRORS = "BENCHMARK_MIRRORS"
 """Name of the environment variable with mirrors, separated by ``;`` (addresses contain colons)."""
@@ -69,6 +69,8 @@ def fetch(file: RemoteFile, target: Path, mirrors: Sequence[str] = ()) -> None:
     for place, packed in _offers(file, target, mirrors):
         try:
             _fetch_from(place, file, target, packed)
+        except DiskError:
+            raise
         except (OSError, ValueError) as error:
             answers.append(f"{place}: {getattr(error, 'strerror', None) or error}")
             log.info("not fetched from %s", answers[-1])
@@ -139,6 +141,7 @@ def _download(address: str, known_hash: str | None, target: Path) -> None:
             urls={target.name: address},
             retry_if_failed=RETRIES,
         ).fetch(target.name, downloader=_http)
+        follow_umask(target)
 
 
 @contextmanager

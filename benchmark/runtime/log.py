@@ -2,10 +2,10 @@
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-from benchmark.files import write_json
+from benchmark.files import write_json, writing
 
 FAILURE = ".failure.json"
 """Suffix, instead of a log's, of the file with the reason of a failure: ``train.failure.json``."""
@@ -28,10 +28,15 @@ def logged(log: str | Path) -> Iterator[None]:
     failure = failure_of(log)
     failure.unlink(missing_ok=True)
     mode = "a" if Path(log).with_suffix(CHECKPOINT).exists() else "w"
-    with Path(log).open(mode, buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
-        with explained(log):
-            yield
-        failure.unlink(missing_ok=True)  # of a process that was taken for dead
+    with (
+        writing(Path(log).parent),
+        Path(log).open(mode, buffering=1) as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+        explained(log),
+    ):
+        yield
+    failure.unlink(missing_ok=True)  # of a process that was taken for dead
 
 
 @contextmanager
@@ -41,11 +46,13 @@ def explained(log: str | Path) -> Iterator[None]:
     Where several processes fail together, the reason of the first stays.
     """
     try:
-        yield
+        with writing(Path(log).parent):
+            yield
     except BaseException as error:
-        traceback.print_exc()
         failure = failure_of(log)
-        if isinstance(error, Exception) and not failure.exists():
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            write_json(failure, {"reason": reason, "log": str(log)})
+        with suppress(OSError):  # of a full disk
+            if isinstance(error, Exception) and not failure.exists():
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                write_json(failure, {"reason": reason, "log": str(log)})
+            traceback.print_exc()
         raise
