@@ -17,17 +17,29 @@ from benchmark.shapes import Batch, per_sample
 NORM_QUANTILES = np.array([1e-3, *(np.arange(16) + 0.5) / 16, 1 - 1e-3])
 """Quantiles of the norm of the rows that ``Radial`` maps to those of a normal distribution."""
 
+DEGENERATE = 1e-10
+"""Smallest variance along a direction, relative to the largest, that is not rounding."""
+
 
 class Coordinates(nn.Module, abc.ABC):
-    """An invertible map ``x -> z`` of the data, ``[batch, *event]``."""
+    """An invertible map ``x -> z`` of the data, ``[batch, *event]``.
+
+    Stored in double precision, applied in that of its argument; the inverse is in double precision,
+    so that rows far from the origin keep their digits.
+    """
 
     @abc.abstractmethod
     def forward(self, x: Batch) -> Batch:
         """The coordinates ``z`` of the rows ``x``."""
 
+    def rounded(self, x: Batch) -> Batch:
+        """``z`` in the default precision, to which nothing is rounded before an offset is off."""
+        default = torch.get_default_dtype()
+        return self(x.to(torch.promote_types(x.dtype, default))).to(default)
+
     @abc.abstractmethod
     def inverse(self, z: Batch) -> Batch:
-        """The rows ``x`` of the coordinates ``z``."""
+        """The rows ``x`` of the coordinates ``z``, float64."""
 
     @abc.abstractmethod
     def log_det(self, x: Batch) -> Tensor:
@@ -42,8 +54,8 @@ class Affine(Coordinates):
 
     def __init__(self, shift: Tensor, scale: Tensor) -> None:
         super().__init__()
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift.double())
+        self.register_buffer("scale", scale.double())
 
     @classmethod
     def identity(cls, event: tuple[int, ...]) -> "Affine":
@@ -58,32 +70,25 @@ class Affine(Coordinates):
         is black in nearly all training images would be extreme in any other. Raises ``ValueError``
         for constant coordinates or channels.
         """
-        mean, variance = _moments(parts)
-        scale = variance.sqrt()
-        if not scale.all():
-            constant = (scale.flatten() == 0).nonzero().flatten().tolist()
-            kind = "Coordinates" if len(event) == 1 else "Channels"
-            raise ValueError(
-                f"{kind} {constant} of the training rows are constant and cannot be standardised. "
-                f"Drop them, dequantise them, or set train.coordinates to identity."
-            )
-        mean, scale = (moment.to(torch.get_default_dtype()) for moment in (mean, scale))
+        mean, scale = moments(parts)
+        _refuse_constant(scale.flatten(), "Coordinates" if len(event) == 1 else "Channels")
         return cls(mean.expand(event).contiguous(), scale.expand(event).contiguous())
 
     def forward(self, x: Batch) -> Batch:
-        return (x - self.shift) / self.scale
+        return (x - self.shift.to(x.dtype)) / self.scale.to(x.dtype)
 
     def inverse(self, z: Batch) -> Batch:
-        return z * self.scale + self.shift
+        return z.double() * self.scale + self.shift
 
     def log_det(self, x: Batch) -> Tensor:
         return -self.scale.double().log().sum()
 
 
-def _moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of all rows, each ``[channels, 1, ...]``, in float64.
+def moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of all rows, each ``[channels, 1, ...]``.
 
-    Merged pairwise (Chan, Golub and LeVeque, 1983), so that constants have exactly the variance 0.
+    Merged pairwise in float64 (Chan, Golub and LeVeque, 1983), so that constants have exactly the
+    deviation 0; of the precision of the rows.
     """
     n, mean, squares = 0, torch.tensor(0.0).double(), torch.tensor(0.0).double()
     for rows in parts:
@@ -92,14 +97,46 @@ def _moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         shift, total = centre[0] - mean, n + len(rows)
         squares = squares + len(rows) * variance[0] + shift.square() * (n * len(rows) / total)
         n, mean = total, mean + shift * (len(rows) / total)
-    return mean, squares / n
+    return mean.to(rows.dtype), (squares / n).sqrt().to(rows.dtype)
+
+
+def _refuse_constant(scale: Tensor, kind: str) -> None:
+    bad = (~(scale.isfinite() & (scale > 0))).nonzero().flatten().tolist()
+    if bad:
+        raise ValueError(
+            f"{kind} {bad} of the training rows are constant, or so large or small that their "
+            f"variance is no number of double precision: they cannot be standardised. Drop them, "
+            f"rescale them, dequantise them, or set train.coordinates to identity."
+        )
+
+
+def covariance_of(x: Batch) -> Tensor:
+    """Covariance (divided by n) of flattened rows, float64.
+
+    Raises ``ValueError`` if the rows lie, up to rounding, in a subspace, whatever their units.
+    """
+    flat = x.flatten(1).double()
+    covariance = torch.cov(flat.T, correction=0).reshape(flat.shape[1], -1)
+    spread = covariance.diagonal().sqrt()
+    _refuse_constant(spread, "Coordinates")
+    variance, directions = torch.linalg.eigh(covariance / spread / spread[:, None])
+    lost = int((variance <= DEGENERATE * variance[-1]).sum())
+    if lost:
+        bound = (directions[:, :lost].abs().amax(dim=1) > 1e-3).nonzero().flatten().tolist()
+        raise ValueError(
+            f"The {len(flat)} training rows vary in only {len(variance) - lost} of {len(variance)} "
+            f"directions, up to rounding: coordinates {bound} follow from each other, and a "
+            f"Gaussian or a whitening of them has no density. Drop some of them, or train in "
+            f"train.coordinates standardised."
+        )
+    return covariance
 
 
 class Whitening(Coordinates):
     """The map ``z = matrix (x - shift)`` of flattened rows to zero mean and unit covariance.
 
     ``z`` are the principal components of the rows it was fitted to, each divided by its standard
-    deviation. Stored in float64, applied in the precision of its argument.
+    deviation.
     """
 
     shift: Tensor
@@ -121,25 +158,24 @@ class Whitening(Coordinates):
     def of(cls, x: Batch) -> "Whitening":
         """The map fitted to rows ``x``.
 
-        Raises ``ValueError`` if the rows lie, up to rounding, in a subspace.
+        Raises ``ValueError`` if the rows lie, up to rounding, in a subspace, or their spreads are
+        too different for double precision.
         """
-        flat = x.flatten(1).double()
-        variance, directions = torch.linalg.eigh(torch.cov(flat.T, correction=0))
-        degenerate = int((variance <= 1e-10 * variance[-1]).sum())
-        if degenerate:
+        variance, directions = torch.linalg.eigh(covariance_of(x))
+        if variance[0] <= DEGENERATE * variance[-1]:
             raise ValueError(
-                f"The training rows vary in only {len(variance) - degenerate} of {len(variance)} "
-                f"directions and cannot be whitened. Drop coordinates that follow from others, or "
-                f"set train.coordinates to standardised."
+                "The training rows cannot be whitened, as the spreads of their coordinates are of "
+                "too different sizes. Standardise the rows, or set train.coordinates to "
+                "standardised."
             )
-        return cls(flat.mean(dim=0), (directions / variance.sqrt()).T)
+        return cls(x.flatten(1).double().mean(dim=0), (directions / variance.sqrt()).T)
 
     def forward(self, x: Batch) -> Batch:
         centred = x.flatten(1) - self.shift.to(x.dtype)
         return (centred @ self.matrix.T.to(x.dtype)).reshape(x.shape)
 
     def inverse(self, z: Batch) -> Batch:
-        x = z.flatten(1) @ torch.linalg.inv(self.matrix).T.to(z.dtype) + self.shift.to(z.dtype)
+        x = z.flatten(1).double() @ torch.linalg.inv(self.matrix).T + self.shift
         return x.reshape(z.shape)
 
     def log_det(self, x: Batch) -> Tensor:
@@ -198,7 +234,7 @@ class Radial(Coordinates):
     def inverse(self, z: Batch) -> Batch:
         moved = _log_norm(z)
         logs = self._moved_back(moved)
-        return self.whitening.inverse(z * per_sample((logs - moved).exp(), z).to(z.dtype))
+        return self.whitening.inverse(z.double() * per_sample((logs - moved).exp(), z))
 
     def log_det(self, x: Batch) -> Tensor:
         y = self.whitening(x)

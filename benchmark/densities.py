@@ -82,12 +82,12 @@ class GaussianMixture(Density):
         return self.means[k] + (self.factors[k] @ noise.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, x: Batch) -> PerSample:
-        return torch.logsumexp(self.weights.log() + self._component_log_prob(x), dim=1)
+        return torch.logsumexp(self.weights.to(x).log() + self._component_log_prob(x), dim=1)
 
     def _component_log_prob(self, x: Batch) -> Float[Tensor, "batch K"]:
-        centred = (x.unsqueeze(1) - self.means.to(x)).unsqueeze(-1)
-        whitened = torch.linalg.solve_triangular(self.factors.to(x), centred, upper=False)
-        log_det = self.factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        factors, centred = self.factors.to(x), (x.unsqueeze(1) - self.means.to(x)).unsqueeze(-1)
+        whitened = torch.linalg.solve_triangular(factors, centred, upper=False)
+        log_det = factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         normaliser = log_det + 0.5 * x.shape[1] * math.log(2 * math.pi)
         return -0.5 * whitened.square().flatten(2).sum(dim=2) - normaliser
 

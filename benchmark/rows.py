@@ -15,10 +15,14 @@ ROWS_PER_PART = 10_000
 
 
 class Rows:
-    """Training rows on one device; integer rows are dequantised with fresh noise at every draw."""
+    """Training rows on one device; integer rows are dequantised with fresh noise at every draw.
+
+    They are kept in their own precision; only their coordinates are rounded to the default one.
+    """
 
     def __init__(self, rows: np.ndarray, levels: int | None, device: torch.device) -> None:
-        self.rows, self.levels = torch.tensor(rows, device=device), levels
+        kind = rows.dtype if levels is not None else np.result_type(rows, np.float32)
+        self.rows, self.levels = torch.tensor(rows.astype(kind, copy=False), device=device), levels
         self.coordinates: Coordinates = Affine.identity(rows.shape[1:]).to(device)
 
     def within(self, coordinates: Coordinates) -> "Rows":
@@ -31,20 +35,29 @@ class Rows:
         """Coordinates of a ``kind``, as named in config.yaml, fitted to these rows."""
         return fitted(kind, self.rows.shape[1:], self.parts()).to(self.rows.device)
 
-    def all(self) -> Batch:
-        """All rows, real-valued."""
-        return self._real(self.rows)
+    def all(self, precision: torch.dtype | None = None) -> Batch:
+        """All rows, real-valued, in the default precision or in a better one."""
+        if precision is None:
+            return self._rounded(self.rows)
+        return self.coordinates(self._real(self.rows).to(precision))
 
     def parts(self) -> Iterator[Batch]:
-        """All rows, real-valued, in parts of ``ROWS_PER_PART``."""
-        return map(self._real, torch.split(self.rows, ROWS_PER_PART))
+        """All rows with all their digits, real-valued, in parts of ``ROWS_PER_PART``."""
+        parts = torch.split(self.rows, ROWS_PER_PART)
+        return (self.coordinates(self._real(part)) for part in parts)
 
     def draw(self, n: int) -> Batch:
         """``n`` rows drawn with replacement, real-valued."""
-        return self._real(self.rows[torch.randint(len(self.rows), (n,), device=self.rows.device)])
+        return self._rounded(
+            self.rows[torch.randint(len(self.rows), (n,), device=self.rows.device)]
+        )
+
+    def _rounded(self, rows: Tensor) -> Batch:
+        return self.coordinates.rounded(self._real(rows))
 
     def _real(self, rows: Tensor) -> Batch:
+        """Rows as real numbers of the default precision or better, in no coordinates yet."""
         if self.levels is None:
-            return self.coordinates(rows.to(torch.get_default_dtype()))
+            return rows.to(torch.promote_types(rows.dtype, torch.get_default_dtype()))
         noise = torch.rand(rows.shape, device=rows.device)
-        return self.coordinates((rows + noise) / self.levels)
+        return (rows + noise) / self.levels

@@ -79,11 +79,34 @@ def test_a_state_dict_fills_what_was_not_fitted(kind, event):
     assert torch.equal(empty(x), to_method(x))
 
 
-def test_whitening_is_applied_in_the_precision_of_the_rows():
+@every_kind
+def test_coordinates_are_applied_in_the_precision_of_the_rows_and_inverted_in_double(kind):
     x = rows((3,))
-    to_method = fitted("whitened", x.float())
-    assert to_method(x.float()).dtype == to_method.inverse(x.float()).dtype == torch.float32
-    torch.testing.assert_close(to_method(x.float()), to_method(x).float(), rtol=1e-4, atol=1e-4)
+    to_method = fitted(kind, x.float())
+    z = to_method(x.float())
+    assert z.dtype == torch.float32 and to_method.inverse(z).dtype == torch.float64
+    torch.testing.assert_close(z, to_method(x).float(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize("offset", [1e8 + 4, 1.7e9])
+def test_an_offset_costs_no_digit_of_the_coordinates(single_precision, kind, offset):
+    x = rows((3,)).double()
+    far = x + offset
+    to_method = fitted(kind, far)
+    # The rows themselves keep 2^-22 of their units, at 1.7e9.
+    plain = fitted(kind, far - offset)(far - offset)
+    assert to_method.rounded(far).dtype == torch.float32
+    torch.testing.assert_close(to_method.rounded(far), plain.float(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(to_method.inverse(plain) - offset, far - offset, rtol=0, atol=1e-5)
+
+
+def test_rows_of_single_precision_are_standardised_in_it(single_precision):
+    x = rows((3,))
+    to_method = fitted("standardised", x)
+    mean, deviation = x.double().mean(dim=0), x.double().std(dim=0, correction=0)
+    z = (x - mean.float()) / deviation.float()
+    assert torch.equal(to_method.rounded(x), z) and torch.equal(to_method(x), z)
 
 
 def test_identity():
@@ -104,8 +127,32 @@ def test_constant_coordinates_are_named():
 def test_rows_in_a_plane_are_not_whitened():
     x = torch.randn(100, 4)
     x[:, 3] = x[:, 0] - 2 * x[:, 1]
-    with pytest.raises(ValueError, match="vary in only 3 of 4 directions"):
+    words = r"100 training rows vary in only 3 of 4 directions.*coordinates \[0, 1, 3\] follow"
+    for units in (torch.ones(4), torch.tensor([1e9, 1.0, 1e-9, 1e3])):
+        with pytest.raises(ValueError, match=words):
+            Whitening.of(x * units)
+
+
+def test_rows_of_very_different_spreads_are_not_whitened_and_not_called_flat():
+    x = torch.randn(100, 2) * torch.tensor([1e6, 1.0])
+    with pytest.raises(ValueError, match="spreads of their coordinates are of too different sizes"):
         Whitening.of(x)
+
+
+def test_a_single_column_is_whitened():
+    x = 3 + 2 * torch.randn(50, 1)
+    expected = (x - x.mean()) / x.std(correction=0)
+    torch.testing.assert_close(fitted("whitened", x)(x).abs(), expected.abs())
+    assert fitted("radial", x)(x).isfinite().all()
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_moments_beyond_double_precision_are_refused(size):
+    x = torch.randn(50, 3)
+    x[:, 1] *= size
+    for kind in KINDS[1:]:
+        with pytest.raises(ValueError, match=r"Coordinates \[1\].*no number of double precision"):
+            fitted(kind, x)
 
 
 # --- radial ---------------------------------------------------------------------------------------

@@ -207,8 +207,7 @@ def test_same_seed_same_weights(single_precision):
 
 
 def test_closed_form_is_fitted_without_steps():
-    method = Gaussian.build((2,))
-    best, history = fitted(method, steps=0)
+    rows = Rows(np.random.default_rng(0).normal(size=(20, 2)), None, CPU)
+    best, history = fit(Gaussian.build((2,)), rows, settings(steps=0), unseen)
     assert history == []
-    rows = plain_rows().all()
-    torch.testing.assert_close(best.density.means[0], rows.mean(dim=0))
+    torch.testing.assert_close(best.density.means[0], rows.all().mean(dim=0))

@@ -4,19 +4,20 @@ import math
 
 import torch
 
+from benchmark.coordinates import covariance_of
 from benchmark.densities import GaussianMixture
 from benchmark.flow import ClosedForm
 from benchmark.rows import Rows
 
 
 class Gaussian(ClosedForm):
-    """``N(m, C)`` with the mean and the covariance (divided by n) of the training rows."""
+    """``N(m, C)`` with the mean and the covariance (divided by n) of the training rows, float64."""
 
     requires = ("vectors",)
 
     def __init__(self, density: GaussianMixture) -> None:
         super().__init__()
-        self.density = density
+        self.density = density.double()
 
     @classmethod
     def build(cls, event: tuple[int, ...]) -> "Gaussian":
@@ -24,9 +25,10 @@ class Gaussian(ClosedForm):
         return cls(GaussianMixture(torch.ones(1), torch.zeros(1, dim), torch.eye(dim)[None]))
 
     def initialise(self, rows: Rows, base: Rows | None = None) -> None:
-        x1 = rows.all()
-        covariance = torch.cov(x1.double().T, correction=0).reshape(x1.shape[1], -1)
-        factor = torch.linalg.cholesky(covariance)
-        self.density = GaussianMixture(
-            torch.ones(1).to(x1), x1.double().mean(dim=0)[None].to(x1), factor[None].to(x1)
-        )
+        """Raises ``ValueError`` if the rows lie, up to rounding, in a subspace."""
+        x1 = rows.all(torch.float64)
+        covariance = covariance_of(x1)
+        spread = covariance.diagonal().sqrt()
+        factor = torch.linalg.cholesky(covariance / spread / spread[:, None])
+        means, factors = x1.mean(dim=0)[None], (spread[:, None] * factor)[None]
+        self.density = GaussianMixture(torch.ones(1).to(x1), means, factors)

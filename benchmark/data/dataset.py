@@ -165,7 +165,7 @@ def dequantise(
     ``rows`` may be a part of all rows that begins at row ``start``: its noise is the same.
     """
     if levels is None:
-        return np.array(rows)
+        return np.array(rows, np.result_type(rows, np.float32))
     bits = np.random.PCG64(seed)
     bits.advance(start * math.prod(rows.shape[1:]))  # one draw for each value
     noise = np.random.Generator(bits).random(rows.shape)

@@ -40,9 +40,9 @@ def backward(drawing: Drawing, device: torch.device) -> None:
     """Write ``samples_base.npz``: ``samples``, test rows that a flow carried back to ``t = 0``."""
     fitted, run = drawing.model(device), drawing.run
     x = HeldOut(run.data, "test", TEST_NOISE, device)
-    carried = [fitted.transport(part, 1.0, 0.0) for part in x.parts(drawing.chunk)]
+    carried = [fitted.transport(part, 1.0, 0.0).to(part) for part in x.parts(drawing.chunk)]
     with atomic(run.samples_base) as temporary:
-        samples = torch.cat(carried).float().cpu().numpy()
+        samples = torch.cat(carried).cpu().numpy()
         np.savez(temporary, samples=samples, source=drawing.source)
 
 

@@ -73,7 +73,7 @@ def fitted(
     held_out = HeldOut(run.data, "validation", VALIDATION_NOISE, device)[:]
 
     def validate(method: Method) -> Validation:
-        diagnostics = method.diagnostics(to_method(held_out.to(torch.get_default_dtype())))
+        diagnostics = method.diagnostics(to_method.rounded(held_out))
         if method.likelihood_gap() is not None:
             return Validation(None, diagnostics)
         torch.manual_seed(evaluation.PROBES)  # those of every validation, of every method

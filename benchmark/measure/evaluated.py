@@ -56,16 +56,17 @@ def evaluate(
     x = HeldOut(run.data, "test", TEST_NOISE, _device(fitted))
     reason, part = fitted.method.likelihood_gap(), checkpoint.part("samples")
     passes = _passes(run, fitted, settings, checkpoint) if reason is None else []
-    samples = evaluation.sample(fitted, settings.samples, settings.chunk, run.seed, part)
+    digits = x[:1].dtype
+    samples = evaluation.sample(fitted, settings.samples, settings.chunk, run.seed, part, digits)
     solved = bool(passes and passes[0].nfe)  # by an ODE, whose tolerance matters
     tight = _tight(fitted, x[: settings.tight_rows], settings, checkpoint) if solved else None
-    diagnosed = x[: settings.chunk].to(torch.get_default_dtype())
+    diagnosed = fitted.coordinates.rounded(x[: settings.chunk])
     return Evaluated(
         passes=passes,
         tight=tight,
         samples=samples,
         parameters=model.parameters(fitted),
-        diagnostics=fitted.method.diagnostics(fitted.coordinates(diagnosed)),
+        diagnostics=fitted.method.diagnostics(diagnosed),
         diagnosed=len(diagnosed),
         interruptions=checkpoint.interruptions,
         reason=reason,

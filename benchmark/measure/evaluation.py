@@ -128,15 +128,22 @@ def averaged(passes: Sequence[Measured]) -> Measured:
     )
 
 
-def sample(model: Model, n: int, chunk: int, seed: int, part: Part = NO_CHECKPOINT) -> Measured:
-    """``n`` samples, ``chunk`` per solve; an untimed solve warms the machine up.
+def sample(
+    model: Model,
+    n: int,
+    chunk: int,
+    seed: int,
+    part: Part = NO_CHECKPOINT,
+    digits: torch.dtype = torch.float32,
+) -> Measured:
+    """``n`` samples with the ``digits`` of the data, ``chunk`` per solve, after a warm-up.
 
     Chunks that are in ``part`` are not drawn again. Raises ``Interrupted`` on a request to stop.
     """
 
     def solve(given: tuple[int, int]) -> Solution:
         drawn = draw(model, *given, seed)
-        return drawn._replace(values=drawn.values.float().cpu())
+        return drawn._replace(values=drawn.values.to(digits).cpu())
 
     model.sample(1)
     sizes = enumerate(chunk_sizes(n, chunk))

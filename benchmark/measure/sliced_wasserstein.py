@@ -84,11 +84,12 @@ class SlicedWasserstein(Measurement):
 def sliced_wasserstein(x: np.ndarray, y: np.ndarray, projections: int, seed: int) -> SlicedDistance:
     """``SW2`` of the rows ``x``, ``[n, d]``, from ``y``, ``[m, d]``, in float64.
 
-    The error of ``SW2^2`` is that of a mean over projections, that of its root follows to first
-    order. Raises ``ImportError`` without POT.
+    Both are taken relative to the mean of ``y``. The error of ``SW2^2`` is that of a mean over
+    projections, that of its root follows to first order. Raises ``ImportError`` without POT.
     """
+    centre = y.mean(axis=0, dtype=float)
     distance, log = _pot().sliced_wasserstein_distance(
-        x.astype(float), y.astype(float), n_projections=projections, seed=seed, log=True
+        x - centre, y - centre, n_projections=projections, seed=seed, log=True
     )
     squares, value = np.asarray(log["projected_emds"]), float(distance)
     if len(squares) < 2 or not value:
