@@ -7,11 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.coordinates import Affine, Coordinates, fitted
+from benchmark.coordinates import Affine, Coordinates, fitted, moments
 from benchmark.shapes import Batch
 
 ROWS_PER_PART = 10_000
 """Rows dequantised at a time in a pass over all of them, to bound memory."""
+STEPS = 100
+"""Steps of rounding that a standard deviation has at least."""
 
 
 class Rows:
@@ -51,6 +53,22 @@ class Rows:
         return self._rounded(
             self.rows[torch.randint(len(self.rows), (n,), device=self.rows.device)]
         )
+
+    def require_precision(self) -> None:
+        """Raise ``ValueError`` where rounding to the default precision leaves few digits."""
+        kind = torch.get_default_dtype()
+        if self.levels is not None or self.rows.dtype == kind:
+            return
+        mean, spread = (found.flatten() for found in moments(self.parts()))
+        coarse = spread < STEPS * torch.finfo(kind).eps * mean.abs()
+        bad = coarse | (mean.abs() + STEPS * spread > torch.finfo(kind).max)
+        if bad.any():
+            place = int(bad.nonzero()[0])
+            raise ValueError(
+                f"Coordinate {place} of the rows, of offset {mean[place]:.15g} and spread "
+                f"{spread[place]:.3g}, has too few digits in {str(kind).removeprefix('torch.')}, "
+                f"in which the method is trained. Set train.coordinates to standardised."
+            )
 
     def _rounded(self, rows: Tensor) -> Batch:
         return self.coordinates.rounded(self._real(rows))

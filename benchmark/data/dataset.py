@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmark.data import census
 from benchmark.data.description import DESCRIPTION, Description
+from benchmark.data.spread import require_spread
 from benchmark.files import atomic, write_json
 
 Labelled = tuple[np.ndarray, np.ndarray]
@@ -189,6 +190,15 @@ def _check(dataset: type[Dataset], event: tuple[int, ...], name: str, rows: np.n
             f"{dataset.__name__}.prepare: {name} is {rows.dtype} up to {rows.max()}; "
             f"allowed are unsigned integers below {dataset.levels}."
         )
+    if dataset.levels is None and name in ("train", "base"):
+        _check_spreads(f"{dataset.__name__}.prepare: {name}", rows)
+
+
+def _check_spreads(where: str, rows: np.ndarray) -> None:
+    """Each coordinate of vectors and each channel of images has to vary."""
+    what = "coordinate" if rows.ndim == 2 else "channel"
+    for place in range(rows.shape[1]):
+        require_spread(f"{where}, {what} {place}", rows[:, place], rows.dtype)
 
 
 def _check_labels(dataset: type[Dataset], name: str, labels: np.ndarray, count: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.data.dataset import Dataset, Splits
+from benchmark.data.spread import require_spread
 from benchmark.data.table_file import read_table
 from benchmark.names import did_you_mean
 from benchmark.shapes import Columns, NonNegativeInt, Shares, Steps
@@ -42,7 +43,7 @@ class Table(Dataset):
         for that of the file. ``split`` gives the shares of training, validation and test rows,
         which follow one another in this order. ``standardise: train`` gives the training rows mean
         0 and standard deviation 1 (divided by n). ValueError, with column and row (from 1), for a
-        value that is not a finite number.
+        value that is not a finite number, and for columns that ``require_spread`` refuses.
         """
         table = _selected(file, read_table(file), columns)
         rows = np.column_stack([_numbers(file, name, table[name]) for name in table])
@@ -54,7 +55,9 @@ class Table(Dataset):
         if shuffle is not None:
             rows = rows[np.random.default_rng(shuffle).permutation(len(rows))]
         splits = replace(_split(rows, split), columns=tuple(map(str, table)))
-        _refuse_constant(file, table.columns, splits.train)
+        for name, column in zip(table, splits.train.T, strict=True):
+            kind = float if name in noise else table[name].dtype
+            require_spread(f"{file}: column {name!r}", column, kind)
         return splits if standardise is None else _standardised(splits)
 
 
@@ -116,15 +119,6 @@ def _split(rows: np.ndarray, shares: Sequence[float]) -> Splits:
     test, validation = (int(share * len(rows)) for share in (shares[2], shares[1]))
     train = len(rows) - test - validation
     return Splits(*np.split(rows, [train, train + validation]))
-
-
-def _refuse_constant(file: Path, names: pd.Index, train: np.ndarray) -> None:
-    for name, column in zip(names, train.T, strict=True):
-        if len(column) and (column == column[0]).all():
-            raise ValueError(
-                f"{file}: column {name!r}, every training row: the value is {column[0]:g}. A "
-                f"constant column has no density; drop it from `columns`."
-            )
 
 
 def _standardised(splits: Splits) -> Splits:

@@ -152,13 +152,16 @@ def fit(
     it then ends, on a CPU, with the same numbers as an uninterrupted one. The ranks of a group
     (``benchmark.runtime.parallel``) share every batch. Raises ``FloatingPointError`` within 1/200
     of the training after the loss ceases to be finite, ``ValueError`` for early stopping of a
-    method without likelihood, and ``Interrupted`` after a request to stop.
+    method without likelihood and for rows that have too few digits in single precision, and
+    ``Interrupted`` after a request to stop.
     """
     method.initialise(rows, base)
     if settings.steps == 0:
         return method, []
     device = rows.rows.device
     _check(method, settings, device)
+    for given in filter(None, (rows, base)):
+        given.require_precision()
     batch_size = parallel.rows_per_rank(settings.batch_size)
     parallel.separate_seeds()
     state = _started(method, settings, device, part)
