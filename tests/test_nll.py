@@ -15,7 +15,8 @@ from benchmark.records import records
 from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.run import Run
 
-CLOSED = {"nfe": None, "tight_log_prob": None, "protocol": {"solver": "none (by hand)"}}
+STATED = {"dequantisation": "by hand"}
+CLOSED = {"nfe": None, "tight_log_prob": None, "protocol": {"solver": "none (by hand)", **STATED}}
 
 
 def description(rows=3, levels=None, event=(2,)):
@@ -25,7 +26,7 @@ def description(rows=3, levels=None, event=(2,)):
 def measured(log_prob, truth=None, solve=CLOSED, **changes):
     data = description(rows=len(log_prob), **changes)
     truth = None if truth is None else np.array(truth)
-    file = LikelihoodFile(**{"protocol": {}, **solve})
+    file = LikelihoodFile(**{"protocol": STATED, **solve})
     found = likelihood_metrics(np.array(log_prob), truth, data, file)
     return {metric.metric: metric for metric in found}
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from checkout import TOY, Checkout, edited
 
+from benchmark.data import dataset
 from benchmark.data.description import describe
 from benchmark.data.fetch import MIRRORS
 from benchmark.files import read_json
@@ -22,6 +23,10 @@ def test_images_are_compared_by_their_features(tmp_path):
     found = checkout.make()
     assert found.returncode == 0, found.stdout
     results = checkout.folder / "results/toy"
+    found = checkout.snakemake("results/toy/digits/dequantised/test1.npy", "--cores", "1")
+    assert found.returncode == 0, found.stdout
+    noisy = np.load(results / "digits/dequantised/test1.npy")
+    np.testing.assert_array_equal(noisy, dataset.pass_rows(results / "digits/data", 1))
     table = pd.read_csv(results / "tables/distances.csv", index_col="Method")
     assert list(table) == ["Digits FD_DIGITS_CNN", "Digits KD_DIGITS_CNN", "Digits NFE"]
     assert list(table.index) == ["Interpolant", "Gaussian", "Test images (floor)"]

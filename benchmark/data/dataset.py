@@ -19,9 +19,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmark.data import census
-from benchmark.data.description import DESCRIPTION, Description
+from benchmark.data.description import DESCRIPTION, Description, describe
 from benchmark.data.spread import require_spread
 from benchmark.files import atomic, write_json
+
+TEST_NOISE, VALIDATION_NOISE = 0, 1
+"""Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
 
 Labelled = tuple[np.ndarray, np.ndarray]
 """Rows ``[n, *event]`` and their labels ``[n]``."""
@@ -156,6 +159,25 @@ def true_log_prob(folder: str | Path, split: str) -> np.ndarray | None:
     """True log-density in nats of the rows of a split, ``None`` if it is not known."""
     path = Path(folder) / f"true_log_prob_{split}.npy"
     return np.load(path) if path.exists() else None
+
+
+def pass_rows(folder: str | Path, number: int = 0) -> np.ndarray:
+    """The test rows as a pass of the evaluation takes them, the first being ``number`` 0.
+
+    Integer rows are ``(k + u) / levels``, float32, bit for bit those whose log-densities the
+    methods of this library have; real-valued rows are as they are.
+    """
+    return dequantise(rows(folder, "test"), describe(folder).levels, pass_noise(number))
+
+
+def pass_noise(number: int) -> int | list[int]:
+    """The seed of the noise that dequantises the test rows in a pass of the evaluation."""
+    return [TEST_NOISE, number] if number else TEST_NOISE
+
+
+def noise_in_words(passes: int) -> str:
+    """``dequantisation`` in the protocol of log-densities of so many passes."""
+    return f"uniform, seed {TEST_NOISE}, {passes} pass{'es' if passes > 1 else ''}"
 
 
 def dequantise(

@@ -11,7 +11,7 @@ from benchmark.data import dataset
 from benchmark.data.description import describe
 from benchmark.files import atomic
 from benchmark.measure import evaluation
-from benchmark.measure.evaluation import TEST_NOISE, HeldOut
+from benchmark.measure.evaluation import HeldOut
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records.run import Run
@@ -39,7 +39,7 @@ class Drawing:
 def backward(drawing: Drawing, device: torch.device) -> None:
     """Write ``samples_base.npz``: ``samples``, test rows that a flow carried back to ``t = 0``."""
     fitted, run = drawing.model(device), drawing.run
-    x = HeldOut(run.data, "test", TEST_NOISE, device)
+    x = HeldOut(run.data, "test", dataset.TEST_NOISE, device)
     carried = [fitted.transport(part, 1.0, 0.0).to(part) for part in x.parts(drawing.chunk)]
     with atomic(run.samples_base) as temporary:
         samples = torch.cat(carried).cpu().numpy()

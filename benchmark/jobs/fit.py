@@ -10,7 +10,7 @@ from benchmark.data import dataset
 from benchmark.data.description import Description, describe
 from benchmark.flow import Method
 from benchmark.measure import evaluation
-from benchmark.measure.evaluation import VALIDATION_NOISE, HeldOut
+from benchmark.measure.evaluation import HeldOut
 from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records import provenance
@@ -70,7 +70,7 @@ def fitted(
     method = model.build(given.hyperparameters.kind, event, given.arguments).to(device)
     rows = Rows(dataset.rows(run.data, "train"), description.levels, device)
     to_method = rows.fitted(settings.coordinates)
-    held_out = HeldOut(run.data, "validation", VALIDATION_NOISE, device)[:]
+    held_out = HeldOut(run.data, "validation", dataset.VALIDATION_NOISE, device)[:]
 
     def validate(method: Method) -> Validation:
         diagnostics = method.diagnostics(to_method.rounded(held_out))

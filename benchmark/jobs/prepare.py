@@ -5,6 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmark.data import dataset
 from benchmark.data.description import DESCRIPTION
 from benchmark.data.prepare import prepare as prepare_rows
 from benchmark.files import atomic, read_json, write_json
@@ -30,6 +33,12 @@ def publish(prepared: Path, folder: Path) -> None:
     for other in prepared.parent.iterdir():
         if other.stem.partition(".")[0] != prepared.stem:
             shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def dequantise(data: Path, number: int, output: Path) -> None:
+    """The test rows of a pass of the evaluation, for other programs."""
+    with atomic(output) as temporary:
+        np.save(temporary, dataset.pass_rows(data, number))
 
 
 def _link(source: str, target: str) -> None:

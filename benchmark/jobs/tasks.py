@@ -76,6 +76,13 @@ class Tasks:
         arguments = {"prepared": str(prepared), "folder": str(folder)}
         return Job("prepare.publish", str(folder.parent / "publish.log"), arguments)
 
+    def dequantise(self, dataset: str, number: int, output: str) -> Job:
+        """The test rows of a pass of the evaluation."""
+        folder = data_folder(self.suite.name, dataset)
+        arguments = {"data": str(folder), "number": number, "output": output}
+        depends = self.suite.sources.of("benchmark.jobs.prepare")
+        return Job("prepare.dequantise", str(Path(output).with_suffix(".log")), arguments, depends)
+
     def classifier(self, dataset: str) -> Job:
         """The classifier whose features of the images of a data set are compared."""
         # How many images are compared, and how many at a time, changes no classifier.

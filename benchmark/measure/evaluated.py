@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from benchmark import model
+from benchmark.data.dataset import TEST_NOISE, noise_in_words, pass_noise
 from benchmark.data.description import Description, describe
 from benchmark.measure import evaluation
-from benchmark.measure.evaluation import TEST_NOISE, HeldOut, Measured, averaged
+from benchmark.measure.evaluation import HeldOut, Measured, averaged
 from benchmark.measure.evaluation_settings import EvaluationSettings
 from benchmark.model import Model
 from benchmark.records.run import Run
@@ -78,7 +79,7 @@ def protocol(
 ) -> dict[str, Any]:
     """How log-densities and samples are computed; ``weights`` says which weights the fit has."""
     passes = _number_of_passes(settings, data)
-    noise = f"uniform, seed {TEST_NOISE}, {passes} pass{'es' if passes > 1 else ''}"
+    noise = noise_in_words(passes)
     return {
         **fitted.method.protocol(fitted.tolerance),
         "trained": fitted.method.trained,
@@ -96,8 +97,7 @@ def _passes(
     """Log-densities of the test rows, pass by pass: each with other noise and other probes."""
     passes = []
     for number in range(_number_of_passes(settings, describe(run.data))):
-        seed = [TEST_NOISE, number] if number else TEST_NOISE
-        x = HeldOut(run.data, "test", seed, _device(fitted))
+        x = HeldOut(run.data, "test", pass_noise(number), _device(fitted))
         part = checkpoint.part(f"likelihood, pass {number + 1}" if number else "likelihood")
         chunk, probes = settings.chunk, evaluation.PROBES + number
         passes.append(evaluation.log_prob(fitted, x, chunk, fitted.tolerance, part, probes))

@@ -24,9 +24,6 @@ from benchmark.training.clock import Clock
 
 log = logging.getLogger(__name__)
 
-TEST_NOISE, VALIDATION_NOISE = 0, 1
-"""Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
-
 PROBES = 0
 """Seed of the random probes of a likelihood."""
 

@@ -42,21 +42,35 @@ def likelihood_metrics(
     """NLL of the test rows, KL divergence where the truth is known, solver and probe error.
 
     ``log_prob`` and ``true_log_prob`` are nats, one value per test row. Where the method has no
-    log-density, or one that cannot be right, every metric has that reason instead of a value.
-    Raises ``ValueError`` if rows are missing.
+    log-density, one that cannot be right, or does not say of what integers are dequantised, every
+    metric has that reason instead of a value. Raises ``ValueError`` if rows are missing.
     """
     if log_prob.shape != (data.rows["test"],):
         raise ValueError(
             f"log_prob has shape {log_prob.shape}; the data set has {data.rows['test']} test "
             f"rows, and each needs one value, in their order."
         )
-    reason = likelihood.reason or _impossible(log_prob, true_log_prob, data, likelihood)
+    reason = (
+        likelihood.reason
+        or _unstated(likelihood, data)
+        or _impossible(log_prob, true_log_prob, data, likelihood)
+    )
     if reason:
         return _missing(reason, true_log_prob is not None, data.unit)
     metrics = [_mean("nll", data.nll(log_prob), data.unit)]
     if true_log_prob is not None:
         metrics.append(_mean("kl", true_log_prob - log_prob, "nats"))
     return [*metrics, _solver_error(log_prob, data, likelihood), *_probe_error(likelihood, data)]
+
+
+def _unstated(likelihood: LikelihoodFile, data: Description) -> str | None:
+    """Why log-densities are of no known scale: nothing is said of the noise of integer rows."""
+    if data.levels is None or likelihood.protocol.get("dequantisation"):
+        return None
+    return (
+        f"its protocol has no `dequantisation`, of integer rows: evaluate (k + u) / {data.levels}, "
+        f"the rows of `benchmark.data.dataset.pass_rows`, and write {dataset.noise_in_words(1)!r}"
+    )
 
 
 def _missing(reason: str, truth: bool, unit: str) -> list[Metric]:

@@ -15,7 +15,6 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from benchmark.data import dataset
 from benchmark.data.description import describe
-from benchmark.measure.evaluation import TEST_NOISE
 from benchmark.measure.measurement import Measurement, Subject
 from benchmark.records.records import Metric, Reading
 
@@ -64,8 +63,8 @@ class SlicedWasserstein(Measurement):
         """The test rows, and at most ``n`` training rows."""
         levels, train = describe(folder).levels, dataset.rows(folder, "train")
         some = np.random.default_rng(self.seed).permutation(len(train))[:n]
-        test = dataset.dequantise(dataset.rows(folder, "test"), levels, TEST_NOISE)
-        return test, dataset.dequantise(train[np.sort(some)], levels, TRAIN_NOISE)
+        own = dataset.dequantise(train[np.sort(some)], levels, TRAIN_NOISE)
+        return dataset.pass_rows(folder), own
 
     def _metric(
         self, name: str, x: np.ndarray, y: np.ndarray, heading: str | None = None

@@ -52,6 +52,7 @@ ENVIRONMENT = str(Path(workflow.basedir).parent / "environment.yml")
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
 PREPARED = f"{FOLDER}/{{dataset}}/prepared/{{key}}"
+DEQUANTISED = f"{FOLDER}/{{dataset}}/dequantised/test{{number}}.npy"
 FEATURES = str(features_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
@@ -65,6 +66,7 @@ wildcard_constraints:
     method="|".join(map(re.escape, SUITE.methods)),
     seed=r"\d+",
     key="[0-9a-f]{16}",
+    number=r"\d+",
 
 
 def command(job, machine=None) -> str:
@@ -81,6 +83,11 @@ def first_run_of(wildcards) -> Run:
     """The first seed of a method on a data set: that with which learning rates are searched."""
     runs = [run for run in SUITE.first_runs if run.dataset == wildcards.dataset]
     return next(run for run in runs if run.method == wildcards.method)
+
+
+def dequantised(number: int = 0) -> str:
+    """The test rows of a pass of the evaluation, an input of rules of other programs."""
+    return DEQUANTISED.replace("{number}", str(number))
 
 
 def searches(run: Run) -> list[str]:

@@ -34,3 +34,25 @@ rule publish:
         command=lambda wildcards, output: command(TASKS.publish(wildcards.dataset)),
     shell:
         JOB
+
+
+# For programs and notebooks that evaluate the same rows as the methods of this library; made on demand.
+rule dequantise:
+    input:
+        data=DATA,
+    output:
+        rows=DEQUANTISED,
+    log:
+        f"{FOLDER}/{{dataset}}/dequantised/test{{number}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        depends=lambda wildcards, output: TASKS.dequantise(
+            wildcards.dataset, int(wildcards.number), output.rows
+        ).depends,
+        command=lambda wildcards, output: command(
+            TASKS.dequantise(wildcards.dataset, int(wildcards.number), output.rows)
+        ),
+    shell:
+        JOB
