@@ -56,17 +56,10 @@ def of_scale(described: Description, nll: pd.DataFrame, styles: Styles) -> list[
     if described.levels is None:
         return []
     uniform, means = math.log2(described.levels), nll.groupby("method", sort=False).value.mean()
-    scale = f"(k + u) / {described.levels}"
-    words = {
-        f"above the {uniform:.2f} bits/dim of the uniform density": means > uniform,
-        "below 0 bits/dim, which no density has": means < 0,
-    }
-    return [
-        f"{', '.join(styles[method].label for method in means[chosen].index)}: {what}; are the "
-        f"log-densities those of {scale}?"
-        for what, chosen in words.items()
-        if chosen.any()
-    ]
+    worse = [styles[method].label for method in means[means > uniform].index]
+    what = f"more than the {uniform:.2f} bits/dim of the uniform density, which suggests another"
+    scale = f"scale than that of (k + u) / {described.levels}"
+    return [f"{', '.join(worse)}: {what} {scale}"] if worse else []
 
 
 def is_discrete(column: Column, facts: Facts, rows: int) -> bool:
