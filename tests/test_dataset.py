@@ -31,6 +31,10 @@ class Points(Dataset):
         raise NotImplementedError
 
 
+class Anything(Points):
+    event = None
+
+
 def pixels(seed=0, n=(5, 3, 2)):
     draw = np.random.default_rng(seed)
     return Splits(*(draw.integers(0, 4, (k, 1, 2, 2), dtype=np.uint8) for k in n))
@@ -114,6 +118,9 @@ REFUSED = {
     "no row": (Points, changed(points(), "validation", lambda x: x[:0]), "validation has shape"),
     "misshapen": (Points, changed(points(), "test", lambda x: x[:, :2]), r"test has.*\(2, 2\)"),
     "NaN": (Points, changed(points(), "train", lambda x: x * np.nan), "train has values.*finite"),
+    "no coordinate": (Anything, Splits(*[np.zeros(3)] * 3), r"train has.*\(3,\).*\(d,\)"),
+    "text": (Anything, Splits(*[np.array([["a"]])] * 3), "train is <U1; allowed are numbers"),
+    "object": (Anything, Splits(*[np.array([[None]])] * 3), "train is object; allowed are"),
     "infinite": (
         Points,
         changed(points(), "test", lambda x: x * np.inf),

@@ -1,5 +1,6 @@
 """An own table: every format, the order of the steps, and what is refused with column and row."""
 
+import json
 import math
 
 import numpy as np
@@ -131,7 +132,7 @@ CSV = {
     ),
     "semicolons": ("a;b\n1;2\n", "line 1 is a;b: separated by semicolons"),
     "constant": (
-        "a,b\n1,2\n3,2\n5,2\n7,2\n9,2\n",
+        "a,b\n1,2\n3,2\n5,2\n7,2\n9,2\n" + "8,2\n" * 5,
         "column 'b', every training row: the value is 2",
     ),
     "no names": ("1,2\n3,4\n", "line 1 is 1,2: '1' is no name of a column"),
@@ -194,8 +195,36 @@ def test_another_format_is_refused_with_those_there_are(tmp_path):
         Table.prepare(tmp_path / "mine.xls", **PLAIN)
 
 
-def test_too_few_rows_are_refused(tmp_path):
-    entry = {"class": "benchmark.data.table.Table", "arguments": PLAIN}
-    file = saved(tmp_path, ".csv", numbers(5))
-    with pytest.raises(ValueError, match=r"validation has shape \(0, 3\); allowed is \[at least"):
-        prepare({**entry, "file": str(file)}, tmp_path, tmp_path / "data")
+@pytest.mark.parametrize(
+    ("n", "split", "said"),
+    [
+        (9, [0.8, 0.1, 0.1], "leaves 9 to train, 0 to validate and 0 to test"),
+        (5, [0.7, 0.1, 0.2], "leaves 4 to train, 0 to validate and 1 to test"),
+        (50, [0.98, 0.01, 0.01], "leaves 50 to train, 0 to validate and 0 to test"),
+        (4, [0.1, 0.3, 0.6], "leaves 1 to train, 1 to validate and 2 to test"),
+    ],
+)
+def test_a_part_without_rows_is_refused_with_a_split_that_works(tmp_path, n, split, said):
+    file = saved(tmp_path, ".csv", numbers(n))
+    with pytest.raises(ValueError, match=rf"mine.csv: of its {n} rows, .*{said}; allowed") as found:
+        Table.prepare(file, **{**PLAIN, "split": split})
+    better = json.loads(str(found.value).partition("Write `split: ")[2].partition("`")[0])
+    assert sum(better) == pytest.approx(1, abs=1e-9)
+    sizes = [len(rows) for rows in Table.prepare(file, **{**PLAIN, "split": better}).rows.values()]
+    assert sizes[0] > 1 and min(sizes) >= 1
+
+
+def test_three_rows_are_too_few_for_any_split(tmp_path):
+    with pytest.raises(ValueError, match="of its 3 rows, .* at least 2, 1 and 1. Add rows."):
+        Table.prepare(saved(tmp_path, ".csv", numbers(3)), **PLAIN)
+
+
+@pytest.mark.parametrize(("n", "d"), [(9, 3), (12, 1), (4, 1)])
+def test_few_rows_and_one_column_are_prepared(tmp_path, n, d):
+    rows = np.random.default_rng(0).normal(size=(n, d))
+    np.save(tmp_path / "mine.npy", rows)
+    arguments = {**PLAIN, "split": [0.5, 0.25, 0.25], "standardise": "train"}
+    entry = {"class": "benchmark.data.table.Table", "file": str(tmp_path / "mine.npy")}
+    prepare({**entry, "arguments": arguments}, tmp_path, tmp_path / "data")
+    found = describe(tmp_path / "data")
+    assert found.event == (d,) and found.rows["test"] == n // 4 == found.rows["validation"]

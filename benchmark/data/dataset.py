@@ -200,10 +200,14 @@ def _some(rows: np.ndarray, n: int) -> np.ndarray:
 
 
 def _check(dataset: type[Dataset], event: tuple[int, ...], name: str, rows: np.ndarray) -> None:
-    if not len(rows) or rows.shape[1:] != tuple(event):
+    if not len(rows) or not event or rows.shape[1:] != tuple(event):
         raise ValueError(
-            f"{dataset.__name__}.prepare: {name} has shape {rows.shape}; "
-            f"allowed is [at least one row, *{event}]."
+            f"{dataset.__name__}.prepare: {name} has shape {rows.shape}; allowed is at least one "
+            f"row, each of shape {tuple(event) or '(d,)'}."
+        )
+    if rows.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{dataset.__name__}.prepare: {name} is {rows.dtype}; allowed are numbers."
         )
     if dataset.levels is None and not np.isfinite(rows).all():
         raise ValueError(f"{dataset.__name__}.prepare: {name} has values that are not finite.")

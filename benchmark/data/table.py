@@ -1,5 +1,6 @@
 """A table of your own as a data set: a ``.npy``, ``.npz``, ``.csv`` or Parquet file of numbers."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,6 +50,7 @@ class Table(Dataset):
         rows = np.column_stack([_numbers(file, name, table[name]) for name in table])
         if columns is None:
             _refuse_index(file, table.columns, rows)
+        _require_parts(file, len(rows), split)
         for name, step in noise.items():
             place = list(table).index(_known(file, name, table.columns))
             rows[:, place] += step * np.random.default_rng([0, place]).random(len(rows))
@@ -115,9 +117,28 @@ def _refuse_index(file: Path, names: pd.Index, rows: np.ndarray) -> None:
             )
 
 
+def _require_parts(file: Path, count: int, shares: Sequence[float]) -> None:
+    """Refuse shares that leave a part without rows, or a single row to train with."""
+    train, validation, test = _sizes(count, shares)
+    if train > 1 and validation and test:
+        return
+    least = math.ceil(100 * max(count // 10, 1) / count) / 100
+    remedy = f"Write `split: [{1 - 2 * least:.2g}, {least}, {least}]`, for example."
+    raise ValueError(
+        f"{file}: of its {count} rows, `split: {list(shares)}` leaves {train} to train, "
+        f"{validation} to validate and {test} to test; allowed are at least 2, 1 and 1. "
+        f"{remedy if count > 3 else 'Add rows.'}"
+    )
+
+
+def _sizes(count: int, shares: Sequence[float]) -> tuple[int, int, int]:
+    """Training, validation and test rows of so many."""
+    test, validation = (int(share * count) for share in (shares[2], shares[1]))
+    return count - test - validation, validation, test
+
+
 def _split(rows: np.ndarray, shares: Sequence[float]) -> Splits:
-    test, validation = (int(share * len(rows)) for share in (shares[2], shares[1]))
-    train = len(rows) - test - validation
+    train, validation, _ = _sizes(len(rows), shares)
     return Splits(*np.split(rows, [train, train + validation]))
 
 
