@@ -1,5 +1,6 @@
 """A fit: what it is made with, the fitted model, and the rows of its training curve."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from benchmark.data import dataset
 from benchmark.data.description import Description, describe
 from benchmark.flow import Method
 from benchmark.measure import evaluation
+from benchmark.measure.evaluated import Beside
 from benchmark.measure.evaluation import HeldOut
 from benchmark.model import Model
 from benchmark.ode import Tolerance
@@ -72,13 +74,20 @@ def fitted(
     to_method = rows.fitted(settings.coordinates)
     held_out = HeldOut(run.data, "validation", dataset.VALIDATION_NOISE, device)[:]
 
-    def validate(method: Method) -> Validation:
-        diagnostics = method.diagnostics(to_method.rounded(held_out))
-        if method.likelihood_gap() is not None:
-            return Validation(None, diagnostics)
+    def nll(method: Method) -> float:
         torch.manual_seed(evaluation.PROBES)  # those of every validation, of every method
         values = Model(method, to_method, tolerance).log_prob(held_out).cpu().numpy()
-        return Validation(float(description.nll(values).mean()), diagnostics)
+        return float(description.nll(values).mean())
+
+    def validate(method: Method) -> Validation:
+        beside, x1 = Beside(), to_method.rounded(held_out)
+        diagnostics = beside.take("diagnostics", lambda: method.diagnostics(x1)) or {}
+        if method.likelihood_gap() is not None:
+            return Validation(None, diagnostics)
+        if settings.early_stopping:  # which depends on it
+            return Validation(nll(method), diagnostics)
+        value = beside.take("validation NLL", lambda: nll(method))
+        return Validation(math.nan if value is None else value, diagnostics)
 
     base = None
     if description.base is not None:

@@ -92,6 +92,8 @@ def _metric(kind: _Kind, value: float | None, reason: str | None, n: int | None 
 
 
 def _diagnostics(cost: CostFile) -> list[Metric]:
-    """Numbers that the method reports of itself."""
-    n = cost.n.get("diagnostics")
-    return [Metric(name, value, "1", "none", n=n) for name, value in cost.diagnostics.items()]
+    """Numbers that the method reports of itself, or why it could not."""
+    n, reason = cost.n.get("diagnostics"), cost.reasons.get("diagnostics")
+    missing = [Metric("diagnostics", None, "1", "none", reason=reason)] if reason else []
+    found = [Metric(name, value, "1", "none", n=n) for name, value in cost.diagnostics.items()]
+    return [*found, *missing]

@@ -1,6 +1,8 @@
 """The evaluation of a fit: log-densities of the test rows, samples and diagnostics."""
 
-from collections.abc import Mapping, Sequence
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +20,29 @@ from benchmark.model import Model
 from benchmark.records.run import Run
 from benchmark.runtime.checkpoint import Checkpoint
 
+log = logging.getLogger(__name__)
+
 TIGHTENING = 10.0
 """Factor between the tolerance of a likelihood and that at which its error is measured."""
+
+
+class Beside:
+    """Numbers beside those of a job: one that fails leaves these, and its reason in ``failures``.
+
+    An interruption is no failure.
+    """
+
+    def __init__(self) -> None:
+        self.failures: dict[str, str] = {}
+
+    def take(self, name: str, number: Callable[[], Any]) -> Any:
+        """What ``number`` returns; ``None`` where it fails, with the traceback in the log."""
+        try:
+            return number()
+        except Exception as error:
+            log.warning(f"No {name}:", exc_info=True)
+            self.failures[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            return None
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,8 @@ class Evaluated:
     ``passes``: log-densities of the test rows, pass by pass, none for a method without a
     log-density, whose ``reason`` says why. ``tight``: those of the first rows, at a 10x tighter
     tolerance. ``diagnostics``: what the method reports of itself on ``diagnosed`` rows.
-    ``parameters``: number of trained numbers. ``interruptions``: of the evaluation.
+    ``parameters``: number of trained numbers. ``interruptions``: of the evaluation. ``failures``:
+    why ``tight`` or ``diagnostics``, on which no other number depends, could not be had.
     """
 
     passes: Sequence[Measured]
@@ -40,6 +64,7 @@ class Evaluated:
     diagnosed: int = 0
     interruptions: int = 0
     reason: str | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def log_prob(self, rows: int) -> np.ndarray:
         """Log-density in nats of each of ``rows`` test rows, NaN where the method has none."""
@@ -60,17 +85,22 @@ def evaluate(
     digits = x[:1].dtype
     samples = evaluation.sample(fitted, settings.samples, settings.chunk, run.seed, part, digits)
     solved = bool(passes and passes[0].nfe)  # by an ODE, whose tolerance matters
-    tight = _tight(fitted, x[: settings.tight_rows], settings, checkpoint) if solved else None
+    beside = Beside()
+    tight = (
+        beside.take("tight", lambda: _tight(fitted, x, settings, checkpoint)) if solved else None
+    )
     diagnosed = fitted.coordinates.rounded(x[: settings.chunk])
+    diagnostics = beside.take("diagnostics", lambda: _diagnostics(fitted, diagnosed))
     return Evaluated(
         passes=passes,
         tight=tight,
         samples=samples,
         parameters=model.parameters(fitted),
-        diagnostics=fitted.method.diagnostics(diagnosed),
+        diagnostics=diagnostics or {},
         diagnosed=len(diagnosed),
         interruptions=checkpoint.interruptions,
         reason=reason,
+        failures=beside.failures,
     )
 
 
@@ -105,11 +135,20 @@ def _passes(
 
 
 def _tight(
-    fitted: Model, x: Tensor, settings: EvaluationSettings, checkpoint: Checkpoint
+    fitted: Model, x: HeldOut, settings: EvaluationSettings, checkpoint: Checkpoint
 ) -> Measured:
-    """Log-densities of the rows ``x`` at the tighter tolerance."""
+    """Log-densities of the first rows at the tighter tolerance."""
     part, tolerance = checkpoint.part("tight likelihood"), fitted.tolerance.tightened(TIGHTENING)
-    return evaluation.log_prob(fitted, x, settings.chunk, tolerance, part)
+    rows = x[: settings.tight_rows]
+    return evaluation.log_prob(fitted, rows, settings.chunk, tolerance, part)
+
+
+def _diagnostics(fitted: Model, z: Tensor) -> dict[str, float]:
+    """What the method reports of itself; raises ``FloatingPointError`` for what is not finite."""
+    found = fitted.method.diagnostics(z)
+    if bad := {name: value for name, value in found.items() if not math.isfinite(value)}:
+        raise FloatingPointError(f"not finite: {bad}")
+    return found
 
 
 def _number_of_passes(settings: EvaluationSettings, data: Description) -> int:

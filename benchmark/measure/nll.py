@@ -131,8 +131,8 @@ def _mean(name: str, values: np.ndarray, unit: str) -> Metric:
 
 def _solver_error(log_prob: np.ndarray, data: Description, likelihood: LikelihoodFile) -> Metric:
     """Change of the mean NLL of the first rows at a tighter tolerance."""
-    reason = likelihood.counts_gap or ("not stated" if not likelihood.tight_log_prob else None)
-    if reason:
+    if likelihood.counts_gap or not likelihood.tight_log_prob:
+        reason = likelihood.counts_gap or likelihood.tight_reason or "not stated"
         return Metric("solver_error", None, data.unit, reason=reason)
     tight, loose = _tightened(log_prob, likelihood)
     change = _mean("solver_error", data.nll(tight) - data.nll(loose), data.unit)

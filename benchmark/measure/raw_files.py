@@ -22,16 +22,17 @@ def likelihood_file(
         "protocol": protocol,
         "provenance": provenance,
     }
-    if evaluated.tight is None:
+    if not evaluated.passes or not evaluated.passes[0].nfe:
         return LikelihoodFile(nfe=None, **stated)
-    likelihood = averaged(evaluated.passes)
-    tight, loose = evaluated.tight.values, evaluated.passes[0].values
+    likelihood, tight = averaged(evaluated.passes), evaluated.tight
+    loose = evaluated.passes[0].values[: len(tight.values)] if tight else None
     return LikelihoodFile(
         nfe=likelihood.nfe,
         nodes=likelihood.nodes,
-        probe_error=likelihood.probe_error,
-        tight_log_prob=_finite(tight),
-        loose_log_prob=_finite(loose[: len(tight)]),
+        probe_error=_number(likelihood.probe_error),
+        tight_log_prob=_finite(tight.values) if tight else None,
+        tight_reason=evaluated.failures.get("tight"),
+        loose_log_prob=None if loose is None else _finite(loose),
         **stated,
     )
 
@@ -72,6 +73,7 @@ def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, s
         "parameters": not evaluated.parameters,
     }
     reasons = {name: UNTRAINED for name, is_missing in missing.items() if is_missing}
+    reasons |= {name: why for name, why in evaluated.failures.items() if name == "diagnostics"}
     if not evaluated.samples.nfe:
         reasons["nfe_sampling"] = f"no ODE is solved, {solver}"
     if evaluated.reason is not None:
@@ -79,6 +81,11 @@ def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, s
     return reasons
 
 
+def _number(value: float | None) -> float | None:
+    """A value for JSON; ``None`` where it is not finite."""
+    return value if value is not None and np.isfinite(value) else None
+
+
 def _finite(values: np.ndarray) -> list[float | None]:
     """Values for JSON, which has no NaN: ``None`` where they are not finite."""
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+    return list(map(_number, values.tolist()))

@@ -12,13 +12,15 @@ class LikelihoodFile(StoredFile):
     ``None`` where no ODE is solved. ``probe_error``: standard error of the mean log-density, in
     nats, due to random probes. ``tight_log_prob``: nats of the first test rows at a 10x tighter
     tolerance, beside their ``loose_log_prob`` with the same noise (that of ``log_prob.npy`` where
-    left out). ``reason``: why the method has no log-density.
+    left out), or the ``tight_reason`` why there are none. ``reason``: why the method has no
+    log-density.
     """
 
     nfe: float | None
     nodes: float | None = None
     probe_error: float | None = None
     tight_log_prob: list[float | None] | None = None
+    tight_reason: str | None = None
     loose_log_prob: list[float | None] | None = None
     reason: str | None = None
     protocol: dict[str, Any]

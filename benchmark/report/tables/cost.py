@@ -46,6 +46,7 @@ def table(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Table:
         notes=(
             *_notes(own[own.heading.notna()], styles, labels),
             *_interruptions(own),
+            *_diagnostics(own, styles, labels),
             *footnotes.notes(),
         ),
     )
@@ -122,4 +123,14 @@ def _interruptions(costs: pd.DataFrame) -> list[str]:
     return [
         f"{len(counts)} {verb} interrupted and resumed ({counts.sum():.0f} times in all); clocks "
         f"leave out lost and repeated work."
+    ]
+
+
+def _diagnostics(costs: pd.DataFrame, styles: Styles, labels: Labels) -> list[str]:
+    """Methods whose diagnostics failed, and why."""
+    failed = costs[(costs.metric == "diagnostics") & costs.reason.notna()]
+    return [
+        f"No diagnostics of {styles[row['method']].label} on {labels[row['dataset']]}: "
+        f"{row['reason']}."
+        for row in failed.drop_duplicates(["dataset", "method", "reason"]).to_dict("records")
     ]

@@ -68,13 +68,13 @@ def nll_notes(
     ]
     for dataset, label in labels.items():
         column = cells[(cells.dataset == dataset) & (cells.metric == NLL)]
-        lines += _measurement(frame[frame.dataset == dataset], label)
+        lines += _measurement(frame[frame.dataset == dataset], styles, label)
         lines += notes.ranks(column, styles, label)
         lines += _untold(comparisons.get(dataset, ()), styles, label)
     return lines + notes.origins(frame[frame.measurement == NLL], styles, labels)
 
 
-def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
+def _measurement(runs: pd.DataFrame, styles: Styles, label: str) -> list[str]:
     """Test rows, their standard error and the solver's, in words."""
     nll = runs[(runs.metric == NLL) & runs.value.notna()]
     if nll.empty:
@@ -91,7 +91,20 @@ def _measurement(runs: pd.DataFrame, label: str) -> list[str]:
         values = runs.value[runs.metric == metric]
         if values.notna().any():
             words.append(f"{what} at most {upper(values.max()):.1g} {unit}")
-    return [f"{label}: {'; '.join(words)}."]
+    return [f"{label}: {'; '.join(words)}.", *_without_error(runs, styles, label)]
+
+
+def _without_error(runs: pd.DataFrame, styles: Styles, label: str) -> list[str]:
+    """Methods that solve an ODE and have an NLL, but not the error of the solver, and why."""
+    known = runs[(runs.metric == NLL) & runs.value.notna()].set_index(["method", "seed"]).index
+    solved = ~runs.reindex(columns=["protocol.solver"])["protocol.solver"].fillna(
+        "none"
+    ).str.startswith("none")
+    own = runs[(runs.metric == "solver_error") & runs.reason.notna() & solved]
+    own = own[own.set_index(["method", "seed"]).index.isin(known)]
+    reasons = own.drop_duplicates(["method", "reason"]).to_dict("records")
+    words = [f"{styles[row['method']].label} ({row['reason']})" for row in reasons]
+    return [f"{label}: no solver error of {'; '.join(words)}."] if words else []
 
 
 def _span(counts: pd.Series) -> str:
