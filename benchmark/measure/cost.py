@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from benchmark.data.description import describe
 from benchmark.measure.measurement import Measurement, Subject
+from benchmark.records import arrays
 from benchmark.records.cost_file import CostFile
 from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.records import Direction, Metric, Reading
+from benchmark.records.run import Run
 
 
 class _Kind(NamedTuple):
@@ -40,17 +43,18 @@ TRAINING = (
     _Kind("parameters", "parameters", "", "Parameters"),
     _Kind("training_interruptions", "training_interruptions", "1", direction="none"),
 )
+SAMPLING = ("sampling_seconds", "nfe_sampling", "samples_per_second")
 
 
 class Cost(Measurement):
     """Seconds, evaluations of the velocity, memory and parameters; those that are not stated are
-    left out."""
+    left out. Samples that are none have the reason instead of costs."""
 
-    needs = ("cost", "likelihood")
+    needs = ("cost", "likelihood", "samples")
     light = True
 
     def take(self, subject: Subject) -> Iterable[Reading]:
-        cost = CostFile.load(subject.run.cost)
+        cost = _of_samples(CostFile.load(subject.run.cost), _unsampled(subject.run))
         likelihood = LikelihoodFile.load(subject.run.likelihood)
         trained = subject.derived(cost.training_provenance)
         evaluated = subject.derived(cost.provenance)
@@ -60,6 +64,23 @@ class Cost(Measurement):
         yield Reading(_stated(cost, EVALUATION), cost.protocol, evaluated)
         yield Reading(_stated(cost, TRAINING), cost.protocol, trained)
         yield Reading(_diagnostics(cost), cost.protocol, evaluated)
+
+
+def _unsampled(run: Run) -> str | None:
+    """Why the samples of a run are none; ``None`` if they are."""
+    data = describe(run.data)
+    try:
+        arrays.samples(run.samples, data.event, data.levels)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _of_samples(cost: CostFile, unsampled: str | None) -> CostFile:
+    if unsampled is None:
+        return cost
+    reasons = {**cost.reasons, **dict.fromkeys(SAMPLING, unsampled)}
+    return cost.model_copy(update={**dict.fromkeys(SAMPLING), "reasons": reasons})
 
 
 def _stated(cost: CostFile, kinds: Iterable[_Kind]) -> list[Metric]:
@@ -95,5 +116,8 @@ def _diagnostics(cost: CostFile) -> list[Metric]:
     """Numbers that the method reports of itself, or why it could not."""
     n, reason = cost.n.get("diagnostics"), cost.reasons.get("diagnostics")
     missing = [Metric("diagnostics", None, "1", "none", reason=reason)] if reason else []
-    found = [Metric(name, value, "1", "none", n=n) for name, value in cost.diagnostics.items()]
+    found = [
+        Metric(name, value, "1", "none", n=n, reason="is not finite" if value is None else None)
+        for name, value in cost.diagnostics.items()
+    ]
     return [*found, *missing]

@@ -1,7 +1,7 @@
 """Negative log-likelihood of the test rows, whichever program made the log-densities."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from benchmark.data import dataset
 from benchmark.data.description import Description, describe
 from benchmark.measure.measurement import Measurement, Subject
+from benchmark.records import arrays
 from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.records import Metric, Reading
 
@@ -27,7 +28,10 @@ class NLL(Measurement):
     def take(self, subject: Subject) -> Iterable[Reading]:
         run, likelihood = subject.run, LikelihoodFile.load(subject.run.likelihood)
         data, truth = describe(run.data), dataset.true_log_prob(run.data, "test")
-        metrics = likelihood_metrics(np.load(run.log_prob), truth, data, likelihood)
+        for problem in _contradictions(likelihood, data):
+            raise ValueError(f"{run.likelihood}: {problem}.")
+        log_prob = arrays.log_prob(run.log_prob, data.rows["test"])
+        metrics = likelihood_metrics(log_prob, truth, data, likelihood)
         # A program need not say what is checked here: one value for each of these rows.
         protocol = {"rows": data.rows["test"], "data": data.hash, **likelihood.protocol}
         yield Reading(metrics, protocol, subject.derived(likelihood.provenance))
@@ -43,13 +47,8 @@ def likelihood_metrics(
 
     ``log_prob`` and ``true_log_prob`` are nats, one value per test row. Where the method has no
     log-density, one that cannot be right, or does not say of what integers are dequantised, every
-    metric has that reason instead of a value. Raises ``ValueError`` if rows are missing.
+    metric has that reason instead of a value.
     """
-    if log_prob.shape != (data.rows["test"],):
-        raise ValueError(
-            f"log_prob has shape {log_prob.shape}; the data set has {data.rows['test']} test "
-            f"rows, and each needs one value, in their order."
-        )
     reason = (
         likelihood.reason
         or _unstated(likelihood, data)
@@ -71,6 +70,20 @@ def _unstated(likelihood: LikelihoodFile, data: Description) -> str | None:
         f"its protocol has no `dequantisation`, of integer rows: evaluate (k + u) / {data.levels}, "
         f"the rows of `benchmark.data.dataset.pass_rows`, and write {dataset.noise_in_words(1)!r}"
     )
+
+
+def _contradictions(likelihood: LikelihoodFile, data: Description) -> Iterator[str]:
+    """What a file says of other test rows than those of the data set."""
+    rows, known = data.rows["test"], {"rows": data.rows["test"], "data": data.hash}
+    for key, value in known.items():
+        stated = likelihood.protocol.get(key, value)
+        if stated != value:
+            yield f"protocol.{key} is {stated!r}; allowed is {value!r}, that of the data set"
+    tight, loose = likelihood.tight_log_prob, likelihood.loose_log_prob
+    if tight is not None and len(tight) > rows:
+        yield f"tight_log_prob has {len(tight)} values; there are {rows} test rows"
+    if loose is not None and len(loose) != len(tight or ()):
+        yield f"loose_log_prob has {len(loose)} values, and tight_log_prob {len(tight or ())}"
 
 
 def _missing(reason: str, truth: bool, unit: str) -> list[Metric]:

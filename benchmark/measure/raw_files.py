@@ -1,8 +1,7 @@
 """The files ``likelihood.json`` and ``cost.json`` of a fit, from the results of evaluating it."""
 
+import math
 from typing import Any
-
-import numpy as np
 
 from benchmark.measure.evaluated import Evaluated
 from benchmark.measure.evaluation import averaged
@@ -29,10 +28,10 @@ def likelihood_file(
     return LikelihoodFile(
         nfe=likelihood.nfe,
         nodes=likelihood.nodes,
-        probe_error=_number(likelihood.probe_error),
-        tight_log_prob=_finite(tight.values) if tight else None,
+        probe_error=_finite(likelihood.probe_error),
+        tight_log_prob=None if tight is None else list(map(_finite, tight.values.tolist())),
         tight_reason=evaluated.failures.get("tight"),
-        loose_log_prob=None if loose is None else _finite(loose),
+        loose_log_prob=None if loose is None else list(map(_finite, loose.tolist())),
         **stated,
     )
 
@@ -57,7 +56,7 @@ def cost_file(
         nfe_sampling=samples.nfe or None,
         samples_per_second=len(samples.values) / samples.seconds,
         evaluation_interruptions=evaluated.interruptions,
-        diagnostics=dict(evaluated.diagnostics),
+        diagnostics={name: _finite(value) for name, value in evaluated.diagnostics.items()},
         n={**n, "likelihood_seconds": rows, "diagnostics": evaluated.diagnosed},
         reasons=_reasons(evaluated, trained, f"solver {protocol['solver']}"),
         protocol=protocol,
@@ -81,11 +80,6 @@ def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, s
     return reasons
 
 
-def _number(value: float | None) -> float | None:
-    """A value for JSON; ``None`` where it is not finite."""
-    return value if value is not None and np.isfinite(value) else None
-
-
-def _finite(values: np.ndarray) -> list[float | None]:
-    """Values for JSON, which has no NaN: ``None`` where they are not finite."""
-    return list(map(_number, values.tolist()))
+def _finite(value: float | None) -> float | None:
+    """A number for JSON, which has no NaN: ``None`` where it is not finite."""
+    return value if value is not None and math.isfinite(value) else None

@@ -16,6 +16,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from benchmark.data import dataset
 from benchmark.data.description import describe
 from benchmark.measure.measurement import Measurement, Subject
+from benchmark.records import arrays
 from benchmark.records.records import Metric, Reading
 
 TRAIN_NOISE = 2
@@ -45,8 +46,9 @@ class SlicedWasserstein(Measurement):
         self.projections, self.seed = projections, seed
 
     def take(self, subject: Subject) -> Iterable[Reading]:
-        folder, samples = subject.run.data, np.load(subject.run.samples)
-        data, test, train = describe(folder), *self._rows(folder, len(samples))
+        folder, data = subject.run.data, describe(subject.run.data)
+        samples = arrays.drawn(subject.run.samples, data.event, data.levels)
+        test, train = self._rows(folder, len(samples))
         floor = self._metric("sliced_wasserstein_floor", train, test)
         distance = self._metric("sliced_wasserstein", samples, test, "Sliced W2")
         protocol = {

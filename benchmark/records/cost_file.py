@@ -1,12 +1,10 @@
 """The file ``cost.json``: what a fit and its evaluation took."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from benchmark.records.stored import StoredFile
-
-Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from benchmark.records.stored import Amount, Number, Reason, Stated, StoredFile
 
 
 class CostFile(StoredFile):
@@ -14,29 +12,29 @@ class CostFile(StoredFile):
 
     ``n`` counts, by the name of a cost, the rows or samples that it is of; ``reasons`` says, by
     the name of a cost, why it has no value. ``diagnostics`` are numbers that a method reports of
-    itself. ``protocol`` and ``provenance`` are those of the evaluation, ``training_provenance``
-    that of the training.
+    itself, ``None`` where they are not finite. ``protocol`` and ``provenance`` are those of the
+    evaluation, ``training_provenance`` that of the training.
     """
 
-    training_seconds: Cost | None = None
-    seconds_per_step: Cost | None = None
-    peak_memory: Cost | None = None
+    training_seconds: Amount | None = None
+    seconds_per_step: Amount | None = None
+    peak_memory: Amount | None = None
     """Memory of the training process, MiB."""
-    training_interruptions: Cost | None = None
-    parameters: Cost | None = None
+    training_interruptions: Amount | None = None
+    parameters: Amount | None = None
     """Number of trained numbers."""
-    likelihood_seconds: Cost | None = None
-    sampling_seconds: Cost | None = None
-    nfe_sampling: Cost | None = None
+    likelihood_seconds: Amount | None = None
+    sampling_seconds: Amount | None = None
+    nfe_sampling: Amount | None = None
     """Evaluations of the velocity per solve of a chunk of samples."""
-    samples_per_second: Cost | None = None
-    evaluation_interruptions: Cost | None = None
-    diagnostics: dict[str, float] = {}
-    n: dict[str, int] = {}
-    reasons: dict[str, str] = {}
-    protocol: dict[str, Any] = {}
-    provenance: dict[str, Any] = {}
-    training_provenance: dict[str, Any] = {}
+    samples_per_second: Amount | None = None
+    evaluation_interruptions: Amount | None = None
+    diagnostics: dict[str, float | None] = {}
+    n: dict[str, Number] = {}
+    reasons: dict[str, Reason] = {}
+    protocol: Stated = {}
+    provenance: Stated = {}
+    training_provenance: Stated = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -49,9 +47,9 @@ class CostFile(StoredFile):
             )
         return {} if given == [] else given
 
-    @field_validator("reasons")
+    @field_validator("n", "reasons")
     @classmethod
-    def _of_costs(cls, given: dict[str, str]) -> dict[str, str]:
+    def _of_costs(cls, given: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(given.keys() - cls.model_fields.keys())
         if unknown:
             raise ValueError(f"allowed are names of costs, {', '.join(unknown)} is none")

@@ -1,8 +1,15 @@
 """The file ``likelihood.json``: how the log-densities of ``log_prob.npy`` were computed."""
 
-from typing import Any
+from typing import Annotated
 
-from benchmark.records.stored import StoredFile
+from annotated_types import Ge, Le
+from pydantic import field_validator
+
+from benchmark.records.stored import Amount, Reason, Stated, StoredFile
+
+LARGEST = 1e100
+"""No log-density in nats is larger: sums of squares of larger numbers overflow."""
+LogProb = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
 
 
 class LikelihoodFile(StoredFile):
@@ -16,15 +23,22 @@ class LikelihoodFile(StoredFile):
     log-density.
     """
 
-    nfe: float | None
-    nodes: float | None = None
-    probe_error: float | None = None
-    tight_log_prob: list[float | None] | None = None
-    tight_reason: str | None = None
-    loose_log_prob: list[float | None] | None = None
-    reason: str | None = None
-    protocol: dict[str, Any]
-    provenance: dict[str, Any] = {}
+    nfe: Amount | None
+    nodes: Amount | None = None
+    probe_error: Amount | None = None
+    tight_log_prob: list[LogProb | None] | None = None
+    tight_reason: Reason | None = None
+    loose_log_prob: list[LogProb | None] | None = None
+    reason: Reason | None = None
+    protocol: Stated
+    provenance: Stated = {}
+
+    @field_validator("protocol")
+    @classmethod
+    def _says_what_is_trained(cls, given: Stated) -> Stated:
+        if not isinstance(given.get("trained", True), bool):
+            raise ValueError("allowed as 'trained' is true, or false of a control")
+        return given
 
     @property
     def counts_gap(self) -> str | None:

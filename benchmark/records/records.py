@@ -23,6 +23,12 @@ NLL, COST, DISTANCES = "nll", "cost", "distances"
 FLOOR = "floor"
 """Stands for a method in records of test rows compared with training rows."""
 
+KNOWN = {
+    **dict.fromkeys((NLL, "kl", "solver_error", "probe_error"), NLL),
+    "training_seconds": COST,
+}
+"""Metrics that tables and figures know by their names -> the measurement that has them."""
+
 Direction = Literal["lower", "higher", "none"]
 
 
@@ -102,10 +108,14 @@ class RecordFile(StoredFile):
 
 
 def write(path: str | Path, run: Run, source: Source, readings: Iterable[Reading]) -> None:
-    """Write the record file of a measurement of ``run``."""
+    """Write the record file of a measurement of ``run``.
+
+    Raises ``ValueError`` for names of metrics that are not its own.
+    """
     records = [
         _record(run, source, reading, metric) for reading in readings for metric in reading.metrics
     ]
+    _check_names(source.measurement, [record.metric for record in records])
     RecordFile(records=records).save(path)
 
 
@@ -117,6 +127,17 @@ def read(path: str | Path) -> list[dict[str, Any]]:
 def config_hash(config: dict[str, Any]) -> str:
     """First 16 hex digits of the SHA-256 of a config section, independent of key order."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_names(measurement: str, metrics: Sequence[str]) -> None:
+    for name in metrics:
+        if metrics.count(name) > 1:
+            raise ValueError(f"{measurement}: found the metric {name!r} twice; rename one.")
+        if KNOWN.get(name, measurement) != measurement:
+            raise ValueError(
+                f"{measurement}: found the metric {name!r}, which is one of {KNOWN[name]}; allowed "
+                f"is a name of its own."
+            )
 
 
 def _record(run: Run, source: Source, reading: Reading, metric: Metric) -> Record:

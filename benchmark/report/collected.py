@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.data.description import describe
+from benchmark.records import arrays
 from benchmark.records.records import NLL
 from benchmark.records.run import Run, data_folder, floor_file, metrics_file
 from benchmark.report import frame
@@ -61,5 +62,6 @@ def _due(suite: Suite, run: Run) -> list[str]:
 def _row_nll(suite: Suite, name: str, method: str) -> dict[int, np.ndarray]:
     """Seed -> NLL of each test row."""
     described = describe(data_folder(suite.name, name))
+    rows = described.rows["test"]
     refits = [run for run in suite.runs if (run.dataset, run.method) == (name, method)]
-    return {run.seed: described.nll(np.load(run.log_prob)) for run in refits}
+    return {run.seed: described.nll(arrays.log_prob(run.log_prob, rows)) for run in refits}

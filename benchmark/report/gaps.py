@@ -122,15 +122,15 @@ def _stale(suite: Suite, run: Run) -> str | None:
         return None
     expected, likelihood = suite.expected(run), records.read(run.measurement(NLL))[0]
     fit, evaluation = ModelFile.load(run.model).provenance, likelihood["provenance"]
-    if fit["config"] != expected.train_config:
+    if fit.get("config") != expected.train_config:
         return "its model was trained with another config"
-    if fit["source"] != expected.train_source:
+    if fit.get("source") != expected.train_source:
         return "its model was trained with other code"
-    if evaluation["config"] != expected.evaluate_config:
+    if evaluation.get("config") != expected.evaluate_config:
         return "its records were made with another config"
-    if evaluation["source"] != expected.evaluate_source:
+    if evaluation.get("source") != expected.evaluate_source:
         return "its records were made with other code"
-    if likelihood["protocol"]["data"] != describe(run.data).hash:
+    if likelihood["protocol"].get("data") != describe(run.data).hash:
         return "its records were made with other data"
     return None
 
@@ -145,7 +145,7 @@ def _stale_measurement(suite: Suite, run: Run, name: str) -> str | None:
         return None
     config, source = suite.expected_measurement(run, name)
     made = records.read(run.measurement(name))[0]["provenance"]
-    if "measurement" not in made and made["config"] != config:
+    if "measurement" not in made and made.get("config") != config:
         return f"its {name} was measured with another config"
-    changed = made.get("measurement", made["source"]) != source
+    changed = made.get("measurement", made.get("source")) != source
     return f"its {name} was measured with other code" if changed else None

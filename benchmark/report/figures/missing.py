@@ -12,6 +12,9 @@ from benchmark.report.figures.panels import add_title, hide_axes
 from benchmark.report.figures.theme import GREY, PALE
 from benchmark.report.labels import Labels, Styles
 
+LISTED = 8
+"""Gaps that stand below a figure; more would leave no room for it."""
+
 
 def mark_missing(axes: Axes, reason: str, width: int = 22, x: float = 0.5) -> None:
     """The reason in an empty panel, in lines of ``width`` characters."""
@@ -45,18 +48,20 @@ def present_panels(
 
 
 def list_gaps(figure: Figure, gaps: Mapping[Run, str], styles: Styles, labels: Labels) -> None:
-    """Missing runs and why, below the panels."""
+    """Missing runs and why, below the panels; of many, the first and the number of the others."""
     seeds: dict[tuple[str, str, str], list[str]] = {}
     for run, reason in gaps.items():
         if run.method in styles and run.dataset in labels:
             seeds.setdefault((run.dataset, run.method, reason), []).append(str(run.seed))
     handles = []
-    for (dataset, method, reason), missing in seeds.items():
+    for (dataset, method, reason), missing in list(seeds.items())[:LISTED]:
         where = f"{styles[method].label} on {labels[dataset]}"
         noun = "seeds" if len(missing) > 1 else "seed"
         label = textwrap.fill(f"missing: {where}, {noun} {', '.join(missing)}: {reason}", 90)
         colour = styles[method].colour
         handles.append(Line2D([], [], marker="x", linestyle="", color=colour, label=label))
+    if more := len(seeds) - len(handles):
+        handles.append(Line2D([], [], linestyle="", label=f"and {more} more: see the tables"))
     if handles:
         figure.legend(
             handles=handles, loc="outside lower center", fontsize="small", labelcolor=GREY

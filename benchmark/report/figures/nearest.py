@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from benchmark.data import dataset
 from benchmark.data.description import describe
 from benchmark.records.run import data_folder, suite_folder
-from benchmark.report import gaps, runs
+from benchmark.report import runs
 from benchmark.report.asked import Suite
 from benchmark.report.figures.missing import present_panels
 from benchmark.report.figures.panels import axes_rows, in_order
+from benchmark.report.figures.sampled import sampled
 from benchmark.report.figures.theme import save, theme
 from benchmark.report.figures.tiles import draw_tiles
 from benchmark.report.labels import Styles, styles_of
@@ -47,15 +48,14 @@ def draw(
 def write(suite: Suite, name: str) -> None:
     """The figure of every method's first seed on the data set ``name``."""
     fits, folder = runs.first_runs_on(suite, name), data_folder(suite.name, name)
-    missing = {run.method: reason for run, reason in gaps.gaps(suite, fits).items()}
+    drawn, missing = sampled(suite, fits)
     description, train = describe(folder), dataset.rows(folder, "train")
     assert description.levels is not None and description.picture is not None
     samples: dict[str, np.ndarray] = {}
     neighbours: dict[str, np.ndarray] = {}
-    for run in (run for run in fits if run.method not in missing):
-        drawn = np.load(run.samples, mmap_mode="r")[:16]
-        chosen = train[nearest_rows(drawn * description.levels - 0.5, train)]
-        samples[run.method] = drawn.reshape(-1, *description.picture)
+    for run, rows in drawn.items():
+        chosen = train[nearest_rows(rows[:16] * description.levels - 0.5, train)]
+        samples[run.method] = rows[:16].reshape(-1, *description.picture)
         neighbours[run.method] = chosen.reshape(-1, *description.picture) / (description.levels - 1)
     figure = draw(samples, neighbours, styles_of(suite), missing)
     save(figure, suite_folder(suite.name) / "figures" / f"nearest_{name}")

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.records.records import COST, NLL
 from benchmark.records.run import Run, suite_folder
 from benchmark.report import collected
 from benchmark.report.asked import Suite
@@ -14,6 +15,7 @@ from benchmark.report.figures.axes import log_axis, near_values
 from benchmark.report.figures.missing import list_gaps
 from benchmark.report.figures.panels import axes_rows, in_order
 from benchmark.report.figures.theme import save, theme
+from benchmark.report.frame import RUN
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 
 
@@ -22,7 +24,8 @@ def draw(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Figure:
     """Test NLL against training time, a panel per data set, from the frame of metrics.
 
     A large point is the mean over seeds with its standard deviation, small points are the seeds;
-    controls are dashed lines. What lies far off is named at the edge with its value.
+    controls are dashed lines. What lies far off is named at the edge with its value; below stands
+    in words which runs have no place on the axes, and why.
     """
     frame = frame[frame.method.isin(list(styles))]
     names = [name for name in labels if name in set(frame.dataset)]
@@ -43,11 +46,11 @@ def draw(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Figure:
 
 
 def _runs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns method, seed, nll, training_seconds: the learned runs that have both numbers."""
+    """Columns method, seed, nll, training_seconds: the learned runs that have a place."""
     learned = frame[~frame.control & frame.metric.isin(["nll", "training_seconds"])]
     wide = learned.pivot(index=["method", "seed"], columns="metric", values="value")
     wide = wide.reindex(columns=["nll", "training_seconds"])
-    return wide.dropna().reset_index()
+    return wide[wide.nll.notna() & (wide.training_seconds > 0)].reset_index()
 
 
 def _most_seeds(runs: pd.DataFrame) -> int:
@@ -152,11 +155,23 @@ def _reference(axes: Axes, value: float, label: str, colour: str, crowded: bool)
 
 
 def _gaps_of(frame: pd.DataFrame) -> dict[Run, str]:
-    """Runs without an NLL, and why."""
-    rows = frame[(frame.metric == "nll") & frame.reason.notna()].to_dict("records")
-    return {
-        Run(row["suite"], row["dataset"], row["method"], row["seed"]): row["reason"] for row in rows
-    }
+    """Runs that have no place on the axes, and why."""
+    every = {Run(*key): _unplaced(rows) for key, rows in frame.groupby(RUN, sort=False)}
+    return {run: reason for run, reason in every.items() if reason is not None}
+
+
+def _unplaced(run: pd.DataFrame) -> str | None:
+    """Why the rows of a run have no place on the axes; ``None`` if they have, or are a line."""
+    reasons = run.dropna(subset="reason").set_index("metric").reason
+    seconds = run.value[run.metric == "training_seconds"].dropna()
+    if NLL in reasons:
+        return str(reasons[NLL])
+    if run.control.any() or (seconds > 0).any():
+        return None
+    if len(seconds):
+        return "its training took no time, and the axis is logarithmic"
+    stated = reasons.get(COST, "its training time is not stated")
+    return str(reasons.get("training_seconds", stated))
 
 
 def write(suite: Suite) -> None:

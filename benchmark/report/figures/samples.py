@@ -27,6 +27,7 @@ from benchmark.report.figures.panels import (
     hide_axes,
     in_order,
 )
+from benchmark.report.figures.sampled import sampled
 from benchmark.report.figures.theme import save, theme
 from benchmark.report.figures.tiles import draw_tiles
 from benchmark.report.labels import Styles, styles_of
@@ -131,14 +132,13 @@ def images(
 def write(suite: Suite, name: str) -> None:
     """The figure of the first seed of every method on the data set ``name``."""
     fits = runs.first_runs_on(suite, name)
-    missing = {run.method: reason for run, reason in gaps.gaps(suite, fits).items()}
-    whole = [run for run in fits if run.method not in missing]
-    samples = {run.method: np.load(run.samples) for run in whole}
+    drawn, missing = sampled(suite, fits)
+    samples = {run.method: rows for run, rows in drawn.items()}
     data, styles = data_folder(suite.name, name), styles_of(suite)
     description, target = describe(data), dataset.rows(data, "test")
     if description.base is not None and suite.event(name) == (2,):
         ends = dataset.rows(data, "base_test"), target
-        figure = _both_ways(suite, ends, whole, missing)
+        figure = _both_ways(suite, ends, drawn, missing)
     elif description.picture is not None:
         real = dataset.dequantise(target[:PICTURES], description.levels, seed=0)
         figure = images(real, samples, description.picture, styles, missing)
@@ -147,11 +147,13 @@ def write(suite: Suite, name: str) -> None:
     save(figure, suite_folder(suite.name) / "figures" / f"samples_{name}")
 
 
-def _both_ways(suite: Suite, ends: Ends, whole: list[Run], missing: Mapping[str, str]) -> Figure:
+def _both_ways(
+    suite: Suite, ends: Ends, drawn: Mapping[Run, np.ndarray], missing: Mapping[str, str]
+) -> Figure:
     """Samples beside the test rows carried back, of a data set with rows of the base."""
-    forward = {run.method: np.load(run.samples) for run in whole}
-    drawn = [run for run in whole if run.samples_base.exists()]
-    backward = {run.method: np.load(run.samples_base)["samples"] for run in drawn}
-    reasons = {run.method: gaps.undrawn(run.samples_base) for run in whole}
+    forward = {run.method: rows for run, rows in drawn.items()}
+    back = [run for run in drawn if run.samples_base.exists()]
+    backward = {run.method: np.load(run.samples_base)["samples"] for run in back}
+    reasons = {run.method: gaps.undrawn(run.samples_base) for run in drawn}
     lacking = {method: reason for method, reason in reasons.items() if reason is not None}
     return between(ends, forward, backward, styles_of(suite), {**missing, **lacking})
