@@ -78,6 +78,21 @@ def test_a_missing_file_names_the_last_log(whole, name):
         assert gap(whole, run) == f"stopped before its end, see {run.folder}/{log}.log"
 
 
+@pytest.mark.parametrize("name", ["nll", "sliced"])
+def test_a_job_that_the_executor_saw_fail_has_its_words(whole, name):
+    run = whole.runs[0]
+    run.measurement(name).unlink()
+    words = "SLURM job 7: the job ended with exit status 1; out of memory: raise mem_mb"
+    log = run.measurement(name, "log")
+    log.write_text(f"Step 1\nsubmitit: {words}\n")
+    expected = f"stopped before its end: {words}, see {log}"
+    assert measurement_gap(whole, run, name) == expected
+    if name == "nll":
+        assert gap(whole, run) == expected
+    log.write_text(f"submitit: {words}\nStep 2\n")  # run again since
+    assert measurement_gap(whole, run, name) == f"stopped before its end, see {log}"
+
+
 def test_a_program_of_its_own_needs_no_model(whole):
     run = whole.runs[-1]
     assert run.method == "other"

@@ -20,6 +20,9 @@ UNDRAWN = {
 }
 """Job whose file only figures need -> in words that it is missing; a run is whole without it."""
 
+EXECUTOR = "submitit: "
+"""Beginning of the line that the executor writes into the log of a job that it saw fail."""
+
 OWN_METHODS_ONLY = "is measured on methods of this library"
 
 
@@ -53,7 +56,7 @@ def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
         return reason
     if not made.exists():
         log = run.measurement(name, "log")
-        return f"stopped before its end, see {log}" if log.exists() else "was not run"
+        return _stopped(log) if log.exists() else "was not run"
     return _unreadable(records.read, made) or _stale_measurement(suite, run, name)
 
 
@@ -101,7 +104,14 @@ def _incomplete(suite: Suite, run: Run) -> str | None:
         return None
     places = (run.folder.glob("*.log"), run.measurement(NLL).parent.glob(f"{NLL}.log"))
     logs = sorted((log for place in places for log in place), key=lambda log: log.stat().st_mtime)
-    return f"stopped before its end, see {logs[-1]}" if logs else "was not run"
+    return _stopped(logs[-1]) if logs else "was not run"
+
+
+def _stopped(log: Path) -> str:
+    """A job that left no reason; that of the executor, if there is one, is the end of its log."""
+    last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+    reason = f": {last.removeprefix(EXECUTOR)}" if last.startswith(EXECUTOR) else ""
+    return f"stopped before its end{reason}, see {log}"
 
 
 def _unreadable(read: Callable[[Path], Any], path: Path) -> str | None:
