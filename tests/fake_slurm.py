@@ -1,8 +1,9 @@
 """The commands of SLURM, for tests: jobs are processes of this machine. ``install`` puts them up.
 
 In one folder lie a file per job, ``<id>.json``, and ``calls``, a line per command. What a test
-writes there is obeyed: ``refuse`` (in these words sbatch takes no job), ``limit`` (of an array),
-``silent`` (squeue fails), ``pending`` (the reason for which jobs do not start).
+writes there is obeyed: ``refuse`` (in these words sbatch takes no job), ``reason`` (said before
+them), ``limit`` (of an array), ``full`` (sbatch retries by itself), ``silent`` (squeue fails),
+``pending`` (the reason for which jobs do not start).
 """
 
 import json
@@ -48,6 +49,13 @@ def sbatch(path: str) -> None:
     script, number = Path(path).read_text(), said("calls").count("sbatch")
     options = shlex.split(" ".join(re.findall("^#SBATCH --(.*=.*)", script, re.MULTILINE)))
     given = dict(option.split("=", 1) for option in options)
+    for name, option in (("PARTITION", "partition"), ("TIMELIMIT", "time"), ("WAIT", "wait")):
+        if f"SBATCH_{name}" in os.environ:
+            given[option] = os.environ[f"SBATCH_{name}"]
+    while said("full"):
+        time.sleep(0.1)
+    if said("reason"):
+        print("sbatch: error:", said("reason"), file=sys.stderr)
     tasks = 1 + int(re.match(r"0-(\d+)", given.get("array", "0-0"))[1])
     if said("refuse"):
         sys.exit(REFUSED + said("refuse"))
@@ -56,13 +64,13 @@ def sbatch(path: str) -> None:
     for task in range(tasks):
         name = f"{number}_{task}" if "array" in given else str(number)
         if os.fork() == 0:
-            keep(name, script, given["comment"])
+            keep(name, script, path, given)
         while not job(name):
             time.sleep(0.01)
     print("Submitted batch job", number)
 
 
-def keep(name: str, script: str, comment: str) -> None:
+def keep(name: str, script: str, path: str, given: dict[str, str]) -> None:
     """Run a job to its end; the part of SLURM's daemon."""
     os.setsid()
     for stream in range(3):
@@ -72,7 +80,8 @@ def keep(name: str, script: str, comment: str) -> None:
     if "_" in name:
         number, task = name.split("_")
         os.environ.update(SLURM_ARRAY_JOB_ID=number, SLURM_ARRAY_TASK_ID=task)
-    job(name, state="PENDING", reason="None", comment=comment, code="0:0", keeper=os.getpid())
+    job(name, state="PENDING", reason="None", path=path, code="0:0", given=given)
+    job(name, keeper=os.getpid())
     while reason := said("pending"):
         job(name, reason=reason)
         time.sleep(0.1)
@@ -104,23 +113,27 @@ def srun(*words: str) -> None:
 
 
 def squeue(*words: str) -> None:
+    if "SQUEUE_PARTITION" in os.environ:
+        return  # as if all jobs were in another
     if said("silent"):
         sys.exit("slurm_load_jobs error: Unable to contact slurm controller (connect failure)")
     for name in sorted(path.stem for path in HERE.glob("*.json")):
         known = job(name)
         if "--states=all" in words or known["state"] in ("PENDING", "RUNNING"):
             columns = {"%i": name, "%T": known["state"], "%r": known["reason"]}
-            columns["%k"] = known["comment"]
+            columns["%o"] = known["path"]
             print(re.sub("%.", lambda key, columns=columns: columns[key[0]], words[-1]))
 
 
 def scontrol(*words: str) -> None:
     if not (known := job(words[-1])):
         sys.exit("slurm_load_jobs error: Invalid job id specified")
-    print(f"JobId={words[-1]} JobState={known['state']} Reason=None ExitCode={known['code']}")
+    told = {"JobState": known["state"], "ExitCode": known["code"], "Command": known["path"]}
+    print(f"JobId={words[-1]}", *(f"{key}={value}" for key, value in told.items()))
 
 
 def scancel(*names: str) -> None:
+    (HERE / "cancelled").write_text(said("cancelled") + " ".join([*names, ""]))
     for name in names:
         with suppress(KeyError, ProcessLookupError):
             os.kill(job(name)["keeper"], signal.SIGTERM)

@@ -2,8 +2,9 @@
 
 Debian's packages, no systemd.
 
-Two nodes with a pretend GPU (partitions ``gpu`` and, above it, ``high``, which preempts) and two
-without (``cpu``). Everything lies in one folder and is reached by ``SLURM_CONF``; nothing of an
+Two nodes with a pretend GPU (partitions ``gpu``, ``lost`` and, above them, ``high``, which
+preempts: jobs of ``lost`` are cancelled) and two without (``cpu``, and those of sites with a say in
+submissions). Everything lies in one folder and is reached by ``SLURM_CONF``; nothing of an
 installed SLURM is touched. No accounting.
 """
 
@@ -15,7 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import counting
@@ -79,8 +80,43 @@ NodeName=gpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={gpus} Gres=gpu:1
 NodeName=cpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={cpus}
 PartitionName=cpu Nodes=cpu[1-2] Default=YES MaxTime=60 DefaultTime=10
 PartitionName=gpu Nodes=gpu[1-2] MaxTime=60 DefaultTime=10 PriorityTier=1 GraceTime=2
+PartitionName=lost Nodes=gpu[1-2] MaxTime=60 PriorityTier=1 PreemptMode=CANCEL GraceTime=2
 PartitionName=high Nodes=gpu[1-2] MaxTime=60 PriorityTier=10 PreemptMode=OFF
+PartitionName=overwritten Nodes=cpu[1-2] MaxTime=60
+PartitionName=commented Nodes=cpu[1-2] MaxTime=60
+PartitionName=named Nodes=cpu[1-2] MaxTime=60
 """
+
+LUA = "job_submit_lua.so"
+SITE = """
+function slurm_job_submit(job, partitions, user)
+   if job.partition == "overwritten" then
+      job.comment = "of the site"
+   elseif job.partition == "commented" and job.comment == nil then
+      slurm.log_user("Write --comment=PROJECT, and try again.")
+      return slurm.ERROR
+   elseif job.partition == "named" and not string.match(job.name, "^lab_") then
+      slurm.log_user("Write --job-name=lab_NAME.")
+      return slurm.ERROR
+   end
+   return slurm.SUCCESS
+end
+
+function slurm_job_modify(job, record, partitions, user)
+   return slurm.SUCCESS
+end
+"""
+"""What a site does to submissions, in its ``job_submit.lua``."""
+
+
+def has_lua() -> bool:
+    """Whether SLURM has its plugin for ``job_submit.lua``."""
+    return any(Path("/usr/lib").glob(f"*/slurm*/{LUA}"))
+
+
+needs_lua = pytest.mark.skipif(
+    not has_lua(), reason=f"no {LUA} here; Debian: apt-get install slurm-wlm-basic-plugins"
+)
 
 
 class Cluster:
@@ -88,15 +124,17 @@ class Cluster:
 
     nodes = ("gpu1", "gpu2", "cpu1", "cpu2")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.folder, host = folder, socket.gethostname().partition(".")[0]
         (folder / "state").mkdir(parents=True)
         folder.chmod(0o755)
-        port = _free_ports(5)
+        port = free_ports(5)
         pairs = {"gpus": f"{port[1]},{port[2]}", "cpus": f"{port[3]},{port[4]}"}
         named = {name: f"[{ports}]" for name, ports in pairs.items()}
         config = CONFIG.format(host=host, folder=folder, port=port[0], **named)
+        config += more + ("JobSubmitPlugins=lua\n" if has_lua() else "")
         (folder / "slurm.conf").write_text(config)
+        (folder / "job_submit.lua").write_text(SITE)
         gres = "NodeName=gpu[1-2] Name=gpu File=/dev/null\n"  # a file must stand in for the device
         (folder / "gres.conf").write_text(gres)
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
@@ -113,10 +151,14 @@ class Cluster:
             "munged", "--force", f"--key-file={key}", f"--socket={socket_}", f"--log-file={log}",
             f"--pid-file={self.folder}/munged.pid", f"--seed-file={self.folder}/seed",
         )  # fmt: skip
+        self.start_accounting()
         self.start_controller()
         for node in self.nodes:
             self.start_node(node)
         self.until(lambda: self.idle() == set(self.nodes), 30)
+
+    def start_accounting(self) -> None:
+        """None here."""
 
     def start_controller(self) -> None:
         self._daemon("slurmctld")
@@ -176,8 +218,13 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster():
+    yield from started(Cluster)
+
+
+def started(kind: type[Cluster]) -> Iterator[Cluster]:
+    """A cluster that runs, and is stopped."""
     folder = Path(tempfile.mkdtemp(prefix="slurm."))
-    cluster = Cluster(folder / "cluster")
+    cluster = kind(folder / "cluster")
     try:
         cluster.start()
         yield cluster
@@ -199,8 +246,9 @@ class Workflow(counting.Workflow):
     def queue(self):
         """The jobs of this workflow that wait or run."""
         tokens = {path.name for path in (self.folder / ".snakemake/submitit").glob("*")}
-        lines = self.cluster.run("squeue", "-h", "-r", "-o", "%i %k").splitlines()
-        return [line.split()[0] for line in lines if line.split()[-1] in tokens]
+        lines = self.cluster.run("squeue", "-h", "-r", "-o", "%i %o").splitlines()
+        jobs = (line.split(maxsplit=1) for line in lines)
+        return [job for job, path in jobs if Path(path).parent.name in tokens]
 
 
 @pytest.fixture
@@ -214,11 +262,11 @@ def workflow(tmp_path, cluster):
         cluster.until(lambda: not workflow.queue(), 20)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int, first: int = 10_000) -> list[int]:
     """Ports below those that the kernel gives away, each worker of pytest in a range of its own:
     another cluster must not take one before the daemons of this one do."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ports = (port for port in range(10_000 + 1000 * worker, 32_000) if _is_free(port))
+    ports = (port for port in range(first + 1000 * worker, 32_000) if _is_free(port))
     return list(itertools.islice(ports, count))
 
 

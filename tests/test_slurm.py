@@ -163,6 +163,9 @@ rule all:
         "(scontrol show job $SLURM_JOB_ID; echo $GREETING; echo $CUDA_VISIBLE_DEVICES) > {output}"
 """
     )
+    wrong = {"PARTITION": "cpu", "TIMELIMIT": "2", "MEM_PER_CPU": "77", "GRES": "none"}
+    workflow.environment |= {f"SBATCH_{name}": value for name, value in wrong.items()}
+    workflow.environment |= {"SLURM_TIMELIMIT": "1", "SLURM_MEM_PER_NODE": "7"}
     workflow.start().done()
     text = (workflow.folder / "all.txt").read_text()
     for expected in (

@@ -59,6 +59,19 @@ def test_a_preempted_job_goes_on_in_the_same_job(workflow):
     assert len(workflow.submitted()) == 1
 
 
+def test_a_preempted_job_that_is_cancelled_is_submitted_again(workflow):
+    snakefile = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, slurm_partition='lost', gpu=1")
+    workflow.folder.joinpath("Snakefile").write_text(snakefile)
+    workflow.start(until=1000)
+    workflow.counts()
+    both = ("--output=/dev/null", "--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
+    workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
+    workflow.says(r"count: \d+ was preempted and cancelled; submitting it again", 60)
+    workflow.starts_again().enough().done()
+    assert went_on(workflow.starts())
+    assert len(workflow.submitted()) == 2
+
+
 def test_a_job_requeued_by_hand_goes_on(workflow):
     workflow.start(until=1000)
     workflow.counts()

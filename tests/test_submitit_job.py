@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from counting import PATIENCE, until
-from snakemake_executor_plugin_submitit.job import SnakemakeJob
+from snakemake_executor_plugin_submitit.job import SnakemakeJob, Watched
 
 NODE = """
 import signal, sys
@@ -160,3 +160,21 @@ def test_what_is_requeued_is_the_same_command_not_warned():
     job.warned = job.terminated = True
     again = pickle.loads(pickle.dumps(job.checkpoint())).function
     assert vars(again) == vars(SnakemakeJob("command", Path("/folder"), 7))
+
+
+def test_starts_that_save_nothing_are_counted_and_told_after_three(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    monkeypatch.setenv("SUBMITIT_LOCAL_JOB_ID", "7")
+    monkeypatch.setenv("SUBMITIT_FOLDER", str(tmp_path))
+    work, idle = tmp_path / "work", tmp_path / "7_idle"
+    work.mkdir()
+    watched = Watched((str(work), str(tmp_path / "not there")), (str(work / "train.log"),))
+    job = SnakemakeJob(f"echo line >> {work}/train.log", tmp_path, watched=watched)
+    told = []
+    for saves in (False, True, False, False, False):
+        job.command = f"date +%N >> {work}/{'saved' if saves else 'train.log'}"
+        job.found = job.watched.files()
+        assert job._run() == 0
+        job = pickle.loads(pickle.dumps(job.checkpoint())).function
+        told.append((job.idle, idle.exists()))
+    assert told == [(1, False), (0, False), (1, False), (2, False), (3, True)]

@@ -9,6 +9,7 @@ import fake_slurm
 import pytest
 import submitit
 from snakemake_executor_plugin_submitit import ExecutorSettings, parameters
+from snakemake_executor_plugin_submitit.extra import minutes_of
 from snakemake_interface_common.exceptions import WorkflowError
 
 from benchmark.source import ROOT
@@ -46,6 +47,7 @@ EXAMPLES = {
     "slurm_partition": ("gpu", "--partition=gpu"),
     "slurm_account": ("mine", "--account=mine"),
     "slurm_extra": ("--nice=5", "--nice=5"),
+    "slurm_comment": ("project 7", "--comment=project 7"),
     "slurm_constraint": ("rome&ib", "--constraint=rome&ib"),
     "slurm_cpus_per_gpu": (4, "--cpus-per-gpu=4"),
     "slurm_dependency": ("afterok:1", "--dependency=afterok:1"),
@@ -227,6 +229,71 @@ def test_a_misspelt_resource_names_the_nearest(submission):
 def test_extra_options_come_as_they_are(submission):
     asked = options(submission({"slurm_extra": "--exclusive --reservation='to day' --nice=5"}))
     assert {"--exclusive", "--reservation=to day", "--nice=5"} <= set(asked)
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked", "not_asked"),
+    [
+        ("--job-name=lab_me", "--job-name=lab_me", "--job-name=rule"),
+        ("--job_name=lab_me", "--job-name=lab_me", "--job-name=rule"),
+        ("--cpus-per-task=4", "--cpus-per-task=4", "--cpus-per-task=2"),
+        ("--ntasks-per-node=3", "--ntasks-per-node=3", "--ntasks-per-node=1"),
+        ("--ntasks=3", "--ntasks=3", "--ntasks-per-node=1"),
+        ("--gpus-per-node=a100:1", "--gpus-per-node=a100:1", "--gpus-per-node=2"),
+        ("--gres=gpu:a100:1", "--gres=gpu:a100:1", "--gpus-per-node=2"),
+        ("--gres=tmp:9G", "--gpus-per-node=2", "--gres=gpu"),
+        ("--mem-per-cpu=2G", "--mem-per-cpu=2G", "--mem=1M"),
+        ("--time=1:30", "--time=1:30", "--time=60"),
+        ("--comment='project 7'", "--comment=project 7", "--comment=rule"),
+    ],
+)
+def test_an_extra_option_counts_more_than_a_resource(submission, extra, asked, not_asked):
+    found = options(submission({"gpu": 2, "mem_mb": 1, "slurm_extra": extra}, threads=2))
+    assert asked in found and not_asked not in found
+    names = [option.partition("=")[0] for option in found]
+    assert len(names) == len(set(names))
+
+
+def test_extra_cpus_and_time_count_for_srun_and_for_the_warning(submission):
+    text = submission({"runtime": 600, "slurm_extra": "--cpus-per-task=4 --time=0-0:3"})
+    assert re.search(r"^srun .*--cpus-per-task=4 ", text, re.MULTILINE)
+    assert "--signal=USR2@60" in options(text)
+
+
+def test_an_extra_gres_that_is_no_gpu_joins_that_of_the_gpus(submission):
+    found = options(submission({"gpu": 2, "gpu_model": "a100", "slurm_extra": "--gres=tmp:9G"}))
+    assert "--gres=gpu:a100:2,tmp:9G" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        *(("7", 7), ("7:00", 7), ("7:01", 8), ("1:30:00", 90), ("2-0", 2880), ("1-2:3", 1563)),
+        *(("1-0:0:1", 1441), ("UNLIMITED", None), ("", None)),
+    ],
+)
+def test_time_limits_are_read_as_sbatch_does(text, minutes):
+    assert minutes_of(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ("--parsable", "'--parsable'; the executor reads the answer of sbatch"),
+        ("--wait", "'--wait'; the executor waits for jobs itself"),
+        ("--test-only", "'--test-only'; nothing would be submitted"),
+        ("--test_only", "'--test_only'; nothing would be submitted"),
+        ("--no-requeue", "'--no-requeue'; a job resumes by being requeued"),
+        ("--quiet", "'--quiet'; the executor reads the answer"),
+        ("--clusters=other", "'--clusters=other'; the executor watches one cluster"),
+        ("--output=x", "'--output=x'; allowed are"),
+        ("--open_mode=truncate", "'--open_mode=truncate'; allowed are"),
+        ("-p gpu", "'-p'; allowed are --flag and --key=value"),
+    ],
+)
+def test_an_option_with_which_the_executor_cannot_work_is_refused(submission, extra, words):
+    with pytest.raises(WorkflowError, match=f"rule: slurm_extra has {words}"):
+        submission({"slurm_extra": extra})
 
 
 def test_the_set_up_stands_before_the_command_line_by_line(submission):

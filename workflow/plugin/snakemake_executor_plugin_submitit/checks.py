@@ -1,4 +1,4 @@
-"""Mistakes in the resources of a profile, told before the first job.
+"""Mistakes of a profile, above all in its resources, told before the first job.
 
 Snakemake takes any name for a resource. One that nobody reads, such as ``partition``, would do
 nothing, and jobs would run where they should not.
@@ -6,6 +6,7 @@ nothing, and jobs would run where they should not.
 
 import difflib
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import parameters
+from .settings import CLUSTERS
 
 SNAKEMAKES_RESOURCES = {"mem", "mem_mib", "disk", "disk_mb", "disk_mib", "tmpdir"}
 """Resources of which Snakemake itself knows the meaning."""
@@ -39,6 +41,18 @@ SYNONYMS = {
 
 FORMULA = r"\d+( *[-+*/%.] *\d+)+"
 """A text that Snakemake computes: the account ``2023-12`` becomes 2011."""
+
+
+def check_cluster(cluster: str) -> None:
+    """Raises ``WorkflowError`` if there is no such cluster, or no SLURM here."""
+    if cluster not in CLUSTERS:
+        raise WorkflowError(f"--submitit-cluster is {cluster!r}; allowed: {', '.join(CLUSTERS)}.")
+    if cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+        raise WorkflowError(
+            "There is no `sbatch` on the PATH: this machine does not submit to SLURM. Log in "
+            "to one that does, or run on this machine: `snakemake --cores all` (without the "
+            "profile), or with the profile, as local processes, `--submitit-cluster local`."
+        )
 
 
 def check(workflow: Any, jobs: Iterable[Any]) -> None:

@@ -7,27 +7,30 @@ removed when all jobs of the submission have succeeded.
 import atexit
 import contextlib
 import os
-import shutil
-import threading
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import submitit
-from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from . import checks, parameters, slurm
-from .job import SnakemakeJob
-from .leftovers import LeftoverJob, leftover_jobs
+from .advice import advice
+from .job import IDLE_STARTS, SnakemakeJob, Watched
+from .jobs import Jobs
+from .leftovers import Leftovers
 from .machine import NO_MACHINE, Share, this_machine
 from .queue import Queue
 from .running import RunningJob, files_of, running_of
-from .settings import CLUSTERS
-from .submission import Submission, key, made_from
+from .sbatch import TOO_MANY, Sbatch, call_in, is_outage, options_of, overruling
+from .submission import Submission
+from .submitter import Submitter
+
+MAX_PAUSE_SECONDS = 256
+"""Longest pause between two attempts at a submission; the first is 2 s."""
 
 
 class Executor(RemoteExecutor):
@@ -38,13 +41,12 @@ class Executor(RemoteExecutor):
     def __post_init__(self) -> None:
         self.settings = self.workflow.executor_settings
         self.root = Path(".snakemake/submitit").absolute()
-        self.running: dict[str, RunningJob] = {}
-        self.waiting: list[Submission] = []
-        self.leftovers: dict[str, LeftoverJob] | None = None
-        self.in_flight: set[str] = set()
+        self.jobs = Jobs(self.is_slurm, self.logger)
+        self.hidden: set[str] = set()
         interval = self.workflow.remote_execution_settings.seconds_between_status_checks
         self.queue = Queue(float(interval), self.logger)
-        self.submitting = threading.RLock()  # by Snakemake's scheduler, and by its polling thread
+        read_queue = self.queue.wait if self.is_slurm else dict
+        self.leftovers = Leftovers(self.root, read_queue, self.logger)
         self._check()
         self.machine = this_machine() if self.settings.cluster == "local" else NO_MACHINE
         # Jobs must not join an allocation in which Snakemake itself may run.
@@ -52,20 +54,14 @@ class Executor(RemoteExecutor):
             for name in [name for name in os.environ if name.startswith("SLURM_")]:
                 if name != "SLURM_CONF":
                     del os.environ[name]
+        self.submitter = Submitter(
+            self._attempt, lambda error: self.workflow.scheduler.executor_error_callback(error)
+        )
         atexit.register(self._cancel)  # a second Ctrl-C interrupts Snakemake's own cleanup
         self.ready = True
 
     def _check(self) -> None:
-        if self.settings.cluster not in CLUSTERS:
-            raise WorkflowError(
-                f"--submitit-cluster is {self.settings.cluster!r}; allowed: {', '.join(CLUSTERS)}."
-            )
-        if self.is_slurm and not (shutil.which("sbatch") and shutil.which("srun")):
-            raise WorkflowError(
-                "There is no `sbatch` on the PATH: this machine does not submit to SLURM. Log in "
-                "to one that does, or run on this machine: `snakemake --cores all` (without the "
-                "profile), or with the profile, as local processes, `--submitit-cluster local`."
-            )
+        checks.check_cluster(self.settings.cluster)
         checks.check(self.workflow, self.dag.needrun_jobs() if self.is_slurm else ())
         for line in checks.misspelt_rules(self.workflow):
             self.logger.warning(line)
@@ -86,31 +82,30 @@ class Executor(RemoteExecutor):
         groups: dict[str, Submission] = {}
         for job in jobs:
             self.run_job_pre(job)
-            leftover = self._leftover_of(job)
-            if leftover is not None and self._attach(job, leftover):
+            leftover = self.leftovers.of(job)
+            if leftover and (running := self.leftovers.attached(job, leftover)):
+                self._watch(job, running)
                 continue
             wanted = self._parameters(job)
             group = job.name + repr(wanted) if self.is_slurm else str(job.jobid)
             new = Submission(job.name, wanted, [], self.root)
             submission = groups.setdefault(group, new)
             submission.jobs.append(job)
-            submission.after |= set() if leftover is None else {leftover.id}
+            submission.after |= {(leftover.id, leftover.folder.name)} if leftover else set()
         for submission in groups.values():
-            self._submit_or_wait(submission)
+            self.submitter.add(submission)
 
     def _parameters(self, job: Any) -> dict[str, Any]:
-        if not self.is_slurm:
-            return {}
-        return parameters.of_slurm(job, job.name, self.settings.signal_delay)
+        delay = self.settings.signal_delay
+        return parameters.of_slurm(job, job.name, delay) if self.is_slurm else {}
 
-    def _submit_or_wait(self, submission: Submission) -> None:
-        """Submit now, or later if it is not due or this machine has no free share for it."""
-        with self.submitting:
-            share = self._share(submission.jobs[0])
-            if share is not None and self._is_due(submission):
-                self._submit(submission, share)
-            else:
-                self.waiting.append(submission)
+    def _attempt(self, submission: Submission) -> bool:
+        """Submit, unless it is not due or this machine has no free share for it."""
+        share = self._share(submission.jobs[0])
+        if share is None or not self._is_due(submission):
+            return False
+        self._submit(submission, share)
+        return True
 
     def _is_due(self, submission: Submission) -> bool:
         """Whether its pause is over, and the jobs it waits for have left the queue."""
@@ -120,25 +115,21 @@ class Executor(RemoteExecutor):
 
     def _submit(self, submission: Submission, share: Share) -> None:
         """Submit; a temporary failure leads to another attempt, any other to an error."""
-        self.in_flight.add(submission.token)
+        self.jobs.in_flight[submission.token] = submission
         try:
             handles = self._submitted(submission, share)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
-            self.in_flight.discard(submission.token)
             self._not_submitted(submission, str(error).strip())
             return
-        first, last = handles[0].job_id, handles[-1].job_id
-        ids = first if first == last else f"{first} to {last}"
-        self.logger.info(
-            f"Submitted {len(handles)} of {submission.name} as {ids}, logs in {submission.folder}"
-        )
-        for job, handle in zip(submission.jobs, handles, strict=True):
-            self._watch(job, RunningJob(handle.job_id, submission.folder, handle, share))
-        self.in_flight.discard(submission.token)
+        running = [RunningJob(one.job_id, submission.folder, one, share) for one in handles]
+        for job, one in zip(submission.jobs, running, strict=True):
+            self._watch(job, one)
+        self.logger.info(submission.told(running))
+        self.jobs.in_flight.pop(submission.token, None)
 
     def _share(self, job: Any) -> Share | None:
         """The share of this machine for a job; ``None`` while it has to wait."""
-        others = [running.share for running in list(self.running.values())]
+        others = [running.share for running in list(self.jobs.running.values())]
         return self.machine.share(parameters.cpus_of(job), parameters.gpus_of(job), others)
 
     def _submitted(self, submission: Submission, share: Share) -> list[Any]:
@@ -146,7 +137,10 @@ class Executor(RemoteExecutor):
         submission.save()
         work = Path(self.workflow.workdir_init)
         parent = None if self.is_slurm else os.getpid()
-        calls = [SnakemakeJob(self._command(job), work, parent) for job in submission.jobs]
+        calls = [
+            SnakemakeJob(self._command(job), work, parent, Watched.of(job))
+            for job in submission.jobs
+        ]
         executor = self._submitit(submission, share)
         with executor.batch():
             handles = [executor.submit(call) for call in calls]
@@ -157,8 +151,9 @@ class Executor(RemoteExecutor):
         executor: submitit.Executor
         folder, settings = submission.folder, self.settings
         if settings.cluster == "slurm":
-            executor = submitit.SlurmExecutor(folder, settings.max_timeouts)
-            executor.update_parameters(**{**submission.parameters, "comment": submission.token})
+            executor = Sbatch(folder, settings.max_timeouts)
+            executor.update_parameters(**submission.parameters)
+            self._tell_hidden(submission.parameters)
         elif settings.cluster == "local":
             executor = submitit.LocalExecutor(folder, settings.max_timeouts)
             delay = settings.signal_delay
@@ -172,65 +167,54 @@ class Executor(RemoteExecutor):
         setup = [] if self.is_slurm else parameters.setup_of(job)
         return "\n".join([*setup, self.format_job_exec(job)])
 
-    def _not_submitted(self, submission: Submission, words: str) -> None:
-        submission.remove()
-        submission.attempt += 1
-        too_many = slurm.LIMIT_ERRORS.search(words)
-        if too_many and len(submission.jobs) > 1:  # a longer array would never be accepted
-            for half in submission.halves():
-                self._submit_or_wait(half)
-        elif self._may_retry(submission, words):
-            pause = 2.0 ** min(submission.attempt, 8)
+    def _tell_hidden(self, wanted: dict[str, Any]) -> None:
+        """Say once which variables of the environment do not count beside the profile."""
+        hidden = set(overruling(options_of(wanted), os.environ)) - self.hidden
+        if hidden:
+            self.hidden |= hidden
+            names = ", ".join(f"{name}={os.environ[name]}" for name in sorted(hidden))
             self.logger.warning(
-                f"SLURM does not accept {submission.name} now ({words}); "
-                f"trying again in {pause:.0f} s."
+                f"{names} of the environment: not used, since the profile, the rule or the "
+                "executor sets the same. Write in the profile what you want."
             )
-            submission.due = time.monotonic() + pause
-            self.waiting.append(submission)
+
+    def _not_submitted(self, submission: Submission, words: str) -> None:
+        if self.submitter.stopped and "submission failed" not in words:
+            return  # sbatch was interrupted: SLURM may have the jobs
+        call = call_in(submission.folder)
+        submission.remove()
+        self.jobs.in_flight.pop(submission.token, None)
+        submission.attempt += 1
+        if TOO_MANY.search(words) and len(submission.jobs) > 1:  # might be too long for ever
+            for half in submission.halves():
+                self.submitter.add(half)
+        elif self._may_retry(submission, words):
+            self._retry(submission, words)
         else:
             for job in submission.jobs:
-                self.report_job_error(
-                    SubmittedJobInfo(job), msg=f"sbatch refused the job: {words}\n"
-                )
+                reason = f"sbatch refused the job: {' '.join(words.split())}"
+                self._fail(SubmittedJobInfo(job), reason, f"The call: {call}\n")
 
     def _may_retry(self, submission: Submission, words: str) -> bool:
-        """Whether another attempt may succeed; a submit limit lifts as our own jobs end."""
-        too_many, transient = slurm.LIMIT_ERRORS.search(words), slurm.TRANSIENT_ERRORS.search(words)
-        attempts_left = submission.attempt <= self.settings.submit_retries
-        return bool(too_many and self.running) or bool((too_many or transient) and attempts_left)
+        """Whether another attempt may succeed: an outage ends, and so do the jobs of a limit."""
+        left = bool(self.jobs.running) or submission.attempt <= self.settings.submit_retries
+        return is_outage(words) or bool(TOO_MANY.search(words) and left)
+
+    def _retry(self, submission: Submission, words: str) -> None:
+        pause = min(2**submission.attempt, MAX_PAUSE_SECONDS)
+        if words != submission.words:
+            self.logger.warning(
+                f"SLURM does not accept {submission.name} now ({words}); trying again in {pause} s "
+                f"and, with longer pauses, at least every {MAX_PAUSE_SECONDS} s."
+            )
+        submission.words, submission.due = words, time.monotonic() + pause
+        self.submitter.add(submission)
 
     def _watch(self, job: Any, running: RunningJob) -> None:
-        self.running[running.id] = running
+        self.jobs.running[running.id] = running
         self.queue.hasten()
         info = SubmittedJobInfo(job, external_jobid=running.id, aux={"running": running})
         self.report_job_submission(info)
-
-    # ------------------------------------------------------------------------------------- attach
-
-    def _leftover_of(self, job: Any) -> LeftoverJob | None:
-        """The same job in SLURM's queue, from a Snakemake that was killed or interrupted."""
-        if self.leftovers is None:
-            read_queue = self.queue.wait if self.is_slurm else dict
-            self.leftovers = leftover_jobs(self.root, read_queue)
-        return self.leftovers.pop(key(job), None)
-
-    def _attach(self, job: Any, leftover: LeftoverJob) -> bool:
-        """Wait for a leftover job if it is the same one; cancel it if its parameters differ."""
-        if leftover.ending:
-            self.logger.info(
-                f"{job.name}: waiting for the end of {leftover.id}, which was cancelled."
-            )
-            return False
-        if leftover.made_from != made_from(job):
-            self.logger.info(
-                f"{job.name}: {leftover.id} has other parameters or inputs; cancelling it."
-            )
-            with contextlib.suppress(slurm.NoAnswer):
-                slurm.cancel([leftover.id])
-            return False
-        self.logger.info(f"{job.name}: SLURM still has this job as {leftover.id}; waiting for it.")
-        self._watch(job, RunningJob(leftover.id, leftover.folder))
-        return True
 
     # -------------------------------------------------------------------------------------- watch
 
@@ -244,21 +228,21 @@ class Executor(RemoteExecutor):
         """
         if not self.ready:
             return
-        with self.submitting:
-            waiting, self.waiting = self.waiting, []
-            for submission in waiting:
-                self._submit_or_wait(submission)
         tick = min(1.0, max(0.2, self.queue.interval))
         self.next_seconds_between_status_checks = tick + len(active_jobs) / 200
         files = files_of(active_jobs)
         unfinished = [info for info in active_jobs if not self._finish_if_done(info, files)]
-        fresh = self.is_slurm and bool(unfinished) and self.queue.read_if_due(list(self.running))
+        fresh = (
+            self.is_slurm and bool(unfinished) and self.queue.read_if_due(list(self.jobs.running))
+        )
         for info in unfinished:
             if not (fresh and self._finish_if_lost(info)):
                 yield info
 
     def _finish_if_done(self, info: SubmittedJobInfo, files: set[str]) -> bool:
         running = running_of(info)
+        if running.idle in files and not running.idle_told:
+            self._tell_idle(info)
         if self.settings.cluster == "debug":
             failure = running.handle.exception()
             self._finish(info, None if failure is None else str(failure))
@@ -276,7 +260,7 @@ class Executor(RemoteExecutor):
     def _finish_if_lost(self, info: SubmittedJobInfo) -> bool:
         """Finish a job that SLURM has reported as ended for some time, and that left no result."""
         running, now = running_of(info), time.monotonic()
-        if self.queue.is_alive(running.id, info.job.name):
+        if self.queue.is_alive(running.id, running.token, info.job.name):
             running.ended = None
             return False
         running.ended = now if running.ended is None else running.ended
@@ -287,18 +271,50 @@ class Executor(RemoteExecutor):
         self._finish(info, "it left no result")
         return True
 
+    def _tell_idle(self, info: SubmittedJobInfo) -> None:
+        running = running_of(info)
+        running.idle_told = True
+        self.logger.warning(
+            f"{info.job.name}, job {running.id}: stopped at its time limit (or preempted) "
+            f"{IDLE_STARTS} times in a row before it saved anything beside its outputs and logs. "
+            f"If it makes no progress, raise runtime, {parameters.runtime_of(info.job)} min now. "
+            f"Log: {running.paths.stdout}"
+        )
+
     def _finish(self, info: SubmittedJobInfo, error: str | None) -> None:
         running = running_of(info)
-        self.running.pop(running.id, None)
+        self.jobs.running.pop(running.id, None)
         self.queue.hasten()
+        self.submitter.wake()
         if error is None:
-            running.remove_files()
+            running.remove_files(self.settings.keep_logs)
             self.report_job_success(info)
             return
-        how = f" ({slurm.ending(running.id)})" if self.is_slurm else ""
+        end = slurm.ending(running.id, running.token) if self.is_slurm else slurm.Ending("", "")
+        if end.state == "PREEMPTED" and not os.path.exists(running.result):
+            self._submit_again(info)
+            return
         place = "SLURM" if self.is_slurm else self.settings.cluster
-        message = f"{place} job {running.id}: {error}{how}.\nLog: {running.paths.stdout}\n"
-        self.report_job_error(info, msg=message + running.log_tail())
+        reason = f"{place} job {running.id}: {error}" + (f" ({end.words})" if end.words else "")
+        todo = advice(end.state, error, running.log(), info.job)
+        details = f"Log: {running.paths.stdout}\n{running.log_tail()}"
+        self._fail(info, f"{reason}; {todo}" if todo else reason, details)
+
+    def _submit_again(self, info: SubmittedJobInfo) -> None:
+        """Submit a job again that SLURM preempted and did not requeue: that is no failure."""
+        job, running = info.job, running_of(info)
+        self.logger.info(
+            f"{job.name}: {running.id} was preempted and cancelled; submitting it again."
+        )
+        running.remove_files(self.settings.keep_logs)
+        self.submitter.add(Submission(job.name, self._parameters(job), [job], self.root))
+
+    def _fail(self, info: SubmittedJobInfo, reason: str, details: str) -> None:
+        """Report a failed job, and write the reason into its own logs, where its reader looks."""
+        for path in info.job.log:
+            with contextlib.suppress(OSError), open(path, "a") as log:
+                log.write(f"submitit: {reason}\n")
+        self.report_job_error(info, msg=f"{reason}.\n{details}")
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: Any = None, **kwargs: Any) -> None:
         """Say why a job failed, also with ``--quiet rules``, with which Snakemake drops it."""
@@ -314,28 +330,12 @@ class Executor(RemoteExecutor):
 
         Not only ``active_jobs``: Snakemake's list is empty while jobs are being checked.
         """
-        self._cancel()
+        self.submitter.stop()
+        if not self.jobs:
+            self.logger.info("No job of this run is left in the queue.")
+        self.jobs.cancel()
 
     def _cancel(self) -> None:
-        """Cancel all jobs; if SLURM does not answer, the exit handler tries again."""
-        self.waiting.clear()
-        if not self.running and not self.in_flight:
-            return
-        try:
-            self._cancel_all()
-        except slurm.NoAnswer as error:
-            self.logger.error(
-                f"SLURM does not answer ({error}). Jobs may be left: `scancel "
-                f"{' '.join(self.running) or '--user=$USER'}` when it does."
-            )
-        else:
-            self.running.clear()
-            self.in_flight.clear()
-
-    def _cancel_all(self) -> None:
-        if self.is_slurm:
-            queue = slurm.jobs() if self.in_flight else {}  # submitted as sbatch was interrupted
-            slurm.cancel([*self.running, *(x for x in queue if queue[x].comment in self.in_flight)])
-        else:
-            for running in list(self.running.values()):
-                running.handle.cancel()
+        """At the exit: what is left if a second Ctrl-C, or a silent SLURM, stopped the first."""
+        self.submitter.stop()
+        self.jobs.cancel()

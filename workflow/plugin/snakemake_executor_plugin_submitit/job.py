@@ -22,9 +22,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
+import submitit
 from submitit.core.utils import DelayedSubmission
 
 POLL_SECONDS = 0.1
@@ -36,21 +37,66 @@ REPEAT_SECONDS = 1.0
 KILL_GRACE_SECONDS = 600.0
 """Seconds within which SLURM kills a job after SIGTERM; longer than any usual ``GraceTime``."""
 
+IDLE_STARTS = 3
+"""Starts in a row without saved work of which the submitting side is told."""
+
+
+def idle_file(folder: Path, job: str) -> Path:
+    """The file, in the folder of its submission, that tells of a job that saves nothing."""
+    return folder / f"{job}_idle"
+
+
+class Watched(NamedTuple):
+    """Folders in which a job saves its work, and the files there, its logs, that say nothing."""
+
+    folders: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, job: Any) -> "Watched":
+        """Of one of Snakemake's jobs: the folders of its outputs and logs."""
+        logs = [os.path.abspath(path) for path in job.log]
+        folders = {os.path.dirname(os.path.abspath(path)) for path in [*job.output, *logs]}
+        return cls(tuple(sorted(folders)), tuple(logs))
+
+    def files(self) -> set[tuple[str, int]]:
+        """The files, with the times at which they were last written."""
+        entries = []
+        for folder in self.folders:
+            with contextlib.suppress(OSError):
+                entries += [entry for entry in os.scandir(folder) if entry.is_file()]
+        return {(one.path, one.stat().st_mtime_ns) for one in entries if one.path not in self.logs}
+
+
+NOTHING = Watched()
+"""No folder."""
+
 
 class SnakemakeJob:
     """A shell command in a folder, as a callable for submitit.
 
-    For jobs on the submitting machine, ``parent`` is the process whose end ends the job.
+    For jobs on the submitting machine, ``parent`` is the process whose end ends the job. ``idle``
+    is the number of starts, up to the last, that saved nothing before they were asked to stop.
     """
 
-    def __init__(self, command: str, folder: Path, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        parent: int | None = None,
+        watched: Watched = NOTHING,
+        idle: int = 0,
+    ) -> None:
         self.command, self.folder, self.parent = command, folder, parent
+        self.watched, self.idle = watched, idle
         self.warned = self.terminated = False
+        self.found: set[tuple[str, int]] = set()
 
     def __call__(self) -> None:
         """Run the command. Raises ``RuntimeError`` if it fails, and does not return if it was
         stopped: submitit requeues it, or SLURM kills it."""
         requeue = self._listen()
+        self.found = self.watched.files()
         status = self._run()
         if status and self.terminated and "SLURM_JOB_ID" in os.environ:
             time.sleep(KILL_GRACE_SECONDS)
@@ -61,7 +107,11 @@ class SnakemakeJob:
 
     def checkpoint(self) -> DelayedSubmission:
         """The job that submitit requeues: the same command."""
-        return DelayedSubmission(SnakemakeJob(self.command, self.folder, self.parent))
+        idle = self.idle + 1 if self.watched.folders and self.watched.files() == self.found else 0
+        if idle == IDLE_STARTS:
+            idle_file(*_place()).touch()
+        again = SnakemakeJob(self.command, self.folder, self.parent, self.watched, idle)
+        return DelayedSubmission(again)
 
     def _listen(self) -> Any:
         """Install the signal handlers; submitit's handler of the warning, which requeues."""
@@ -104,6 +154,12 @@ class SnakemakeJob:
                 signalled = time.monotonic()
             time.sleep(POLL_SECONDS)
         return status
+
+
+def _place() -> tuple[Path, str]:
+    """The folder and the id of this job."""
+    environment = submitit.JobEnvironment()
+    return environment.paths.folder, environment.job_id
 
 
 def _requeue(requeue: Callable[[int, None], Any]) -> None:

@@ -1,13 +1,13 @@
 """Translation of the resources of a Snakemake job into the parameters of submitit."""
 
 import difflib
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import values
+from .extra import extra_options, minutes_of, without_overruled
 
 RENAMED_RESOURCES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "runtime": ("time", values.whole),
@@ -25,6 +25,7 @@ PLUGIN_RESOURCES = {"slurm_extra", "slurm_setup"}
 
 TEXT_PARAMETERS = {"partition", "account", "qos", "constraint", "exclude", "nodelist", "wckey"}
 TEXT_PARAMETERS |= {
+    "comment",
     "mail_type",
     "mail_user",
     "dependency",
@@ -44,10 +45,8 @@ conversion."""
 OTHER_RESOURCES = {"cpus_per_task", "gpu", "gpu_model", "tasks"}
 """Resources that are read together with others."""
 
-RESERVED_OPTIONS = ("array", "comment", "error", "open-mode", "output", "signal")
-"""Options of sbatch that the executor sets itself."""
-
-MEMORY_RESOURCES = {"slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
+MEMORY = {"mem", "mem_per_cpu", "mem_per_gpu"}
+MEMORY_RESOURCES = {f"slurm_{name}" for name in MEMORY}
 GPU_RESOURCES = {"gres", "slurm_gres", "slurm_gpus_per_node", "slurm_gpus_per_task"}
 OVERRIDDEN_BY = {
     "mem_mb": MEMORY_RESOURCES | {"mem_mb_per_cpu"},
@@ -75,8 +74,9 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     most a third of the limit. Raises ``WorkflowError`` for an unknown resource ``slurm_...``.
     """
     given = _given(job, name)
-    runtime = _number(given, "runtime", 60, name)
-    cpus, nodes = cpus_of(job), _number(given, "nodes", 1, name)
+    extra = extra_options(str(given.get("slurm_extra", "")), name)
+    runtime, nodes = runtime_of(job), _number(given, "nodes", 1, name)
+    cpus = _number(extra, "cpus_per_task", cpus_of(job), name)
     wanted: dict[str, Any] = {
         "job_name": name,
         "time": runtime,
@@ -89,7 +89,6 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
         # SBATCH_EXPORT is NONE, nor, from SLURM 22.05 on, the CPUs of a task.
         "srun_args": ["--export=ALL", "--nodes=1", "--ntasks=1", f"--cpus-per-task={cpus}"],
         "setup": setup_of(job) or None,
-        "additional_parameters": {"requeue": True, **_extra(given, name)},
     }
     for key, (parameter, convert) in RENAMED_RESOURCES.items():
         if key in given:
@@ -97,7 +96,10 @@ def of_slurm(job: Any, name: str, signal_delay: int) -> dict[str, Any]:
     for key in SUBMITIT_RESOURCES.keys() & given.keys():
         convert = SUBMITIT_RESOURCES[key]
         wanted[key.removeprefix("slurm_")] = values.read(name, key, given[key], convert)
-    return wanted | _gpus(given, name)
+    wanted = without_overruled(wanted | _gpus(given, name), extra)
+    if "gres" in wanted and "gres" in extra:  # of something else, beside GPUs
+        extra["gres"] = f"{wanted['gres']},{extra['gres']}"
+    return wanted | {"additional_parameters": {"requeue": True, **extra}}
 
 
 def of_local(job: Any, gpus: tuple[int, ...], signal_delay: int) -> dict[str, Any]:
@@ -116,6 +118,25 @@ def setup_of(job: Any) -> list[str]:
     """Shell lines to run before a job, which end it where one of them fails."""
     lines = str(job.resources.get("slurm_setup") or "").splitlines()
     return [SETUP_GUARD, *lines, "trap - ERR"] if lines else []
+
+
+def runtime_of(job: Any) -> int:
+    """The time limit that a job requests, in minutes."""
+    extra = extra_options(str(job.resources.get("slurm_extra") or ""), job.name)
+    limit = minutes_of(str(extra.get("time", "")))
+    return limit or _number(job.resources, "runtime", 60, job.name)
+
+
+def memory_of(job: Any) -> str:
+    """The memory that a job requests, and how it requests more."""
+    given = _given(job, job.name)
+    asked = [key for key in ("mem_mb", "mem_mb_per_cpu", *sorted(MEMORY_RESOURCES)) if key in given]
+    extra = extra_options(str(given.get("slurm_extra", "")), job.name)
+    options = {f"--{key.replace('_', '-')}": extra[key] for key in sorted(MEMORY & extra.keys())}
+    found = options or {key: given[key] for key in asked}
+    if not found:
+        return "it requested none in particular; set mem_mb"
+    return " and ".join(f"it requested {key}={value}; raise {key}" for key, value in found.items())
 
 
 def cpus_of(job: Any) -> int:
@@ -163,19 +184,6 @@ def _gpus(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not count:
         return {}
     return {"gres": f"gpu:{models.pop()}:{count}"} if models else {"gpus_per_node": count}
-
-
-def _extra(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Options ``--flag`` and ``--key=value`` in submitit's form."""
-    items = shlex.split(given.get("slurm_extra", ""))
-    pairs = [item.removeprefix("--").partition("=") for item in items]
-    for item, (key, _, _) in zip(items, pairs, strict=True):
-        if not item.startswith("--") or key in RESERVED_OPTIONS:
-            raise WorkflowError(
-                f"{name}: slurm_extra has {item!r}; allowed are --flag and --key=value, except for "
-                f"{', '.join(f'--{own}' for own in RESERVED_OPTIONS)}, set by the executor."
-            )
-    return {key: value if separator else True for key, separator, value in pairs}
 
 
 def _check(given: Mapping[str, Any], name: str) -> None:

@@ -26,11 +26,11 @@ class Queue:
         self.asked_at, self.pause = -math.inf, interval
         self.warned: set[str] = set()
 
-    def alive(self) -> set[str]:
-        """Jobs that have not ended, as of at most an interval ago if SLURM answers."""
+    def alive(self) -> set[tuple[str, str]]:
+        """Id and token of jobs that have not ended, at most an interval ago if SLURM answers."""
         if time.monotonic() - self.asked_at >= self.interval:
             self.read()
-        return {job for job, status in self.statuses.items() if status.alive}
+        return {(job, status.token) for job, status in self.statuses.items() if status.alive}
 
     def wait(self) -> Mapping[str, slurm.JobStatus]:
         """The queue, waiting for an answer: without it a job might be submitted twice."""
@@ -69,10 +69,10 @@ class Queue:
             self.logger.info("SLURM answers again.")
         return True
 
-    def is_alive(self, job: str, name: str) -> bool:
+    def is_alive(self, job: str, token: str, name: str) -> bool:
         """Whether the job had not ended; warns of a job of rule ``name`` that may never start."""
         status = self.statuses.get(job)
-        if status is None or not status.alive:
+        if status is None or not status.alive or status.token != token:
             return False
         if status.stuck:
             self._warn(

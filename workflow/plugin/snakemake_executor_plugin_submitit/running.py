@@ -12,6 +12,7 @@ from typing import Any
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from submitit.core.utils import JobPaths, pickle_load
 
+from .job import idle_file
 from .machine import NO_SHARE, Share
 
 LOG_TAIL_LINES = 25
@@ -30,6 +31,12 @@ class RunningJob:
     handle: Any = None
     share: Share = NO_SHARE
     ended: float | None = None
+    idle_told: bool = False
+
+    @property
+    def token(self) -> str:
+        """The mark of its submission in SLURM's queue."""
+        return self.folder.name
 
     @property
     def paths(self) -> JobPaths:
@@ -41,25 +48,43 @@ class RunningJob:
         """Path of its result."""
         return str(self.paths.result_pickle)
 
+    @cached_property
+    def idle(self) -> str:
+        """Path of the file that tells that it saves nothing."""
+        return str(idle_file(self.folder, self.id))
+
     def error(self) -> str | None:
         """The error in its result, in one line; ``None`` if it has succeeded."""
         outcome, value = pickle_load(self.result)
         return None if outcome == "success" else _last_line(value)
 
+    def log(self) -> str:
+        """Its log; empty if there is none."""
+        try:
+            return self.paths.stdout.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
     def log_tail(self) -> str:
         """The last lines of its log."""
-        if not self.paths.stdout.exists():
+        log = self.log()
+        if not log:
             return "(There is no log.)\n"
-        text = self.paths.stdout.read_text(errors="replace")
-        lines = text.partition("submitit ERROR")[0].splitlines()  # then comes its own traceback
-        shown = "\n".join(f"    {line}" for line in lines[-LOG_TAIL_LINES:])
+        text, _, rest = log.partition("submitit ERROR")  # then comes its own traceback
+        said = [line for line in rest.splitlines() if line.startswith(("slurmstepd:", "srun:"))]
+        lines = [*text.splitlines()[-LOG_TAIL_LINES:], *said]
+        shown = "\n".join(f"    {line}" for line in lines)
         return f"Its last lines:\n{shown}\n"
 
-    def remove_files(self) -> None:
-        """Remove the files of a job that has succeeded, and the folder after the last job."""
+    def remove_files(self, keep_log: bool) -> None:
+        """Remove the files of a job that has succeeded, and the folder after the last job.
+
+        With ``keep_log`` its log stays, and with it the folder.
+        """
         for path in self.folder.glob(f"{self.id}_*"):
-            path.unlink(missing_ok=True)
-        if not any(self.folder.glob("*_submitted.pkl")):
+            if not (keep_log and path == self.paths.stdout):
+                path.unlink(missing_ok=True)
+        if not (keep_log or any(self.folder.glob("*_submitted.pkl"))):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -27,5 +27,6 @@ class ExecutorSettings(ExecutorSettingsBase):
         50, "How often a job that reached its time limit resumes in the same SLURM job."
     )
     submit_retries: Optional[int] = _setting(  # noqa: UP045
-        10, "How often a submission that fails temporarily is tried again, with doubling pauses."
+        10, "How often a submission beyond a limit is tried again while none of our jobs is left."
     )
+    keep_logs: bool = _setting(False, "Keep the logs of jobs that have succeeded, for ten days.")

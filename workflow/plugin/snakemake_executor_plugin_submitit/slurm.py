@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 ALIVE_STATES = {
@@ -28,33 +29,43 @@ ALIVE_STATES |= {"STAGE_OUT"}
 """States of jobs that have not ended. (A requeued job is briefly in a state of an ended one.)"""
 
 STUCK_REASONS = {
-    r"AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed": "its account or QOS is barred",
+    r"Account(NotAllowed|ingPolicy)|InvalidAccount|InvalidQOS|QOSNotAllowed": (
+        "its account or QOS is barred"
+    ),
     r"PartitionTimeLimit": "it asks for more time (runtime) than its partition allows",
-    r"PartitionNodeLimit": "it asks for more nodes than its partition allows",
-    r"[Hh]eld": "it is held; `scontrol release` releases it",
-    r"BadConstraints|Invalid": "no node meets its request",
-    r"ReqNodeNotAvail|NodeDown|Node.*down": "the nodes it needs are down, drained or reserved",
+    r"PartitionNodeLimit|PartitionConfig": "it asks for nodes that its partition does not have",
+    r"PartitionDown|PartitionInactive": "its partition is down or inactive",
+    r"[Hh]eld|HoldMaxRequeue|ExitHold|JobLaunchFailure": (
+        "it is held; `scontrol release` releases it"
+    ),
+    r"ReservationDeleted|RequiresReservation": "the reservation that it needs is not there",
+    r"BadConstraints|^Constraints|Invalid": "no node meets its request",
+    r"ReqNodeNotAvail|NodeDown|Node.*down|FrontEndDown": (
+        "the nodes it needs are down, drained or reserved"
+    ),
     r"DependencyNeverSatisfied": "a job it depends on has failed",
+    r"DeadLine": "it cannot end before its deadline",
+    r"BurstBufferOperation": "its burst buffer could not be made",
     r"Max\w*Per(Job|Node)|QOSMin|MaxMemPerLimit": "it asks for more, or less, than a job may",
-    r"Grp\w*(?<!Run)Minutes": "the budget of its account or QOS is used up",
+    r"Grp\w*(?<!Run)Minutes|(QOS|Association)TimeLimit|QOSUsageThreshold": (
+        "the budget of its account or QOS is used up"
+    ),
 }
 """Reasons why a pending job may never start, as patterns, and their meaning."""
 
-HINTS = {
-    "OUT_OF_MEMORY": "raise mem_mb",
-    "TIMEOUT": "raise runtime: it did not stop in time at the warning",
-    "PREEMPTED": "set `retries` in the profile to have it submitted again",
-    "NODE_FAIL": "its node failed; set `retries` in the profile to have it submitted again",
-}
-
-TRANSIENT_ERRORS = re.compile(
-    r"temporarily|timed out|Unable to contact|Connection|Zero Bytes|Resource temporarily|try again"
-    r"|slurm_persist|communication|Socket|Transport|Slurm controller not responding",
+OUTAGE = re.compile(
+    r"temporarily|timed out|Unable to contact|Connection|Zero Bytes|slurm_persist|communication"
+    r"|Socket|Transport|controller not responding",
     re.IGNORECASE,
 )
-LIMIT_ERRORS = re.compile(
-    r"submit limit|MaxSubmit|MaxArraySize|Invalid job array|too many jobs", re.IGNORECASE
-)
+"""Words of a controller that does not answer, or is full: an outage, which ends by itself."""
+
+
+class Ending(NamedTuple):
+    """The end of a job: SLURM's state, empty if it does not know, and all it knows in words."""
+
+    state: str
+    words: str
 
 
 class JobStatus(NamedTuple):
@@ -62,7 +73,8 @@ class JobStatus(NamedTuple):
 
     state: str
     reason: str
-    comment: str
+    token: str
+    """Folder, without its path, of the submission file; that of our jobs is their mark."""
 
     @property
     def alive(self) -> bool:
@@ -89,10 +101,12 @@ def jobs() -> dict[str, JobStatus]:
 
     Raises ``NoAnswer`` if there is none, e.g. from a busy or restarting controller.
     """
-    user, form = str(os.getuid()), "%i|%T|%r|%k"
+    user, form = str(os.getuid()), "%i|%T|%r|%o"
     lines = _ask("squeue", "--noheader", "--array", "--states=all", "-u", user, "-o", form)
-    parts = (line.split("|", 3) for line in lines.splitlines())
-    return {fields[0]: JobStatus(*fields[1:]) for fields in parts if len(fields) == 4}
+    parts = (line.split("|", 3) for line in lines.splitlines() if line.count("|") >= 3)
+    return {
+        job: JobStatus(state, reason, Path(file).parent.name) for job, state, reason, file in parts
+    }
 
 
 def cancel(ids: Iterable[str]) -> None:
@@ -102,12 +116,12 @@ def cancel(ids: Iterable[str]) -> None:
         try:
             _ask("scancel", *waiting[start : start + 200])
         except NoAnswer as error:
-            if TRANSIENT_ERRORS.search(str(error)):
+            if OUTAGE.search(str(error)):
                 raise
 
 
-def ending(job: str) -> str:
-    """The end of a job in words: state, exit code, and what to do about it.
+def ending(job: str, token: str) -> Ending:
+    """The end of a job.
 
     Waits some seconds for SLURM to register the end, which may be later than the job's result.
     """
@@ -119,9 +133,10 @@ def ending(job: str) -> str:
                 break
             time.sleep(0.5)
     except NoAnswer as error:
-        return f"SLURM does not know it any more ({error})"
-    hint = f" ({HINTS[state]})" if state in HINTS else ""
-    return f"state {state}, exit code {code}{hint}"
+        return Ending("", f"SLURM does not know it any more ({error})")
+    if f"/{token}/" not in text:
+        return Ending("", "SLURM does not know it any more: its number is another job's")
+    return Ending(state, f"state {state}, exit code {code}")
 
 
 def _value(key: str, text: str) -> str:
@@ -130,8 +145,11 @@ def _value(key: str, text: str) -> str:
 
 
 def _ask(*command: str) -> str:
+    # The user's own SQUEUE_PARTITION, SCANCEL_INTERACTIVE and so on would change the question.
+    own = ("SQUEUE_", "SCANCEL_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAnswer(f"{command[0]}: {error}") from error
     if answer.returncode:

@@ -1,8 +1,9 @@
 """Submissions: jobs that are submitted together, and their folder.
 
 The files of the executor are in one folder per submission, ``<root>/<rule>-<token>/``: the list of
-its jobs, submitit's files and the logs. The token is also the comment of the SLURM jobs, so that
-SLURM's queue itself shows which jobs are ours, even after Snakemake was killed.
+its jobs, submitit's files and the logs. The token is a part of the path of the submission file, so
+that SLURM's queue itself shows which jobs are ours, even after Snakemake was killed. (Name and
+comment of a job belong to the user and to the site.)
 """
 
 import contextlib
@@ -11,9 +12,12 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .running import RunningJob
 
 JOBS = "jobs.json"
 """File of a submission: ``key`` and ``made_from`` of each job, in the order of the array."""
@@ -29,8 +33,10 @@ class Submission:
     root: Path
     attempt: int = 0
     due: float = 0.0
-    after: set[str] = field(default_factory=set)
-    """SLURM jobs that have to leave the queue first, because they write the same files."""
+    words: str = ""
+    """What SLURM said at the last attempt."""
+    after: set[tuple[str, str]] = field(default_factory=set)
+    """Id and token of SLURM jobs that have to leave the queue first: they write the same files."""
 
     def __post_init__(self) -> None:
         self.folder = self.root / f"{self.name}-{uuid.uuid4().hex[:12]}"
@@ -45,6 +51,16 @@ class Submission:
         self.folder.mkdir(parents=True, exist_ok=True)
         jobs = [[key(job), made_from(job)] for job in self.jobs]
         (self.folder / JOBS).write_text(json.dumps(jobs))
+
+    def told(self, running: Sequence[RunningJob]) -> str:
+        """The submission, as these jobs, in words, with the log of each."""
+        first, last = running[0].id, running[-1].id
+        ids = first if first == last else f"{first} to {last}"
+        lines = [f"Submitted {len(running)} of {self.name} as {ids}, logs in {self.folder}"]
+        for job, one in zip(self.jobs, running, strict=True):
+            log = os.path.relpath(one.paths.stdout)
+            lines.append(f"    {next(iter(job.output), job.name)}: {log}")
+        return "\n".join(lines)
 
     def remove(self) -> None:
         """Remove the folder of a submission that was not accepted."""
