@@ -274,6 +274,23 @@ def _log_norm(rows: Batch) -> Tensor:
     return rows.flatten(1).double().norm(dim=1).clamp_min(1e-30).log()
 
 
+class Composed(Coordinates):
+    """One map after another: ``z = second(first(x))``."""
+
+    def __init__(self, first: Coordinates, second: Coordinates) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x: Batch) -> Batch:
+        return self.second(self.first(x))
+
+    def inverse(self, z: Batch) -> Batch:
+        return self.first.inverse(self.second.inverse(z))
+
+    def log_det(self, x: Batch) -> Tensor:
+        return self.first.log_det(x) + self.second.log_det(self.first(x))
+
+
 def fitted(kind: str, event: tuple[int, ...], parts: Iterable[Tensor]) -> Coordinates:
     """Coordinates of a ``kind``, as named in config.yaml, fitted to the rows of all ``parts``, each
     ``[n, *event]``."""

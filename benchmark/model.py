@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from benchmark import parts
-from benchmark.coordinates import Coordinates, unfitted
+from benchmark.coordinates import Affine, Composed, Coordinates, unfitted
 from benchmark.files import atomic
 from benchmark.flow import Flow, Method
 from benchmark.likelihood import Likelihood
@@ -19,6 +20,7 @@ from benchmark.ode import Solution, Tolerance
 from benchmark.records.likelihood_file import LikelihoodFile
 from benchmark.records.model_file import ModelFile
 from benchmark.records.run import LIKELIHOOD, MODEL, WEIGHTS
+from benchmark.records.units import Units, units_beside
 from benchmark.shapes import Batch, PerSample
 
 MAX_ELEMENTS_PER_SOLVE = 600_000
@@ -55,6 +57,7 @@ class Model(nn.Module):
     """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves.
 
     ``event`` is the shape of a row, if it is known: rows of another shape are then refused.
+    ``units`` are those of the table that the rows are from, if they are of one.
     """
 
     def __init__(
@@ -63,10 +66,11 @@ class Model(nn.Module):
         coordinates: Coordinates,
         tolerance: Tolerance,
         event: tuple[int, ...] | None = None,
+        units: Units | None = None,
     ) -> None:
         super().__init__()
         self.method, self.coordinates, self.tolerance = method, coordinates, tolerance
-        self.event = event
+        self.event, self.units = event, units
 
     def log_prob(
         self, x: ArrayLike, t: float = 1.0, tolerance: Tolerance | None = None
@@ -128,6 +132,36 @@ class Model(nn.Module):
         z = self.coordinates(self._rows(x))
         return self.coordinates.inverse(self.flow.transport(z, self.tolerance, start, end).values)
 
+    def in_units(self) -> "Model":
+        """The same model of rows in the units of the table, before ``standardise``.
+
+        Its log-densities are less by ``units.log_scale``. Raises ``ValueError`` where the data set
+        keeps no units.
+        """
+        units = self._known_units()
+        moments = torch.tensor([units.mean, units.deviation], dtype=torch.float64)
+        first = Affine(*moments).to(next(self.buffers()).device)
+        plain = {"mean": (0.0,) * len(units.mean), "deviation": (1.0,) * len(units.mean)}
+        within = Composed(first, self.coordinates)
+        rest = units.model_copy(update=plain)
+        return Model(self.method, within, self.tolerance, self.event, rest)
+
+    def table(self, n: int, **options: Any) -> pd.DataFrame:
+        """``n`` samples in units under the names of the columns, ready for ``to_csv``.
+
+        Raises ``ValueError`` where the data set keeps no units.
+        """
+        return self._known_units().table(self.sample(n, **options).cpu().numpy())
+
+    def _known_units(self) -> Units:
+        if self.units is None:
+            raise ValueError(
+                "No units are kept with the prepared rows of this model, or they do not lie in "
+                "the folder data beside those of its method: its rows are in the coordinates of "
+                "the prepared data."
+            )
+        return self.units
+
     @property
     def flow(self) -> Flow:
         """The method, a flow. Raises ``TypeError`` where it is none."""
@@ -180,7 +214,7 @@ def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
     method = build(stored.kind, stored.event, stored.arguments)
     coordinates = unfitted(stored.coordinates, stored.event)
     tolerance = tolerance or _tolerance_of(Path(folder), stored)
-    model = Model(method, coordinates, tolerance, stored.event)
+    model = Model(method, coordinates, tolerance, stored.event, units_beside(folder))
     model.load_state_dict(load_file(Path(folder) / WEIGHTS))
     return model.eval()
 

@@ -15,7 +15,7 @@ RUN = {
         DATA,
     ),
     "benchmark/baselines/README.md": ("ot_cfm:",),
-    "benchmark/data/README.md": (DATA,),
+    "benchmark/data/README.md": (DATA, "flow.in_units()"),
     "workflow/README.md": (
         *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
     ),

@@ -22,6 +22,7 @@ from benchmark.data import census
 from benchmark.data.description import DESCRIPTION, Description, describe
 from benchmark.data.spread import require_spread
 from benchmark.files import atomic, write_json
+from benchmark.records.units import UNITS, Units
 
 TEST_NOISE, VALIDATION_NOISE = 0, 1
 """Seeds of the noise that dequantises held-out rows: the same for every method and seed."""
@@ -35,7 +36,9 @@ class Splits:
     """Rows for training, validation and test, each ``[n, *event]``.
 
     ``labels`` maps splits to the labels ``[n]`` of their rows; it is empty if there are none.
-    ``columns`` are the names of the columns of a table, where they are known.
+    ``columns`` are the names of the columns of a table, where they are known, ``noise`` the steps
+    of the noise that was added to some, by their places, ``scale`` the mean and the deviation by
+    which all were standardised.
     """
 
     train: np.ndarray
@@ -43,6 +46,8 @@ class Splits:
     test: np.ndarray
     labels: Mapping[str, np.ndarray] = field(default_factory=dict, kw_only=True)
     columns: tuple[str, ...] | None = field(default=None, kw_only=True)
+    noise: Mapping[int, float] = field(default_factory=dict, kw_only=True)
+    scale: tuple[np.ndarray, np.ndarray] | None = field(default=None, kw_only=True)
 
     @classmethod
     def labelled(cls, train: Labelled, validation: Labelled, test: Labelled) -> "Splits":
@@ -66,6 +71,25 @@ class Splits:
     def rows(self) -> dict[str, np.ndarray]:
         """The rows of each split, by its name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def standardised(self, mean: np.ndarray, deviation: np.ndarray) -> "Splits":
+        """The splits with ``(rows - mean) / deviation`` as rows, column by column."""
+        scaled: dict[str, Any] = {k: (rows - mean) / deviation for k, rows in self.rows.items()}
+        return replace(self, **scaled, scale=(mean, deviation))
+
+    @property
+    def units(self) -> Units | None:
+        """The units of the rows, where something is known of them."""
+        if self.columns is None and self.scale is None and not self.noise:
+            return None
+        count = self.train.shape[1]
+        mean, deviation = self.scale or (np.zeros(count), np.ones(count))
+        return Units(
+            columns=self.columns,
+            mean=tuple(map(float, mean)),
+            deviation=tuple(map(float, deviation)),
+            noise=tuple(float(self.noise.get(place, 0)) for place in range(count)),
+        )
 
     def some(self, held_out: Mapping[str, int]) -> "Splits":
         """The splits with at most ``held_out[name]`` rows of each split: a fixed random subset."""
@@ -141,6 +165,8 @@ def write(
             np.save(temporary / f"labels_{name}.npy", labels)
         for name, log_prob in truth.items():
             np.save(temporary / f"true_log_prob_{name}.npy", log_prob)
+        if splits.units is not None:
+            splits.units.save(temporary / UNITS)
         write_json(temporary / DESCRIPTION, asdict(description))
 
 

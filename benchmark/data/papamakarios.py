@@ -9,6 +9,7 @@ nats and in standardised coordinates.
 
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import h5py
@@ -49,6 +50,7 @@ class POWER(Published):
     """Electric power consumption of a household, minute by minute, in 6 dimensions."""
 
     columns = ("active power", "voltage", "sub-meter 1", "sub-meter 2", "sub-meter 3", "time")
+    noise = MappingProxyType({0: 0.001, 1: 0.01, 2: 1.0, 3: 1.0, 4: 1.0})
     event = (6,)
     rows = (1_659_917, 184_435, 204_928)
 
@@ -127,7 +129,7 @@ def power(rows: np.ndarray) -> Splits:
     kept[:, 1] += voltage
     kept[:, 2:5] += draw.rand(len(rows), 3)
     splits = _standardised_by_the_rest(_split(kept))
-    return replace(splits, columns=POWER.columns)
+    return replace(splits, columns=POWER.columns, noise=POWER.noise)
 
 
 def gas(table: pd.DataFrame) -> Splits:
@@ -138,8 +140,8 @@ def gas(table: pd.DataFrame) -> Splits:
     """
     kept = _uncorrelated(table.drop(columns=["Meth", "Eth", "Time"]))
     sensors = kept.to_numpy()
-    splits = _split((sensors - sensors.mean(axis=0)) / sensors.std(axis=0, ddof=1))
-    return replace(splits, columns=tuple(map(str, kept)))
+    splits = replace(_split(sensors), columns=tuple(map(str, kept)))
+    return _standardised(splits, sensors, ddof=1)
 
 
 def hepmass(train: pd.DataFrame, test: pd.DataFrame) -> Splits:
@@ -204,6 +206,4 @@ def _standardised_by_the_rest(splits: Splits) -> Splits:
 
 
 def _standardised(splits: Splits, by: np.ndarray, ddof: int) -> Splits:
-    mean, deviation = by.mean(axis=0), by.std(axis=0, ddof=ddof)
-    scaled = {name: (rows - mean) / deviation for name, rows in splits.rows.items()}
-    return replace(splits, **scaled)
+    return splits.standardised(by.mean(axis=0), by.std(axis=0, ddof=ddof))

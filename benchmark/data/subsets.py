@@ -25,7 +25,8 @@ class Miniboone8k(Dataset):
         """The rows of ``miniboone_8k.npz``."""
         with np.load(source / "miniboone_8k.npz") as table:
             mean, deviation = table["mean"], table["sd"]
-            return Splits(*((table[part] - mean) / deviation for part in ("train", "val", "test")))
+            raw = Splits(*(table[part] for part in ("train", "val", "test")))
+            return raw.standardised(mean, deviation)
 
 
 class Power10k(Dataset):
@@ -59,7 +60,7 @@ class Gas30k(Dataset):
             parts = [table[part] for part in ("train", "val", "test")]
         together = np.concatenate(parts)
         mean, deviation = together.mean(axis=0), together.std(axis=0, ddof=1)
-        return Splits(*((part - mean) / deviation for part in parts))
+        return Splits(*parts).standardised(mean, deviation)
 
 
 class Hepmass10k(Dataset):

@@ -51,16 +51,21 @@ class Table(Dataset):
         if columns is None:
             _refuse_index(file, table.columns, rows)
         _require_parts(file, len(rows), split)
-        for name, step in noise.items():
-            place = list(table).index(_known(file, name, table.columns))
+        steps = {
+            list(table).index(_known(file, name, table.columns)): float(step)
+            for name, step in noise.items()
+        }
+        for place, step in steps.items():
             rows[:, place] += step * np.random.default_rng([0, place]).random(len(rows))
         if shuffle is not None:
             rows = rows[np.random.default_rng(shuffle).permutation(len(rows))]
-        splits = replace(_split(rows, split), columns=tuple(map(str, table)))
+        splits = replace(_split(rows, split), columns=tuple(map(str, table)), noise=steps)
         for name, column in zip(table, splits.train.T, strict=True):
             kind = float if name in noise else table[name].dtype
             require_spread(f"{file}: column {name!r}", column, kind)
-        return splits if standardise is None else _standardised(splits)
+        if standardise is None:
+            return splits
+        return splits.standardised(splits.train.mean(axis=0), splits.train.std(axis=0))
 
 
 def _selected(file: Path, table: pd.DataFrame, columns: Sequence[Any] | None) -> pd.DataFrame:
@@ -140,9 +145,3 @@ def _sizes(count: int, shares: Sequence[float]) -> tuple[int, int, int]:
 def _split(rows: np.ndarray, shares: Sequence[float]) -> Splits:
     train, validation, _ = _sizes(len(rows), shares)
     return Splits(*np.split(rows, [train, train + validation]))
-
-
-def _standardised(splits: Splits) -> Splits:
-    mean, deviation = splits.train.mean(axis=0), splits.train.std(axis=0)
-    scaled = {name: (rows - mean) / deviation for name, rows in splits.rows.items()}
-    return replace(splits, **scaled)
