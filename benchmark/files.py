@@ -42,7 +42,7 @@ def writing(folder: Path) -> Iterator[None]:
 def _refusal(folder: Path, error: BaseException | None) -> int | None:
     """The error number of a disk that takes no more. Not every library says it: we write, too."""
     while error is not None:
-        if getattr(error, "errno", None) in FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             return error.errno
         error = error.__cause__ or error.__context__
     while not folder.exists():

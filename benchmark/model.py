@@ -221,7 +221,7 @@ def load(folder: str | Path, tolerance: Tolerance | None = None) -> Model:
 
 def _tolerance_of(folder: Path, stored: ModelFile) -> Tolerance:
     evaluated = folder / LIKELIHOOD
-    protocol = LikelihoodFile.load(evaluated).protocol if evaluated.exists() else {}
+    protocol: Any = LikelihoodFile.load(evaluated).protocol if evaluated.exists() else {}
     if "atol" in protocol:
         return Tolerance(protocol["atol"], protocol["rtol"])
     return Tolerance.of(stored.validation)

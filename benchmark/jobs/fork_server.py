@@ -106,7 +106,7 @@ def serve(listener: socket.socket) -> str:
     for module in IMPORTED:
         import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
-    while listener in select.select([listener, sys.stdin], [], [])[0]:
+    while listener.fileno() in select.select([listener.fileno(), sys.stdin.fileno()], [], [])[0]:
         command, _ = listener.accept()
         if not os.fork():
             listener.close()
@@ -145,7 +145,7 @@ def _keep(command: socket.socket, fork: int) -> NoReturn:
     """Send signals of the command to its fork, and in the end the fork's status to the command."""
     end = os.pidfd_open(fork)
     command.send(b".")
-    while end not in select.select([command, end], [], [])[0]:
+    while end not in select.select([command.fileno(), end], [], [])[0]:
         number = b""
         with contextlib.suppress(OSError):  # the command has been killed
             number = command.recv(1)

@@ -41,11 +41,11 @@ def ranked(column: pd.DataFrame) -> list[str]:
     """
     rows = column[(column.n == column.runs) & ~column.control].to_dict("records")
     rows = [row for row in rows if len(row["protocols"]) == 1]
-    groups = {tuple(_with(row, rows)) for row in rows}
+    groups: set[tuple[str, ...]] = {tuple(_with(row, rows)) for row in rows}
     sizes = sorted((len(group) for group in groups), reverse=True)
     if not sizes or sizes[0] < 2 or sizes.count(sizes[0]) > 1:
         return []
-    return list(max(groups, key=len))
+    return list(max(groups, key=lambda group: len(group)))
 
 
 def best(column: pd.DataFrame) -> str | None:

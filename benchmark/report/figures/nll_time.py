@@ -1,6 +1,7 @@
 """Figure of the test NLL against training time."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,8 +157,8 @@ def _reference(axes: Axes, value: float, label: str, colour: str, crowded: bool)
 
 def _gaps_of(frame: pd.DataFrame) -> dict[Run, str]:
     """Runs that have no place on the axes, and why."""
-    every = {Run(*key): _unplaced(rows) for key, rows in frame.groupby(RUN, sort=False)}
-    return {run: reason for run, reason in every.items() if reason is not None}
+    runs: Any = frame.groupby(RUN, sort=False)
+    return {Run(*key): why for key, rows in runs if (why := _unplaced(rows)) is not None}
 
 
 def _unplaced(run: pd.DataFrame) -> str | None:
