@@ -109,15 +109,9 @@ def test_what_has_no_moments_or_no_neighbour_is_none_and_is_written(tmp_path):
     rows[:, 0] *= 1e200
     rows[:, 1] = 0.1
     rows[:, 2] *= 1e-300
-<<<<<<< HEAD
-    found = counted(rows)
-    write_json(tmp_path / "facts.json", asdict(found))  # which refuses what is not finite
-    huge, constant, tiny, usual = found.columns
-=======
     facts = counted(rows)
     write_json(tmp_path / "facts.json", asdict(facts))  # which refuses NaN
     huge, constant, tiny, usual = facts.columns
->>>>>>> 3720088 (Units of a table are kept with its rows, and samples and log-densities go back to them)
     assert huge.deviation is None and huge.correlation is None and huge.distinct == 70
     assert (constant.distinct, constant.most, constant.kurtosis) == (1, 70, None)
     assert tiny.kurtosis is None and usual.kurtosis is not None
