@@ -38,7 +38,8 @@ class Checkout:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def command(self, *arguments: str) -> dict:
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "CUDA_VISIBLE_DEVICES": ""}
+        path = f"{self.folder}:{self.folder}/workflow/plugin"
+        environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, "-m", "snakemake", *arguments]
         return {"args": command, "cwd": self.folder, "env": environment, "text": True}
 

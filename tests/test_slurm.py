@@ -26,6 +26,10 @@ pytestmark = needs_slurm
 SITE = """  slurm_partition: gpu
   slurm_setup: echo $SLURM_JOB_NAME $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES >> jobs.txt
 """
+CLOSED_FORMS = """set-resources:
+  train_gaussian: {slurm_partition: cpu}
+  train_oracle: {slurm_partition: cpu}
+"""
 """What a site fills in."""
 
 
@@ -53,7 +57,7 @@ class Suite(Workflow):
         self.checkout.configure(toy())
         profile = self.folder / "slurm/profile.yaml"
         text = profile.read_text().replace("  # slurm_partition: gpu\n", SITE)
-        text = text.replace("gpu: 0", "gpu: 0, slurm_partition: cpu").replace("16000", "500")
+        text = text.replace("16000", "500") + CLOSED_FORMS
         for key, value in {
             "runtime": 10,
             "cpus_per_task": 1,
@@ -62,7 +66,7 @@ class Suite(Workflow):
         }.items():
             text = re.sub(rf"{key}: \d+", f"{key}: {value}", text)
         profile.write_text(text.replace("checks: 20", "checks: 2"))
-        self.environment["PYTHONPATH"] = str(self.folder)
+        self.environment["PYTHONPATH"] = f"{self.folder}:{self.folder}/workflow/plugin"
         (self.folder / "Snakefile").unlink()
         (self.folder / "count.py").unlink()
 
@@ -102,6 +106,7 @@ def test_the_suite_on_the_cluster_has_the_numbers_of_the_suite_at_home(tmp_path,
     gpu = {"train_interpolant", "evaluate", "density", "path"}
     assert places == {
         *((name, "gpu", "0") for name in gpu),
+        *((name, "gpu") for name in ("evaluate", "density")),  # of closed forms
         *((name, "cpu") for name in ("train_gaussian", "train_oracle")),
     }
     submitted = set(re.findall(r"Submitted \d+ of (\S+) as", suite.told))

@@ -24,6 +24,7 @@ from benchmark.runtime import locks
 from benchmark.runtime.progress import Remaining
 from benchmark.suite import target
 from benchmark.suite.load import load
+from snakemake_executor_plugin_submitit.machine import usable_cpus
 
 # A target like reproduce_tabular chooses the suite. Snakemake tells its targets only after it has
 # read this file; its jobs, which read it again for one file, get the suite like any --config.
@@ -77,6 +78,13 @@ def command(job, machine=None) -> str:
 
 def run_of(wildcards) -> Run:
     return Run(SUITE.name, wildcards.dataset, wildcards.method, int(wildcards.seed))
+
+
+def gpus_of(wildcards) -> int | str | None:
+    """GPUs of a job that works with a fitted method: those of every job, none for a closed form."""
+    asked = workflow.resource_settings.default_resources
+    closed = not SUITE.is_trained(run_of(wildcards))
+    return 0 if closed else asked.get("gpu").raw if asked else None
 
 
 def first_run_of(wildcards) -> Run:
@@ -177,6 +185,18 @@ def shares_gpu(workflow) -> bool:
     free = "gpu" not in workflow.global_resources
     # Without cores, as on a cluster, Snakemake refuses to say how many there are.
     return runs_here(workflow) and gpu and free and workflow.cores > 1
+
+
+def crowds(workflow) -> bool:
+    """Whether there are more cores for jobs than this process may use."""
+    local = workflow.executor_plugin.common_settings.local_exec
+    return local and workflow.cores > usable_cpus()
+
+
+def forgets_slurm(workflow) -> bool:
+    """Whether jobs run on a machine that could submit them, perhaps a login node."""
+    local = workflow.executor_plugin.common_settings.local_exec
+    return local and bool(shutil.which("sbatch")) and "SLURM_JOB_ID" not in os.environ
 
 
 def paths(folders: bool) -> str:

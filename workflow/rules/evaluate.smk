@@ -15,6 +15,8 @@ rule evaluate:
     conda:
         ENVIRONMENT
     threads: SUITE.threads
+    resources:
+        gpu=gpus_of,
     params:
         depends=lambda wildcards: TASKS.evaluate(run_of(wildcards)).depends,
         command=lambda wildcards, threads, resources: command(
@@ -43,6 +45,8 @@ for name, output in DRAWINGS.items():
         conda:
             ENVIRONMENT
         threads: 1
+        resources:
+            gpu=gpus_of,
         params:
             depends=drawn(name),
             command=drawing(name),

@@ -41,6 +41,8 @@ rule train:
     conda:
         ENVIRONMENT
     threads: SUITE.threads
+    resources:
+        gpu=gpus_of,
     params:
         depends=lambda wildcards: TASKS.train(run_of(wildcards)).depends,
         command=lambda wildcards, threads, resources: command(

@@ -3,10 +3,15 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 from snakemake_interface_common.exceptions import WorkflowError
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""The quota of a container: microseconds of CPU, or ``max``, in so many microseconds."""
 
 
 class Share(NamedTuple):
@@ -49,13 +54,25 @@ def this_machine() -> Machine:
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return Machine(os.cpu_count() or 1, tuple(range(_listed_gpus())))
+        return Machine(usable_cpus(), tuple(range(_listed_gpus())))
     named = [gpu for gpu in visible.split(",") if gpu]
     if not all(gpu.isdigit() for gpu in named):
         raise WorkflowError(
             f"CUDA_VISIBLE_DEVICES is {visible!r}; local jobs need GPUs by their indices, e.g. 0,1."
         )
-    return Machine(os.cpu_count() or 1, tuple(map(int, named)))
+    return Machine(usable_cpus(), tuple(map(int, named)))
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: less than the machine has where it is bound to some
+    (``taskset``), in a container with a quota, and in a SLURM job."""
+    limits = [os.cpu_count() or 1, int(os.environ.get("SLURM_CPUS_ON_NODE") or sys.maxsize)]
+    if sys.platform == "linux":
+        limits.append(len(os.sched_getaffinity(0)))
+    if QUOTA.exists():
+        quota, period = QUOTA.read_text().split()
+        limits.append(sys.maxsize if quota == "max" else int(quota) // int(period))
+    return max(1, min(limits))
 
 
 def _listed_gpus() -> int:
