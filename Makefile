@@ -1,11 +1,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+HALF := .venv/.half
+IS_OURS := import benchmark, os, sys; sys.exit(not os.path.samefile(benchmark.__path__[0], sys.argv[1]))
+BROKEN := $(shell [ ! -e $(READY) ] || [ -L .venv ] || \
+	$(BIN)/python -I -c '$(IS_OURS)' '$(CURDIR)/benchmark' 2> /dev/null || echo broken)
 # Jobs take turns on the GPU of this machine, if it has one.
 ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resources gpu=1)
 
 .DEFAULT_GOAL := all
-.PHONY: all prefetch keep test test-fast bench lint schema clean help
+.PHONY: broken all prefetch keep test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
@@ -37,15 +41,25 @@ lint: $(READY)  ## ruff, import-linter, snakefmt, snakemake --lint, mypy
 	$(BIN)/mypy
 
 clean:  ## remove the results of every suite (not the downloads) and the environment
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name example ! -name bench ! -name downloads -exec rm -r {} +
-	rm -rf .venv .snakemake
+	@for path in results/* .snakemake; do \
+		case $$path in results/README.md|results/example|results/bench|results/downloads) continue; esac; \
+		[ ! -e "$$path" ] || find -H "$$path" -mindepth 1 -delete || exit 1; \
+		[ -L "$$path" ] || rm -rf "$$path" || exit 1; \
+	done
+	rm -rf .venv
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-$(READY): pyproject.toml constraints.txt
+# What was left half made, or was made for a Python or a folder that is no more, is made anew.
+$(READY): pyproject.toml constraints.txt $(BROKEN)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	@[ -z "$(BROKEN)" ] && [ ! -e $(HALF) ] || rm -rf .venv
+	@mkdir -p .venv && touch $(HALF)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,extras]'
-	touch $@
+	@rm $(HALF)
+	@touch $@
+
+broken: ;
