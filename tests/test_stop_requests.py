@@ -49,13 +49,19 @@ def test_requests_may_be_repeated_and_the_first_is_told(path, number):
             work.part("training").save({})
 
 
-def test_a_second_ctrl_c_stops_at_once(path):
-    with Checkpoint(path, KEY) as work:
-        ask(signal.SIGINT)
-        assert work.due()
-        with pytest.raises(KeyboardInterrupt) as caught:
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN])
+def test_a_second_ctrl_c_stops_at_once(path, before):
+    # Also where jobs inherit that it is ignored: started with nohup, in the background of a shell.
+    original = signal.signal(signal.SIGINT, before)
+    try:
+        with Checkpoint(path, KEY) as work:
             ask(signal.SIGINT)
-        assert caught.type is KeyboardInterrupt
+            assert work.due()
+            with pytest.raises(KeyboardInterrupt) as caught:
+                ask(signal.SIGINT)
+            assert caught.type is KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, original)
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL, lambda *_: None])

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from counting import PATIENCE, until
+from counting import PATIENCE, hear_interrupts, until
 from snakemake_executor_plugin_submitit.job import SnakemakeJob, Watched
 
 NODE = """
@@ -57,7 +57,7 @@ class Node:
         arguments = [sys.executable, "-c", NODE, command, self.folder, str(parent)]
         self.process = subprocess.Popen(
             arguments, env={**os.environ, **environment}, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hear_interrupts,
         )  # fmt: skip
         return self
 

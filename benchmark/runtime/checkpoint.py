@@ -133,7 +133,9 @@ class Checkpoint:
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self._requested = self._requested or signal.Signals(number)
         if number == signal.SIGINT:
-            signal.signal(number, self._handlers[signal.SIGINT] or signal.SIG_DFL)
+            before = self._handlers[number]
+            # Started in the background, a job inherits that SIGINT is ignored; sent, it is meant.
+            signal.signal(number, before if callable(before) else signal.default_int_handler)
 
     def _open(self) -> None:
         """Load the state of an earlier process, and count its interruption in the file."""
