@@ -81,7 +81,7 @@ def hand_over(text: str) -> int | None:
             _refuse_other_users(server)
             socket.send_fds(server, [struct.pack("!Q", len(task))], [0, 1, 2])
             server.sendall(task)
-            for number in set(PASSED_ON) - set(ignored):
+            for number in PASSED_ON:  # also one that is ignored: the fork may listen
                 signal.signal(number, lambda number, _: _pass_on(server, number))
             taken = server.recv(1)
         except OSError:
