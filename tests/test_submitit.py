@@ -87,6 +87,18 @@ def test_local_jobs_have_their_own_gpus_and_go_on_after_a_warning(local):
     assert list((local.folder / ".snakemake/submitit").iterdir()) == []
 
 
+def test_a_job_that_saves_nothing_beside_its_outputs_is_told_after_three_starts(local):
+    local.start("--submitit-cluster", "local", until=10_000)  # saves itself in a folder below
+    for start in (1, 2, 3):
+        local.counts()
+        local.until(lambda start=start: len(local.starts()) == start, 60)
+        assert "times in a row" not in local.told
+        os.kill(local.node_process("a"), signal.SIGUSR2)
+    local.says("count, job .* 3 times in a row before it saved anything .* raise runtime, 5 min")
+    local.enough().done()
+    assert local.told.count("times in a row") == 1
+
+
 def test_local_jobs_wait_for_their_cpus(local):
     text = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, cpus_per_task=1000")
     text = text.replace("python count.py", "echo start >> order; python count.py")

@@ -74,6 +74,10 @@ def test_variables_overrule_what_a_submission_sets_and_only_that():
     assert set(overruling(options_of(wanted), environment)) == set(environment) - left
     gpus = options_of({"gpus_per_node": 1})
     assert "SBATCH_GPUS" in overruling(gpus, environment)
+    named = {"job_name": "count", "additional_parameters": {}}
+    assert not overruling(options_of(named), ["SBATCH_JOB_NAME"])
+    named["additional_parameters"] = {"job_name": "lab_me"}
+    assert overruling(options_of(named), ["SBATCH_JOB_NAME"])
 
 
 # --- ends ---

@@ -73,8 +73,9 @@ class Sbatch(submitit.SlurmExecutor):
 
 
 def options_of(parameters: Mapping[str, Any]) -> set[str]:
-    """The options that a submission with these parameters sets, with underscores."""
+    """The options that a submission with these parameters sets on purpose, with underscores."""
     given = {name for name, value in parameters.items() if value is not None}
+    given -= {"job_name"}  # the name of the rule, for want of another
     return given | OWN_OPTIONS | (parameters.get("additional_parameters") or {}).keys()
 
 
