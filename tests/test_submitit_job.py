@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from counting import PATIENCE, hear_interrupts, until
+from snakemake_executor_plugin_submitit import job
 from snakemake_executor_plugin_submitit.job import SnakemakeJob, Watched
 
 NODE = """
@@ -156,10 +157,22 @@ def test_an_interrupted_job_ends_its_processes(node):
 
 
 def test_what_is_requeued_is_the_same_command_not_warned():
-    job = pickle.loads(pickle.dumps(SnakemakeJob("command", Path("/folder"), 7)))
-    job.warned = job.terminated = True
-    again = pickle.loads(pickle.dumps(job.checkpoint())).function
+    one = pickle.loads(pickle.dumps(SnakemakeJob("command", Path("/folder"), 7)))
+    one.warned = one.terminated = True
+    again = pickle.loads(pickle.dumps(one.checkpoint())).function
     assert vars(again) == vars(SnakemakeJob("command", Path("/folder"), 7))
+
+
+def test_a_requeue_is_tried_again_in_an_outage(monkeypatch):
+    monkeypatch.setattr(job, "REPEAT_SECONDS", 0.0)
+    failures = [subprocess.CalledProcessError(1, ["scontrol"])] * 100
+
+    def requeue(number, frame):
+        if failures:
+            raise failures.pop()
+
+    job._requeue(requeue)
+    assert not failures
 
 
 def test_starts_that_save_nothing_are_counted_and_told_after_three(tmp_path, monkeypatch):
@@ -169,12 +182,12 @@ def test_starts_that_save_nothing_are_counted_and_told_after_three(tmp_path, mon
     work, idle = tmp_path / "work", tmp_path / "7_idle"
     work.mkdir()
     watched = Watched((str(work), str(tmp_path / "not there")), (str(work / "train.log"),))
-    job = SnakemakeJob(f"echo line >> {work}/train.log", tmp_path, watched=watched)
+    one = SnakemakeJob(f"echo line >> {work}/train.log", tmp_path, watched=watched)
     told = []
     for saves in (False, True, False, False, False):
-        job.command = f"date +%N >> {work}/{'saved' if saves else 'train.log'}"
-        job.found = job.watched.files()
-        assert job._run() == 0
-        job = pickle.loads(pickle.dumps(job.checkpoint())).function
-        told.append((job.idle, idle.exists()))
+        one.command = f"date +%N >> {work}/{'saved' if saves else 'train.log'}"
+        one.found = one.watched.files()
+        assert one._run() == 0
+        one = pickle.loads(pickle.dumps(one.checkpoint())).function
+        told.append((one.idle, idle.exists()))
     assert told == [(1, False), (0, False), (1, False), (2, False), (3, True)]

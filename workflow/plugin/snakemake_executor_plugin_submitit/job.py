@@ -34,6 +34,9 @@ POLL_SECONDS = 0.1
 REPEAT_SECONDS = 1.0
 """Seconds after which a signal (or requeue) is repeated: a process may not have handled it yet."""
 
+REQUEUE_ATTEMPTS = 600
+"""Attempts to requeue a job; SLURM ends it before, at its limit, unless the warning came early."""
+
 KILL_GRACE_SECONDS = 600.0
 """Seconds within which SLURM kills a job after SIGTERM; longer than any usual ``GraceTime``."""
 
@@ -163,8 +166,8 @@ def _place() -> tuple[Path, str]:
 
 
 def _requeue(requeue: Callable[[int, None], Any]) -> None:
-    """Requeue the job, with further attempts if the controller does not answer at once."""
-    for _ in range(20):
+    """Requeue the job, with further attempts while the controller does not answer."""
+    for _ in range(REQUEUE_ATTEMPTS):
         try:
             requeue(signal.SIGUSR2, None)
             return
