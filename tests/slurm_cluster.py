@@ -62,6 +62,7 @@ SlurmdTimeout=5
 SlurmctldTimeout=10
 MessageTimeout=20
 KillWait=3
+Epilog={folder}/epilog
 MinJobAge=300
 SlurmdParameters=config_overrides
 SchedulerType=sched/backfill
@@ -119,12 +120,20 @@ needs_lua = pytest.mark.skipif(
 )
 
 
+EPILOG = "#!/bin/sh\nwhile [ -e {hold} ]; do sleep 0.1; done\n"
+"""What a node does after a job, which has not ended before."""
+
+
 class Cluster:
-    """The daemons, by name. ``folder``, which has a socket, has a short path without blanks."""
+    """The daemons, by name. ``folder``, which has a socket, has a short path without blanks.
+
+    While there is a file ``hold``, jobs do not end.
+    """
 
     nodes = ("gpu1", "gpu2", "cpu1", "cpu2")
 
     def __init__(self, folder: Path, more: str = "") -> None:
+        self.hold = folder / "hold"
         self.folder, host = folder, socket.gethostname().partition(".")[0]
         (folder / "state").mkdir(parents=True)
         folder.chmod(0o755)
@@ -138,6 +147,8 @@ class Cluster:
         gres = "NodeName=gpu[1-2] Name=gpu File=/dev/null\n"  # a file must stand in for the device
         (folder / "gres.conf").write_text(gres)
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        (folder / "epilog").write_text(EPILOG.format(hold=self.hold))
+        (folder / "epilog").chmod(0o755)
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o400)
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}

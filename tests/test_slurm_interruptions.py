@@ -177,11 +177,12 @@ def test_a_killed_snakemake_finds_its_jobs_again(workflow):
 def test_after_control_c_the_same_command_waits_for_the_end_of_what_it_cancelled(workflow):
     workflow.start(until=1000)
     workflow.counts(to=3)
+    workflow.cluster.hold.touch()
     os.killpg(workflow.process.pid, signal.SIGINT)
     workflow.wait()
-    assert workflow.queue()  # it is given time to end
     workflow.start("--rerun-incomplete", until=1000)
     workflow.says("waiting for the end of")
+    workflow.cluster.hold.unlink()
     workflow.enough().done()
     assert went_on(workflow.starts())
     assert len(workflow.submitted()) == 2
