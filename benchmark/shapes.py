@@ -41,9 +41,9 @@ Columns = Annotated[list[str | int], Field(min_length=1), AfterValidator(distinc
 Steps = dict[str | int, PositiveFloat]
 """The step to which each of some columns is rounded."""
 Shares = Annotated[
-    list[PositiveFloat], Field(min_length=3, max_length=3), AfterValidator(_adding_up)
+    list[PositiveFloat], Field(min_length=2, max_length=3), AfterValidator(_adding_up)
 ]
-"""Shares of training, validation and test rows; they add up to 1."""
+"""Shares of training, validation and, if they are of the same file, test rows; they add up to 1."""
 
 Time = Float[Tensor, ""] | Float[Tensor, " batch"]
 Batch = Float[Tensor, "batch *event"]

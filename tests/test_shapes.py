@@ -44,7 +44,7 @@ REFUSED = {
     "columns": [("a", "valid array"), ([], "at least 1 item")],
     "steps": [({"a": 0}, "greater than 0"), ({"a": "1e-3"}, "valid number"), ([], "an object")],
     "split": [
-        ([0.5, 0.5], "at least 3 items"),
+        ([1.0], "at least 2 items"),
         ([0.4, 0.2, 0.2, 0.2], "at most 3 items"),
         ([0.5, 0.25, 0.2], "shares that add up to 1, not to 0.95"),
         ([1.0, 0.5, -0.5], "greater than 0"),

@@ -118,7 +118,8 @@ class Dataset(abc.ABC):
     def prepare(*args: Any, **arguments: Any) -> Splits:
         """The rows, from the arguments in config.yaml.
 
-        ``source`` is the folder of downloaded files, ``file`` a file of the user's own.
+        ``source`` is the folder of downloaded files, ``file`` a file of the user's own or, for
+        classes that take one of test rows as well, the two.
         """
 
 

@@ -34,7 +34,9 @@ def _made(entry: dict[str, Any], source: str | None) -> dict[str, Any]:
 
 def splits(entry: dict[str, Any], downloads: Path) -> Splits:
     """All rows of a data set of the config; refuses damaged downloads."""
-    given = {"file": Path(entry["file"])} if "file" in entry else {}
+    given: dict[str, Any] = {"file": Path(entry["file"])} if "file" in entry else {}
+    if "test" in entry:
+        given["file"] = given["file"], Path(entry["test"])
     if "source" in entry:
         for file in catalogue.source(entry["source"]).files:
             fetch.verify(file, downloads / file.path)

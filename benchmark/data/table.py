@@ -2,8 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +29,7 @@ class Table(Dataset):
 
     @staticmethod
     def prepare(
-        file: Path,
+        file: Path | tuple[Path, Path],
         columns: Columns | None,
         noise: Steps,
         shuffle: NonNegativeInt | None,
@@ -42,30 +41,58 @@ class Table(Dataset):
         ``columns`` null means all of them. ``noise`` maps each rounded column to its step: uniform
         noise on ``[0, step)`` is added once. ``shuffle`` is the seed of the order of the rows, null
         for that of the file. ``split`` gives the shares of training, validation and test rows,
-        which follow one another in this order. ``standardise: train`` gives the training rows mean
-        0 and standard deviation 1 (divided by n). ValueError, with column and row (from 1), for a
-        value that is not a finite number, and for columns that ``require_spread`` refuses.
+        which follow one another in this order; beside a second ``file``, of test rows, it gives
+        those of training and validation rows, and the test rows stay as they follow one another
+        there. ``standardise: train`` gives the training rows mean 0 and standard deviation 1
+        (divided by n). ValueError, with column and row (from 1), for a value that is not a finite
+        number, and for columns that ``require_spread`` refuses.
         """
+        file, *others = [file] if isinstance(file, Path) else file
         table = _selected(file, read_table(file), columns)
-        rows = np.column_stack([_numbers(file, name, table[name]) for name in table])
+        rows = _numbers_of(file, table)
         if columns is None:
             _refuse_index(file, table.columns, rows)
-        _require_parts(file, len(rows), split)
+        _require_parts(file, len(rows), split, bool(others))
+        tests = [_numbers_of(other, _alike(other, file, table, columns)) for other in others]
         steps = {
             list(table).index(_known(file, name, table.columns)): float(step)
             for name, step in noise.items()
         }
-        for place, step in steps.items():
-            rows[:, place] += step * np.random.default_rng([0, place]).random(len(rows))
+        rows, *tests = _with_noise([rows, *tests], steps)
         if shuffle is not None:
             rows = rows[np.random.default_rng(shuffle).permutation(len(rows))]
-        splits = replace(_split(rows, split), columns=tuple(map(str, table)), noise=steps)
+        parts = [*_split(rows, split), *tests]
+        splits = Splits(*parts, columns=tuple(map(str, table)), noise=steps)
         for name, column in zip(table, splits.train.T, strict=True):
-            kind = float if name in noise else table[name].dtype
+            kind = float if name in noise else table[name].to_numpy().dtype
             require_spread(f"{file}: column {name!r}", column, kind)
         if standardise is None:
             return splits
         return splits.standardised(splits.train.mean(axis=0), splits.train.std(axis=0))
+
+
+def _alike(
+    test: Path, file: Path, table: pd.DataFrame, columns: Sequence[Any] | None
+) -> pd.DataFrame:
+    """The columns of a file of test rows that are those of the ``table`` of a ``file``, by name."""
+    found = read_table(test)
+    missing = [name for name in table if name not in found.columns]
+    extra = [name for name in found if columns is None and name not in table.columns]
+    if missing or extra:
+        which = f"no column {missing[0]!r}, which" if missing else f"a column {extra[0]!r}, which"
+        raise ValueError(
+            f"{test}: has {which} {file} {'has' if missing else 'has not'}. Give both the same "
+            f"columns, or name those that both have in `columns`."
+        )
+    return found[list(table)]
+
+
+def _with_noise(parts: Sequence[np.ndarray], steps: Mapping[int, float]) -> list[np.ndarray]:
+    """Rows with uniform noise on a step in some columns, by their places."""
+    together = np.concatenate(parts)
+    for place, step in steps.items():
+        together[:, place] += step * np.random.default_rng([0, place]).random(len(together))
+    return np.split(together, np.cumsum([len(part) for part in parts])[:-1])
 
 
 def _selected(file: Path, table: pd.DataFrame, columns: Sequence[Any] | None) -> pd.DataFrame:
@@ -79,6 +106,10 @@ def _known(file: Path, name: Any, names: pd.Index) -> Any:
         return name
     words = f"{file}: has no column {name!r}; allowed are {', '.join(map(repr, names))}."
     raise ValueError(f"{words}{did_you_mean(str(name), names)}")
+
+
+def _numbers_of(file: Path, table: pd.DataFrame) -> np.ndarray:
+    return np.column_stack([_numbers(file, name, table[name]) for name in table])
 
 
 def _numbers(file: Path, name: Any, column: pd.Series) -> np.ndarray:
@@ -122,26 +153,33 @@ def _refuse_index(file: Path, names: pd.Index, rows: np.ndarray) -> None:
             )
 
 
-def _require_parts(file: Path, count: int, shares: Sequence[float]) -> None:
+def _require_parts(file: Path, count: int, shares: Sequence[float], has_test: bool) -> None:
     """Refuse shares that leave a part without rows, or a single row to train with."""
-    train, validation, test = _sizes(count, shares)
-    if train > 1 and validation and test:
+    parts = ("train", "validate", "test")[: 2 if has_test else 3]
+    if len(shares) != len(parts):
+        beside = "beside a file of test rows" if has_test else "without a file of test rows"
+        raise ValueError(
+            f"{file}: `split: {list(shares)}` has {len(shares)} shares; allowed are "
+            f"{len(parts)} {beside}, of rows to {' and to '.join(parts)}."
+        )
+    sizes = _sizes(count, shares)
+    if sizes[0] > 1 and all(sizes):
         return
-    least = math.ceil(100 * max(count // 10, 1) / count) / 100
-    remedy = f"Write `split: [{1 - 2 * least:.2g}, {least}, {least}]`, for example."
+    *first, last = [f"{size} to {part}" for size, part in zip(sizes, parts, strict=True)]
+    least, held = math.ceil(100 * max(count // 10, 1) / count) / 100, len(parts) - 1
+    example = [float(f"{1 - held * least:.2g}"), *[least] * held]
     raise ValueError(
-        f"{file}: of its {count} rows, `split: {list(shares)}` leaves {train} to train, "
-        f"{validation} to validate and {test} to test; allowed are at least 2, 1 and 1. "
-        f"{remedy if count > 3 else 'Add rows.'}"
+        f"{file}: of its {count} rows, `split: {list(shares)}` leaves {', '.join(first)} and "
+        f"{last}; allowed are at least {'2, 1 and 1' if held > 1 else '2 and 1'}. "
+        f"{f'Write `split: {example}`, for example.' if count > held + 1 else 'Add rows.'}"
     )
 
 
-def _sizes(count: int, shares: Sequence[float]) -> tuple[int, int, int]:
-    """Training, validation and test rows of so many."""
-    test, validation = (int(share * count) for share in (shares[2], shares[1]))
-    return count - test - validation, validation, test
+def _sizes(count: int, shares: Sequence[float]) -> list[int]:
+    """Training rows, and those of each share that is held out, of so many."""
+    held_out = [int(share * count) for share in shares[1:]]
+    return [count - sum(held_out), *held_out]
 
 
-def _split(rows: np.ndarray, shares: Sequence[float]) -> Splits:
-    train, validation, _ = _sizes(len(rows), shares)
-    return Splits(*np.split(rows, [train, train + validation]))
+def _split(rows: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
+    return np.split(rows, np.cumsum(_sizes(len(rows), shares))[:-1])

@@ -92,7 +92,9 @@ class Checks:
     def _named_files(self) -> Iterator[tuple[str, str | None]]:
         methods, rows = self.section.methods.items(), rows_of(self.section)
         yield from ((f"{self.named.where(name)}.rules", method.rules) for name, method in methods)
-        yield from ((f"{self.key}{where}.file", entry.file) for where, entry in rows)
+        for where, entry in rows:
+            yield f"{self.key}{where}.file", entry.file
+            yield f"{self.key}{where}.test", entry.test
 
     def _trainings(self) -> Iterator[str]:
         """Settings of each training by themselves."""

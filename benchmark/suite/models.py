@@ -77,7 +77,22 @@ class Rows(Section):
         description="path of a file of your own that it is made from, from the folder in which "
         "Snakemake runs",
     )
+    test: str | None = Field(
+        None,
+        description="path of a file of your own with the test rows; the shares of a table's split "
+        "are then those of training and validation rows",
+    )
     arguments: dict[Any, Any] = Field({}, description="arguments of the class's prepare")
+
+    @property
+    def files(self) -> list[str]:
+        """The files of the user's own."""
+        return [path for path in (self.file, self.test) if path is not None]
+
+    def model_post_init(self, context: Any) -> None:
+        """Raises ``ValueError`` for test rows without others."""
+        if self.test is not None and self.file is None:
+            raise ValueError("test only beside file")
 
 
 class Published(Section):

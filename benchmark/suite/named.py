@@ -104,8 +104,9 @@ class Named:
 
     def _data_parts(self) -> Iterator[Part]:
         for where, entry in rows_of(self.section):
-            files = {key: "." for key in FILES if getattr(entry, key) is not None}
-            arguments = {**entry.arguments, **files}
+            files: dict[str, Any] = {key: "." for key in FILES if getattr(entry, key) is not None}
+            both = {"file": [".", "."]} if entry.test is not None else {}
+            arguments = {**entry.arguments, **files, **both}
             yield Part(f"{self.key}{where}", "arguments", entry.kind, arguments, "data set")
 
     def _method_parts(self) -> Iterator[Part]:
@@ -133,6 +134,8 @@ def differing(method: MethodEntry) -> list[str]:
 
 def _about_files(words: str, part: Part) -> str:
     """A file is a key of the data set, and no argument."""
+    if words.startswith(f"{part.where}.{part.section}.file is ["):
+        return f"{part.where}.test: {part.name} takes no second file, of test rows. Remove the key."
     for name in FILES:
         missing = f"{part.where}.{part.section}.{name} is missing"
         words = words.replace(missing, f"{part.where}: key {name!r} is missing")

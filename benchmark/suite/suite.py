@@ -206,7 +206,7 @@ class Suite:
 
     def prepared(self, dataset: str) -> dict[str, Any]:
         """The part of the config that the rows of a data set depend on."""
-        keys = {"kind", "source", "file", "arguments", "held_out", "base"}
+        keys = {"kind", "source", "file", "test", "arguments", "held_out", "base"}
         return plain(self.datasets[dataset], include=keys)
 
     def prepare_parts(self, dataset: str) -> Parts:
@@ -237,7 +237,7 @@ class Suite:
         leaves these as they are.
         """
         entry = self.datasets[dataset]
-        files = [rows.file for rows in (entry, entry.base) if rows and rows.file is not None]
+        files = [file for rows in (entry, entry.base) if rows for file in rows.files]
         depends = {
             "entry": self.prepared(dataset),
             "source": self.prepare_source(dataset),

@@ -215,7 +215,7 @@ def made_from(dataset: str) -> list:
 
 def own_files(dataset: str) -> list[str]:
     """Files of the user's own that a data set is made from."""
-    return [entry.file for entry in made_from(dataset) if entry.file is not None]
+    return [file for entry in made_from(dataset) for file in entry.files]
 
 
 def raw_files(dataset: str) -> list[str]:
