@@ -61,7 +61,7 @@ def everything():
     ],
 )  # fmt: skip
 def test_a_suite_has_the_outputs_that_can_be_made_of_it(made, expected):
-    assert set(named(made)) == expected
+    assert set(named(made)) == expected | {f"data/{name}" for name in made.datasets}
 
 
 def test_published_results_are_one_table_and_for_a_target_one_of_each_data_set():
@@ -87,7 +87,7 @@ def test_rules_and_files_are_unique_and_every_writer_is_there():
     assert all(callable(names.load(output.writer)) for output in made)
     rules = {output.name: output.rule for output in made}
     assert rules["figures/samples_plane"] == "samples_figure_plane"
-    assert rules["tables/nll"] == "nll_table"
+    assert rules["tables/nll"] == "nll_table" and rules["data/plane"] == "data_card_plane"
 
 
 def test_planning_imports_no_writer():
@@ -136,7 +136,9 @@ def test_labels_concern_all_terms_only_tables_and_colours_only_figures():
     before = {name: output.shows for name, output in named(made).items()}
     made.methods["ffjord"].label = "Other"
     changed = {name for name, output in named(made).items() if output.shows != before[name]}
-    assert changed == set(before) - {"metrics"}
+    assert changed == set(before) - {"metrics", "data/plane"}
+    made.datasets["plane"].label = "Other"
+    assert named(made)["data/plane"].shows != before["data/plane"]
 
 
 def fill(made):
@@ -176,7 +178,7 @@ def test_with_gaps_the_outputs_are_made_of_what_is_there(finished):
     finished.runs[8].path.unlink(missing_ok=True)
     (table.data / "data.json").unlink()
     left = {output.name: output for output in outputs_with_gaps(finished)}
-    assert set(named(finished)) - set(left) == {"figures/samples_table"}
+    assert set(named(finished)) - set(left) == {"figures/samples_table", "data/table"}
     for output in left.values():
         assert all(file.exists() or file.suffix == ".parquet" for file in output.inputs)
         assert not any(failed.folder in file.parents for file in output.inputs)

@@ -56,7 +56,7 @@ class Output:
 
 def outputs(suite: Suite) -> list[Output]:
     """All tables and figures of a suite."""
-    return [output for kind in (*TABLES, *FIGURES) for output in kind(suite)]
+    return [output for kind in (*TABLES, *FIGURES, _cards) for output in kind(suite)]
 
 
 def outputs_with_gaps(suite: Suite) -> list[Output]:
@@ -233,6 +233,23 @@ FIGURES: tuple[Callable[[Suite], list[Output]], ...] = (
     *(_samples, _density, _path, _nearest),
     *(_distance_curves, _learning_curves, _diagnostics, _nll_time),
 )
+
+
+def _cards(suite: Suite) -> list[Output]:
+    """The data card of each data set: a page and a figure."""
+    return [_card(suite, name, label) for name, label in labels_of(suite).items()]
+
+
+def _card(suite: Suite, name: str, label: str) -> Output:
+    data = data_folder(suite.name, name)
+    return Output(
+        *(f"data/{name}", f"data_card_{name}", (data,)),
+        outputs=_files(suite, f"data/{name}", ".md", ".png"),
+        writer="benchmark.report.card.write",
+        arguments=(name,),
+        shows=config_hash({"label": label}),
+        data=(data,),
+    )
 
 
 # Their parts

@@ -65,6 +65,11 @@ def _parts(table: Table) -> list[Table]:
     ]
 
 
+def as_markdown(table: Table) -> str:
+    """The cells of a table in Markdown, without caption and notes."""
+    return "\n\n".join(map(_markdown_part, _parts(table)))
+
+
 def _markdown(table: Table) -> str:
     notes = "\n".join(f"- {note}" for note in table.notes)
     return "\n\n".join([table.caption, *map(_markdown_part, _parts(table)), f"{notes}\n"])
