@@ -9,7 +9,7 @@ BROKEN := $(shell [ ! -e $(READY) ] || [ -L .venv ] || \
 ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resources gpu=1)
 
 .DEFAULT_GOAL := all
-.PHONY: broken all prefetch keep test test-fast bench lint schema clean help
+.PHONY: broken all prefetch keep efficiency test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
@@ -19,6 +19,9 @@ prefetch: $(READY)  ## bring every download that the suite needs
 
 keep: $(READY)  ## keep the results of SUITE=... after an edit of the code that changes no numbers
 	$(BIN)/python -m benchmark.jobs.keep $(or $(SUITE),$(error Name the suite: make keep SUITE=quick))
+
+efficiency: $(READY)  ## what the jobs of SUITE=... have asked for beside what they have used
+	$(BIN)/python -m benchmark.jobs.efficiency $(or $(SUITE),$(error Name the suite: make efficiency SUITE=quick))
 
 test: $(READY)  ## set up .venv and run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -20,7 +20,7 @@ RUN = {
         *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
     ),
     "workflow/plugin/README.md": ("executor: submitit", "signal.signal("),
-    "slurm/README.md": ("default-resources:", "train_interpolant:"),
+    "slurm/README.md": ("default-resources:", "train_interpolant:", "runtime: 25,"),
 }
 """Page -> words of the blocks of code that tests run."""
 

@@ -92,6 +92,8 @@ def test_a_machine_is_what_a_rule_has_asked_for(suite):
     asked = {"gpu": 2, "processes": 3, "nodes": 5}
     assert tasks.machine(4, asked) == Machine(4, "auto", 2, 3, 5)
     assert tasks.machine(4, {"gpu": "a100:2"}) == Machine(4, "auto", 2)
+    limits = {"mem_mb": 16000, "runtime": "<TBD>"}
+    assert tasks.machine(4, limits) == Machine(4, "auto", memory=16000)
     with pytest.raises(ValueError, match="The resource gpu is 'a100'; a number .* a100:2"):
         tasks.machine(4, {"gpu": "a100"})
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 import torch
@@ -14,8 +15,9 @@ import torch
 from benchmark import names, parts
 from benchmark.jobs import task
 from benchmark.jobs.task import Machine, Task
+from benchmark.records import usage
 from benchmark.runtime import parallel
-from benchmark.runtime.log import explained
+from benchmark.runtime.log import CHECKPOINT, explained
 from benchmark.runtime.machine import configure_process
 from benchmark.runtime.orphans import die_with_parent
 from benchmark.source import look_in
@@ -28,13 +30,19 @@ REPEAT_SECONDS = 1.0
 
 
 def perform(given: Task) -> None:
-    """Do a task, alone or in several processes.
+    """Do a task, alone or in several processes, and record what it has used.
 
     Raises what the job raises, ``SystemExit`` if several processes have stopped before the end,
     which have then said why, and ``RuntimeError`` for several nodes without SLURM.
     """
     machine = given.machine
     assert machine is not None
+    resumes = Path(given.log).with_suffix(CHECKPOINT).exists()
+    with usage.recorded(given.log, machine.asked, resumes):
+        _perform(given, machine)
+
+
+def _perform(given: Task, machine: Machine) -> None:
     each = _processes(machine)
     if given.name not in PARALLEL_JOBS or machine.nodes * each == 1:
         _alone(given, configure_process(machine.threads, machine.device, machine.gpus))

@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from benchmark.records.usage import Asked
+
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """YAML in C where it is installed: a dry run writes a task for every job."""
@@ -17,7 +19,8 @@ class Machine:
 
     ``device`` is that of config.yaml. ``gpus`` are those that the job has asked for, ``None`` where
     nothing was said; ``processes`` on each of ``nodes`` share a training, without a number one for
-    each GPU. ``threads`` are those of the job on a node.
+    each GPU. ``threads`` are those of the job on a node, ``memory`` [MiB] and ``minutes`` what it
+    may take, as far as that was said.
     """
 
     threads: int = 1
@@ -25,6 +28,19 @@ class Machine:
     gpus: int | None = None
     processes: int | None = None
     nodes: int = 1
+    memory: int | None = None
+    minutes: int | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """What the job has asked for, for its record."""
+        return Asked(
+            cpus=self.threads,
+            gpus=self.gpus,
+            memory=self.memory,
+            minutes=self.minutes,
+            processes=self.processes or self.gpus or 1,
+        )
 
 
 @dataclass(frozen=True)

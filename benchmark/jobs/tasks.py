@@ -50,6 +50,8 @@ class Tasks:
             gpus=_asked("gpu", resources),
             processes=_asked("processes", resources),
             nodes=_asked("nodes", resources) or 1,
+            memory=_known(resources.get("mem_mb")),
+            minutes=_known(resources.get("runtime")),
         )
 
     # Data sets
@@ -210,6 +212,11 @@ def _asked(name: str, resources: Any) -> int | None:
             f"The resource {name} is {given!r}; a number is needed (of GPUs: 2, or a100:2)."
         )
     return None if given is None else int(number)
+
+
+def _known(number: int | str | None) -> int | None:
+    """A number that Snakemake may know only when the inputs of a job are there."""
+    return number if isinstance(number, int) else None
 
 
 def _chosen(section: dict[str, Any], *keys: str) -> dict[str, Any]:
