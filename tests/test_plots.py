@@ -227,6 +227,16 @@ def test_images_are_laid_out_row_by_row():
     np.testing.assert_allclose(shown[::3, ::4] * 35, np.arange(36).reshape(6, 6))
 
 
+def test_values_of_samples_outside_the_range_of_images_are_counted():
+    target, drawn = shades(36), np.full((200, 6), 0.5)
+    drawn[:3] = [-0.1, 1.1, np.nan, 0.0, 1.0, 255.0]  # the first 36 are drawn, all are counted
+    drawn[190:, :3] = 2.0
+    figure = samples.images(target, {"ffjord": drawn}, (1, 2, 3), STYLES, {})
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "3.5 % of values outside [0, 1]"]
+    figure = samples.images(255 * target, {"ffjord": drawn}, (1, 2, 3), STYLES, {})
+    assert "outside" not in texts(figure)  # real numbers, in a range of their own
+
+
 def test_samples_stand_above_the_images_nearest_to_them():
     drawn = shades(16)
     figure = nearest.draw({"ffjord": drawn}, {"ffjord": 1 - drawn}, STYLES, {"ot_flow": "?"})

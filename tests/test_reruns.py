@@ -93,6 +93,7 @@ EDITS = {
         {
             *("prepare", "publish", "train_interpolant", "train_gaussian", "evaluate"),
             *MADE_OF_RUN,
+            "data_card_digits",
         }
         | TABLES
         | (FIGURES - {"samples_figure_eight_gaussians", "density_figure"})

@@ -16,6 +16,7 @@ import benchmark
 from benchmark.files import read_json
 
 RUNS = 8
+SETS = ("eight_gaussians", "digits")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,8 @@ def test_everything_is_made(finished):
     paths = {"path_eight_gaussians"}
     assert figures == {"density", "learning_curves", "diagnostics", "nll_time", *samples, *paths}
     assert {path.stem for path in (results / "figures").glob("*.gif")} == paths
+    cards = {path.name for path in (results / "data").glob("*.*") if path.suffix != ".log"}
+    assert cards == {f"{name}{end}" for name in SETS for end in (".md", ".png")}
     frame = pd.read_csv(results / "metrics.csv")
     assert len(frame[frame.metric == "nll"]) == RUNS
     assert frame[frame.metric == "nll"].value.notna().all()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.data import dataset
@@ -28,7 +29,7 @@ from benchmark.report.figures.panels import (
     in_order,
 )
 from benchmark.report.figures.sampled import sampled
-from benchmark.report.figures.theme import save, theme
+from benchmark.report.figures.theme import GREY, save, theme
 from benchmark.report.figures.tiles import draw_tiles
 from benchmark.report.labels import Styles, styles_of
 
@@ -117,7 +118,8 @@ def images(
 ) -> Figure:
     """The first ``PICTURES`` of the target and of each method, on the grey scale of the target.
 
-    Arrays are (n, ...) with the elements of ``shape`` (channels, height, width) in each row.
+    Arrays are (n, ...) with the elements of ``shape`` (channels, height, width) in each row. Below
+    is the share of values outside [0, 1], the range of dequantised images, of all samples.
     """
     methods = in_order(styles, [*samples, *missing])
     figure, panels = axes_rows(1 + len(methods), columns=4, size=(2.4, 2.6))
@@ -126,7 +128,16 @@ def images(
     for name, axes in present_panels([TARGET, *methods], panels, styles, missing):
         shown = (images[name][:PICTURES].reshape(-1, *shape) - low) / (high - low)
         draw_tiles(axes, shown, columns=6)
+        if 0 <= low and high <= 1:
+            _note_outside(axes, images[name])
     return figure
+
+
+def _note_outside(axes: Axes, values: np.ndarray) -> None:
+    share = 1 - np.mean((values >= 0) & (values <= 1))
+    if share > 0:
+        text = f"{100 * share:.2g} % of values outside [0, 1]"
+        axes.set_xlabel(text, color=GREY, fontsize="small")
 
 
 def write(suite: Suite, name: str) -> None:

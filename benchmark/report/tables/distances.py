@@ -83,7 +83,9 @@ def _notes(
         "Mean ± standard deviation over n refits (seeds). Bold: lowest mean among the methods "
         "measured under one protocol, without a test of significance. NFE: evaluations of the "
         "velocity for one image. The floor is the distance of test images from the training "
-        "images by the same code; a set of samples of another size has another bias.",
+        "images by the same code; a set of samples of another size has another bias. Values of "
+        "samples outside the range of images count as its nearest end; the figure of samples has "
+        "their share.",
     ]
     first = {column.dataset: column.metric for column in reversed(shown)}
     for dataset, label in labels.items():
