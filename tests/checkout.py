@@ -16,6 +16,9 @@ ROOT = Path(__file__).parent.parent
 TOY = yaml.safe_load((ROOT / "tests/toy.yaml").read_text())
 
 
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+
+
 class Checkout:
     """A copy of the project in which Snakemake runs, as a user's clone."""
 
@@ -38,14 +41,13 @@ class Checkout:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def command(self, *arguments: str) -> dict:
-        path = f"{self.folder}:{self.folder}/workflow/plugin"
+        path = f"{self.folder}{os.pathsep}{self.folder / 'workflow/plugin'}"
         environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, "-m", "snakemake", *arguments]
         return {"args": command, "cwd": self.folder, "env": environment, "text": True}
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.run(**self.command(*arguments), **pipes)
+        return subprocess.run(**self.command(*arguments), **PIPES)
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Snakemake in a group of processes of its own; what it says is in the file ``output``."""
@@ -55,8 +57,10 @@ class Checkout:
                 start_new_session=True, preexec_fn=hear_interrupts,
             )  # fmt: skip
 
-    def make(self) -> subprocess.CompletedProcess:
-        return self.snakemake("--cores", "2", "--quiet", "rules", "--rerun-incomplete")
+    def make(self, umask=-1, environment=None) -> subprocess.CompletedProcess:
+        given = self.command("--cores", "2", "--quiet", "rules", "--rerun-incomplete")
+        given["env"] |= environment or {}
+        return subprocess.run(**given, **PIPES, umask=umask)
 
     def planned(self) -> dict[str, int]:
         """Rule -> jobs that would run now."""

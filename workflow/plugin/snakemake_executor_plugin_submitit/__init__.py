@@ -5,6 +5,7 @@ See ``workflow/plugin/README.md``. Snakemake reads the three names of this modul
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
+from . import home
 from .executor import Executor
 from .settings import ExecutorSettings
 
@@ -20,3 +21,5 @@ common_settings = CommonSettings(
     auto_deploy_default_storage_provider=False,
     init_seconds_before_status_checks=1,
 )
+
+home.settle()  # Snakemake imports this module at each start
