@@ -12,10 +12,10 @@ ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resou
 .PHONY: broken all prefetch keep efficiency test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
-	$(BIN)/snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
+	$(BIN)/python -m snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
 
 prefetch: $(READY)  ## bring every download that the suite needs
-	$(BIN)/snakemake prefetch --cores all --quiet rules --rerun-incomplete
+	$(BIN)/python -m snakemake prefetch --cores all --quiet rules --rerun-incomplete
 
 keep: $(READY)  ## keep the results of SUITE=... after an edit of the code that changes no numbers
 	$(BIN)/python -m benchmark.jobs.keep $(or $(SUITE),$(error Name the suite: make keep SUITE=quick))
@@ -40,7 +40,7 @@ lint: $(READY)  ## ruff, import-linter, snakefmt, snakemake --lint, mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check workflow
-	$(BIN)/snakemake --lint
+	$(BIN)/python -m snakemake --lint
 	$(BIN)/mypy
 
 clean:  ## remove the results of every suite (not the downloads) and the environment

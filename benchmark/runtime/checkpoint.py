@@ -133,7 +133,7 @@ class Checkpoint:
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self._requested = self._requested or signal.Signals(number)
         if number == signal.SIGINT:
-            before = self._handlers[number]
+            before = self._handlers[signal.SIGINT]
             # Started in the background, a job inherits that SIGINT is ignored; sent, it is meant.
             signal.signal(number, before if callable(before) else signal.default_int_handler)
 
