@@ -48,6 +48,16 @@ def edit(checkout, module, old, new):
     path.write_text(text.replace(old, new))
 
 
+def times(checkout):
+    """When everything was last changed, but for what Snakemake and we remember."""
+    folder = checkout.folder
+    return {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if not {".snakemake", "__pycache__"} & set(path.relative_to(folder).parts)
+    }
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     assert finished.planned() == {}
 
@@ -67,9 +77,13 @@ def test_a_moved_folder_and_copied_results_rerun_nothing(finished, tmp_path):
     for folder in ("results", ".snakemake"):
         shutil.copytree(finished.folder / folder, moved.folder / folder)
     assert moved.planned() == {}
-    clone = Checkout(tmp_path / "clone")  # without what Snakemake remembers
+    clone = Checkout(tmp_path / "clone")  # without what Snakemake remembers, and without times
     shutil.copytree(finished.folder / "results", clone.folder / "results")
+    for path in clone.folder.glob("results/toy/*/data/*"):
+        os.utime(path)  # the last of all
+    before = times(clone)
     assert clone.planned() == {}
+    assert times(clone) == before  # a dry run changes nothing
     found = clone.snakemake("--cores", "1", "--forcerun", "nll_table", "--quiet", "rules")
     assert found.returncode == 0, found.stdout
     assert "missing" not in (clone.folder / "results/toy/tables/nll.md").read_text()

@@ -8,22 +8,28 @@ import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 from checkout import TOY, Checkout, edited
 
 import benchmark
 from benchmark.files import read_json
+from benchmark.runtime import locks
 
 RUNS = 8
 SETS = ("eight_gaussians", "digits")
+UMASK = 0o027
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A checkout in which the toy suite has run. Tests that change a file put it back."""
+    """A checkout in which the toy suite has run: without a home, by a strict umask, its results
+    behind a link. Tests that change a file put it back."""
     checkout = Checkout(tmp_path_factory.mktemp("finished"))
-    found = checkout.make()
+    (checkout.folder / "results").symlink_to(tmp_path_factory.mktemp("disk"))
+    home = {"HOME": str(checkout.folder / "config.yaml"), "XDG_CACHE_HOME": ""}
+    found = checkout.make(umask=UMASK, environment=home)
     assert found.returncode == 0, found.stdout
     checkout.log = found.stdout
     return checkout
@@ -52,6 +58,42 @@ def test_everything_is_made(finished):
     assert len(frame[frame.metric == "nll"]) == RUNS
     assert frame[frame.metric == "nll"].value.notna().all()
     assert (frame["provenance.source"].str.len() == 16).all()
+
+
+def test_every_file_follows_the_umask(finished):
+    places = ("results/toy", ".snakemake/benchmark")
+    paths = [path for place in places for path in (finished.folder / place).rglob("*")]
+    assert any(path.name == "model.safetensors" for path in paths)
+    for path in paths:
+        expected = (0o777 if path.is_dir() else 0o666) & ~UMASK
+        assert path.stat().st_mode & 0o777 == expected, path
+
+
+def test_a_lock_stays_with_what_lives_whatever_ends_beside_it(tmp_path):
+    checkout, config = Checkout(tmp_path), edited()
+    config["suites"]["other"] = config["suites"]["toy"]
+    checkout.configure(config)
+    rows = "results/{}/eight_gaussians/data"
+    toy = (rows.format("toy"), "--cores", "1")
+    other = (rows.format("other"), "--cores", "1", "--config", "suite=other", "--rerun-incomplete")
+    folder = tmp_path / ".snakemake/benchmark/locks"
+    with locks.held(["results/toy"], folder):
+        process = checkout.start("--cores", "1", *other[3:])
+        while not list(folder.glob("*other")) or not (folder / "results%2Fother").read_text():
+            time.sleep(0.05)
+            assert process.poll() is None, (tmp_path / "output").read_text()
+        process.kill()
+        process.wait()
+        before = {path: path.read_text() for path in folder.iterdir()}
+        assert checkout.snakemake("--dry-run").returncode == 0
+        assert {path: path.read_text() for path in folder.iterdir()} == before
+        found = checkout.snakemake(*toy)
+        assert found.returncode == 1 and f"results/toy: process {os.getpid()} on" in found.stdout
+        found = checkout.snakemake(*other)
+        assert found.returncode == 0, found.stdout
+        assert "The last run was killed" in found.stdout
+    assert checkout.snakemake(*toy).returncode == 0
+    assert not any(path.read_text() for path in folder.iterdir())
 
 
 def test_progress_and_the_number_of_runs_are_told(finished):
@@ -155,8 +197,11 @@ def test_a_run_that_was_stopped_twice_goes_on_to_the_same_numbers(finished, tmp_
         while len(fitted()) == before:
             time.sleep(0.1)
             assert process.poll() is None, (checkout.folder / "output").read_text()
-        os.killpg(process.pid, how)
+        jobs = psutil.Process(process.pid).children(recursive=True)
+        # Ctrl-C reaches all of them, a kill only Snakemake.
+        (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
         process.wait()
+        assert not psutil.wait_procs(jobs, timeout=60)[1]  # none trains on beside the next
         assert not (checkout.folder / "results/toy/metrics.csv").exists()
     found = checkout.make()
     assert found.returncode == 0, found.stdout

@@ -9,6 +9,7 @@ import socket
 import sys
 
 from benchmark.jobs import fork_server
+from benchmark.runtime.parent import end_with_parent
 
 
 def main(text: str) -> None:
@@ -50,4 +51,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         perform(fork_server.serve(socket.socket(fileno=int(sys.argv[2]))))
     else:
+        end_with_parent()  # a killed Snakemake leaves no jobs beside those of the next
         main(sys.argv[1])

@@ -20,7 +20,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-from benchmark.runtime.orphans import die_with_parent
+from benchmark.runtime.parent import end_with_parent
 
 ADDRESS = "BENCHMARK_FORK_SERVER"
 """Environment variable with the name of the server's socket, which lies in no folder."""
@@ -128,7 +128,7 @@ def _kept(command: socket.socket) -> str:
     if fork:
         _keep(command, fork)
     command.close()
-    die_with_parent()
+    end_with_parent()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

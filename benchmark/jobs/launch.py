@@ -19,7 +19,7 @@ from benchmark.records import usage
 from benchmark.runtime import parallel
 from benchmark.runtime.log import CHECKPOINT, explained
 from benchmark.runtime.machine import configure_process
-from benchmark.runtime.orphans import die_with_parent
+from benchmark.runtime.parent import end_with_parent
 from benchmark.source import look_in
 
 PARALLEL_JOBS = ("train.train",)
@@ -57,7 +57,7 @@ def join(given: Task, threads: int) -> None:
     """Run as one of the processes that share a task."""
     machine = given.machine
     assert machine is not None
-    die_with_parent()
+    end_with_parent()
     with explained(given.log):
         look_in(given.path)
         device = configure_process(threads, machine.device, machine.gpus)
@@ -115,7 +115,7 @@ def _run(command: Sequence[str]) -> int:
         stdout=sys.stderr,
         stderr=sys.stderr,
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=end_with_parent,
     )
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):

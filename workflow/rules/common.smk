@@ -3,9 +3,12 @@ import re
 import shlex
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
+from snakemake.jobs import Job
 from snakemake.logging import logger
+from snakemake.persistence import PersistenceBase
 
 from benchmark.data import catalogue
 from benchmark.files import write_json
@@ -60,6 +63,7 @@ RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OWN_METHODS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
 INCEPTION = f"{DOWNLOADS}/{catalogue.source('inception').files[0].path}"
 NOT_REPRODUCED = 3
+LOCKS = Path(".snakemake/benchmark/locks")
 
 
 wildcard_constraints:
@@ -197,6 +201,29 @@ def forgets_slurm(workflow) -> bool:
     """Whether jobs run on a machine that could submit them, perhaps a login node."""
     local = workflow.executor_plugin.common_settings.local_exec
     return local and bool(shutil.which("sbatch")) and "SLURM_JOB_ID" not in os.environ
+
+
+@contextmanager
+def locked_by_us(persistence):
+    """Takes the place of Snakemake's own lock, on the suite and on each file beyond it."""
+    made = map(str, persistence.all_outputfiles())
+    things = {FOLDER if Path(path).is_relative_to(FOLDER) else path for path in made}
+    try:
+        with locks.held(sorted(map(str, things)), LOCKS) as killed:
+            if killed:
+                print(
+                    "The last run was killed; resuming where it stopped.",
+                    file=sys.stderr,
+                )
+            yield
+    except locks.LockedError as error:
+        sys.exit(str(error))
+
+
+async def time_made_here(job, of_snakemake=Job.output_mintime.fget):
+    """The oldest time of a job's output; none of what was copied, whose times say nothing."""
+    is_made_here = workflow.persistence.has_metadata(job)
+    return await of_snakemake(job) if is_made_here else None
 
 
 def paths(folders: bool) -> str:

@@ -1,4 +1,4 @@
-"""Orphans: processes whose parent has died. There are to be none that train on."""
+"""The end of a process with its parent."""
 
 import ctypes
 import signal
@@ -8,7 +8,7 @@ PR_SET_PDEATHSIG = 1
 """Option of ``prctl``, from linux/prctl.h."""
 
 
-def die_with_parent() -> None:
-    """Get SIGTERM when the parent of this process dies (Linux)."""
+def end_with_parent() -> None:
+    """Get SIGTERM when the parent dies, so that no orphan trains on (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

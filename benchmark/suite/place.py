@@ -1,0 +1,30 @@
+"""The folder in which a suite is run, checked before anything else."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmark.source import ROOT
+from benchmark.suite.words import ConfigError, in_file
+
+LINKS = ("results", ".snakemake")
+"""What a run writes to, which may lie on another disk."""
+
+
+def check(folder: Path, has_config: bool) -> None:
+    """Raises ``ConfigError`` for a folder without a config, or with links that lead nowhere."""
+    problems = list(_problems(folder, has_config or (folder / "config.yaml").exists()))
+    if problems:
+        raise ConfigError(in_file(str(folder), problems))
+
+
+def _problems(folder: Path, has_config: bool) -> Iterator[str]:
+    if not has_config:
+        yield (
+            "found no config.yaml, of which the results would be made here. Type `cd "
+            f"{ROOT}` first; or bring one here, by `cp {ROOT}/config.yaml .`, to have results here."
+        )
+    for name in LINKS:
+        if (folder / name).is_symlink() and not (folder / name).exists():
+            place = os.readlink(folder / name)
+            yield f"{name} is a link to {place}, which is not there: make it, or remove the link."
