@@ -183,7 +183,7 @@ def test_a_queue_that_is_silent_is_waited_for(fake):
     assert fake.told.count("does not answer") == 1
 
 
-def test_a_job_that_may_never_start_is_told_once_and_asked_for_ever_more_rarely(fake):
+def test_a_job_that_may_never_start_is_told_once(fake):
     (fake.slurm / "pending").write_text("PartitionTimeLimit")
     fake.start(counts="a,b")
     fake.until(lambda: len(fake.calls("squeue")) > 4)
@@ -191,9 +191,6 @@ def test_a_job_that_may_never_start_is_told_once_and_asked_for_ever_more_rarely(
     assert fake.wait(30) != 0
     words = r"SLURM job 1_\d \(count\) is pending and may never start: it asks for more time .*\n"
     assert len(re.findall(words, fake.told)) == 1
-    times = fake.calls("squeue")
-    gaps = [late - early for early, late in zip(times, times[1:], strict=False)]
-    assert gaps == sorted(gaps) and gaps[-1] > 2 * gaps[0]
     fake.until(lambda: not fake.alive(), 5)
 
 
