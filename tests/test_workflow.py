@@ -265,20 +265,24 @@ def test_methods_are_matched_by_their_budget_and_train_with_the_rate_they_have_f
     assert checkout.planned()["search"] == 2
 
 
-def test_jobs_that_would_share_a_gpu_are_told(tmp_path, monkeypatch):
+def test_jobs_that_would_share_a_gpu_or_a_core_or_forget_slurm_are_told(tmp_path, monkeypatch):
     checkout = Checkout(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
-    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    for name in ("nvidia-smi", "sbatch"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
 
-    def told(*options):
+    def told(*options, words="Jobs share the GPU of this machine"):
         data = checkout.folder / "results/toy/eight_gaussians/data"
         shutil.rmtree(data, ignore_errors=True)
         found = checkout.snakemake(str(data.relative_to(checkout.folder)), *options)
         assert found.returncode == 0, found.stdout
-        return "Jobs share the GPU of this machine" in found.stdout
+        return words in found.stdout
 
     assert not told("--cores", "2")  # the toy suite is for the CPU
+    assert told("--cores", "999", words="999 cores were asked for")
+    assert told("--cores", "1", words="There is a SLURM here")
     assert told("--cores", "2", "--config", "device=auto")
     assert not told("--cores", "1", "--config", "device=auto")
     one = ("--default-resources", "gpu=1", "--resources", "gpu=1")

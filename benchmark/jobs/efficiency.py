@@ -92,7 +92,7 @@ class Rule:
             "CPUs asked": self.asked("cpus"),
             "busy": _rounded(self.cpus, 1),
             "GPUs asked": self.asked("gpus"),
-            "MiB there": _rounded(self.gpu_memory, 0),
+            "MiB on GPU": _rounded(self.gpu_memory, 0),
         }
 
     def resources(self) -> dict[str, int]:
