@@ -10,6 +10,7 @@ from benchmark.data.description import describe
 from benchmark.files import read_json, write_json
 from benchmark.report import doubts
 from benchmark.report.outputs import write
+from benchmark.suite.models import Published
 
 
 class Table(Plane):
@@ -94,9 +95,10 @@ def test_grey_levels_that_do_not_occur_are_counted(tmp_path):
     assert "only 1 of 4 grey levels occur; are there as many?" in said
 
 
-def test_the_table_of_the_nll_has_the_doubts_by_data_set(tmp_path, monkeypatch):
+def test_tables_of_the_nll_have_the_doubts_by_data_set(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = suite("table", "plane", methods=("ffjord",), seeds=1)
+    published = {"table": Published.model_validate({"as": "power", "tolerance": 0.25})}
+    made = suite("table", "plane", methods=("ffjord",), seeds=1, published=published)
     rows = normal()
     rows[:, 1] = np.arange(1000) % 3
     doubts_of(made.runs[0].data, rows)
@@ -104,10 +106,11 @@ def test_the_table_of_the_nll_has_the_doubts_by_data_set(tmp_path, monkeypatch):
     for run in made.runs:
         finish(made, run)
         write(made, "metrics")
-    write(made, "tables/nll")
-    text = (tmp_path / "results/toy/tables/nll.md").read_text()
-    notes = [line for line in text.splitlines() if "lower bound" in line]
-    assert len(notes) == 1 and notes[0].startswith("- Table: column '1' (3 distinct values) has")
+    for name in ("nll", "reproduction"):
+        write(made, f"tables/{name}")
+        text = (tmp_path / f"results/toy/tables/{name}.md").read_text()
+        (note,) = [line for line in text.splitlines() if "lower bound" in line]
+        assert note.startswith("- Table: column '1' (3 distinct values) has")
 
 
 def test_an_nll_of_integers_in_another_scale_is_told(tmp_path, monkeypatch):

@@ -24,16 +24,16 @@ SHOWN = 4
 BOUNDLESS = "the NLL has no lower bound"
 
 
-def notes(suite: Suite, frame: pd.DataFrame) -> list[str]:
+def notes(suite: Suite, frame: pd.DataFrame, datasets: Iterable[str]) -> list[str]:
     """Notes below a table of NLLs, by data set; ``frame`` is that of ``metrics``."""
-    lines = []
-    for name, label in labels_of(suite).items():
+    lines, labels = [], labels_of(suite)
+    for name in datasets:
         folder = data_folder(suite.name, name)
         if (folder / DESCRIPTION).exists():
             described = describe(folder)
             own = frame[(frame.dataset == name) & (frame.metric == NLL) & frame.value.notna()]
             doubts = [*of_rows(described), *of_scale(described, own, styles_of(suite))]
-            lines += [f"{label}: {doubt}." for doubt in doubts]
+            lines += [f"{labels[name]}: {doubt}." for doubt in doubts]
     return lines
 
 

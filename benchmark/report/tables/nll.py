@@ -31,7 +31,7 @@ def write(suite: Suite) -> None:
     frame = collected.read(suite)
     compared = collected.comparisons(suite, frame)
     made = table(frame, styles_of(suite), labels_of(suite), compared)
-    made = replace(made, notes=(*made.notes, *doubts.notes(suite, frame)))
+    made = replace(made, notes=(*made.notes, *doubts.notes(suite, frame, suite.datasets)))
     write_table(suite, NLL, made, frame[frame.measurement == NLL])
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark.files import write_json
 from benchmark.records.records import NLL
 from benchmark.records.run import suite_folder
-from benchmark.report import collected
+from benchmark.report import collected, doubts
 from benchmark.report.asked import Suite
 from benchmark.report.frame import suite_name, summary, unit
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
@@ -41,6 +41,7 @@ def write(suite: Suite, name: str, *datasets: str) -> None:
     against = {name: known for name, known in against_of(suite).items() if name in datasets}
     styles, compared = styles_of(suite), collected.comparisons(suite, frame)
     made = table(frame, styles, labels_of(suite), against, compared)
+    made = replace(made, notes=(*made.notes, *doubts.notes(suite, frame, datasets)))
     write_table(suite, name, made, frame[frame.measurement == NLL])
     stem = suite_folder(suite.name) / "tables" / name
     write_json(f"{stem}.json", [asdict(row) for row in rows(frame, styles, against)])
