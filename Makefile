@@ -4,9 +4,15 @@ READY := .venv/.ready
 HALF := .venv/.half
 IS_OURS := import benchmark, os, sys; sys.exit(not os.path.samefile(benchmark.__path__[0], sys.argv[1]))
 BROKEN := $(shell [ ! -e $(READY) ] || [ -L .venv ] || \
-	$(BIN)/python -I -c '$(IS_OURS)' '$(CURDIR)/benchmark' 2> /dev/null || echo broken)
+	$(BIN)/python -I -c '$(IS_OURS)' "$$PWD/benchmark" 2> /dev/null || echo broken)
 # Jobs take turns on the GPU of this machine, if it has one.
 ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resources gpu=1)
+
+# No environment can be made in a path with a colon, and Snakemake reads braces as variables.
+ODD := $(strip $(foreach mark,{ } :,$(findstring $(mark),$(CURDIR))))
+ifneq ($(ODD),)
+$(error The path of this folder, $(CURDIR), has $(ODD), which cannot work: rename or move it)
+endif
 
 .DEFAULT_GOAL := all
 .PHONY: broken all prefetch keep efficiency test test-fast bench lint schema clean help

@@ -49,6 +49,25 @@ def clone(tmp_path):
     return Clone(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a{b}", "a:b"])
+def test_a_path_that_cannot_work_is_refused_before_anything_is_installed(name, tmp_path):
+    (tmp_path / name).mkdir()
+    clone = Clone(tmp_path / name)
+    found = clone.make(".venv/.ready")
+    assert found.returncode == 2 and "rename or move it" in found.stderr
+    assert not (clone.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", 'a"b', "a$HOME", "a%b", "aé", "a;b*"])
+def test_blanks_and_quotes_in_the_path_work(name, tmp_path):
+    (tmp_path / name).mkdir()
+    clone = Clone(tmp_path / name)
+    assert clone.ready() == ["venv", "pip"]
+    assert clone.ready() == []
+    (clone.folder / "moved").touch()
+    assert clone.ready() == ["venv", "pip"]
+
+
 def test_an_environment_is_set_up_once_and_again_after_a_change(clone):
     assert clone.ready() == ["venv", "pip"]
     assert clone.ready() == []

@@ -19,3 +19,12 @@ def test_results_behind_a_link_must_be_there(tmp_path):
         place.check(tmp_path, has_config=True)
     (tmp_path / "disk").mkdir()
     place.check(tmp_path, has_config=True)
+
+
+@pytest.mark.parametrize("name", ["a{b}", "a}"])
+def test_braces_are_refused_in_the_folder_or_that_of_python(name, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="found braces in .*rename the folder"):
+        place.check(tmp_path / name, has_config=True)
+    monkeypatch.setattr("sys.executable", f"/opt/{name}/bin/python")
+    with pytest.raises(ConfigError, match=f"/opt/{name[:2]}.*rename the folder"):
+        place.check(tmp_path, has_config=True)

@@ -70,18 +70,18 @@ def test_every_file_follows_the_umask(finished):
 
 
 def test_a_lock_stays_with_what_lives_whatever_ends_beside_it(tmp_path):
-    checkout, config = Checkout(tmp_path), edited()
+    checkout, config = Checkout(tmp_path / """it's a "$HOME" folder"""), edited()
     config["suites"]["other"] = config["suites"]["toy"]
     checkout.configure(config)
     rows = "results/{}/eight_gaussians/data"
     toy = (rows.format("toy"), "--cores", "1")
     other = (rows.format("other"), "--cores", "1", "--config", "suite=other", "--rerun-incomplete")
-    folder = tmp_path / ".snakemake/benchmark/locks"
+    folder = checkout.folder / ".snakemake/benchmark/locks"
     with locks.held(["results/toy"], folder):
         process = checkout.start("--cores", "1", *other[3:])
         while not list(folder.glob("*other")) or not (folder / "results%2Fother").read_text():
             time.sleep(0.05)
-            assert process.poll() is None, (tmp_path / "output").read_text()
+            assert process.poll() is None, (checkout.folder / "output").read_text()
         process.kill()
         process.wait()
         before = {path: path.read_text() for path in folder.iterdir()}

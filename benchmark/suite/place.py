@@ -1,6 +1,7 @@
 """The folder in which a suite is run, checked before anything else."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def _problems(folder: Path, has_config: bool) -> Iterator[str]:
             "found no config.yaml, of which the results would be made here. Type `cd "
             f"{ROOT}` first; or bring one here, by `cp {ROOT}/config.yaml .`, to have results here."
         )
+    for path in {str(folder), sys.executable}:
+        if set("{}") & set(path):
+            yield f"found braces in {path}, which Snakemake reads as variables: rename the folder."
     for name in LINKS:
         if (folder / name).is_symlink() and not (folder / name).exists():
             place = os.readlink(folder / name)
