@@ -13,7 +13,8 @@ LINKS = ("results", ".snakemake")
 
 
 def check(folder: Path, has_config: bool) -> None:
-    """Raises ``ConfigError`` for a folder without a config, or with links that lead nowhere."""
+    """Raises ``ConfigError`` for a folder without a config, a path with braces, and links that lead
+    nowhere."""
     problems = list(_problems(folder, has_config or (folder / "config.yaml").exists()))
     if problems:
         raise ConfigError(in_file(str(folder), problems))
@@ -22,8 +23,8 @@ def check(folder: Path, has_config: bool) -> None:
 def _problems(folder: Path, has_config: bool) -> Iterator[str]:
     if not has_config:
         yield (
-            "found no config.yaml, of which the results would be made here. Type `cd "
-            f"{ROOT}` first; or bring one here, by `cp {ROOT}/config.yaml .`, to have results here."
+            f"found no config.yaml. Type `cd {ROOT}` first; or write a config.yaml here, for "
+            "results here. (Its paths start here, too.)"
         )
     for path in {str(folder), sys.executable}:
         if set("{}") & set(path):
