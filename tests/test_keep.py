@@ -20,7 +20,8 @@ def between(toy, tmp_path, monkeypatch):
     """The toy suite with a data set that has rows of the base, on which one method runs."""
     monkeypatch.chdir(tmp_path)
     suite = toy["suites"]["toy"]
-    suite["datasets"]["between"] = {**suite["datasets"]["eight_gaussians"], "base": MOONS}
+    both = {"label": "Between", "base": MOONS}
+    suite["datasets"]["between"] = {**suite["datasets"]["eight_gaussians"], **both}
     for name in ("ffjord", "gaussian", "oracle"):
         put(suite, f"methods/{name}/datasets", ["eight_gaussians"])
     return load(toy)

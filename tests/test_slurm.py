@@ -38,7 +38,7 @@ def toy():
     toy = TOY["suites"]["toy"]
     train = toy["methods"]["interpolant"]["train"]
     slow = {**toy["methods"]["interpolant"], "train": {**train, "steps": 4000}}
-    diverging = {**slow, "seeds": [0], "train": {**train, "lr": 1e30}}
+    diverging = {**slow, "label": "Diverging", "seeds": [0], "train": {**train, "lr": 1e30}}
     return edited(
         datasets={"eight_gaussians": toy["datasets"]["eight_gaussians"]},
         methods={

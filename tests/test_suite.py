@@ -135,7 +135,7 @@ def test_lists_whose_keys_end_alike_are_told_apart_by_all_of_them(toy, interpola
 
 def test_a_variant_is_named_after_its_method_and_has_a_grid_of_its_own(toy, interpolant):
     methods = toy["suites"]["toy"]["methods"]
-    methods["interpolant-wide_one"] = copy.deepcopy(interpolant)
+    methods["interpolant-wide_one"] = {**copy.deepcopy(interpolant), "label": "Wide"}
     methods["interpolant-wide_one"]["model"]["network"]["width"] = [32, 64]
     suite = load(toy)
     names = variants(suite)

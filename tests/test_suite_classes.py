@@ -250,8 +250,13 @@ def test_flows_are_told_from_closed_forms(toy):
 
 def test_only_the_density_of_the_data_is_the_target(toy, mine):
     module = mine("truth", "from benchmark.baselines.oracle import Oracle as Truth")
-    put(toy["suites"]["toy"], "methods/truth", method("oracle", **{"class": f"{module}.Truth"}))
-    flow = {"class": "benchmark.baselines.oracle.OracleFlow", "model": {"path": "linear"}}
+    truth = method("oracle", label="Truth", **{"class": f"{module}.Truth"})
+    put(toy["suites"]["toy"], "methods/truth", truth)
+    flow = {
+        "label": "Flow",
+        "class": "benchmark.baselines.oracle.OracleFlow",
+        "model": {"path": "linear"},
+    }
     put(toy["suites"]["toy"], "methods/flow", method("oracle", **flow))
     suite = load(toy)
     assert [name for name in suite.methods if suite.is_oracle(name)] == ["oracle", "truth"]
@@ -272,7 +277,7 @@ def test_the_spline_flow_is_a_density_that_has_no_path(toy):
     assert paths
     entry = method("ffjord", **{"class": "benchmark.baselines.spline_flow.SplineFlow"})
     entry["model"] = {"transforms": 2, "width": 8, "depth": 1, "bins": 4}
-    methods["spline"] = entry
+    methods["spline"] = {**entry, "label": "Spline"}
     suite = load(toy)
     assert suite.method_facts("spline").kind == "density" and not suite.is_flow("spline")
     planned = outputs(suite)

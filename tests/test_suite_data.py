@@ -69,7 +69,7 @@ def test_a_method_of_another_program_has_rules_but_no_class(toy, tmp_path):
 
 def test_a_method_of_this_library_needs_no_rules_and_may_have_some(toy, tmp_path):
     (tmp_path / "rules.smk").touch()
-    put(toy["suites"]["toy"], "methods/anything", method("ffjord"))
+    put(toy["suites"]["toy"], "methods/anything", method("ffjord", label="Anything"))
     assert load(toy).methods["anything"].rules is None
     put(toy["suites"]["toy"], "methods/anything/rules", str(tmp_path / "rules.smk"))
     assert load(toy).methods["anything"].rules == str(tmp_path / "rules.smk")

@@ -17,7 +17,7 @@ def test_files_hold_the_same_cells(tmp_path):
     assert "| OT_Flow & 5% | **-1.50 ± 0.10 (n=3)** |" in markdown and "- 50% | #1" in markdown
     latex = (tmp_path / "table.tex").read_text()
     assert r"OT\_Flow \& 5\% & \textbf{$-$1.50 $\pm$ 0.10 (n=3)} \\" in latex
-    assert r"A\_caption." in latex and r"50\% | \#1" in latex
+    assert r"A\_caption." in latex and r"50\% $|$ \#1" in latex
     assert latex.isascii() and latex.count("{") == latex.count("}")
     assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
     for rule in ("toprule", "midrule", "bottomrule"):

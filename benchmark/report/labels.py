@@ -1,17 +1,31 @@
-"""Labels and colours of methods and data sets, in the order of the suite."""
+"""Labels and looks of methods and data sets, in the order of the suite."""
 
+import colorsys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.report.asked import Suite
 
+Dash = str | tuple[float, tuple[float, ...]]
+"""A line style of matplotlib."""
+
+DASHES: tuple[Dash, ...] = (
+    *("-", (0.0, (4.0, 1.5)), (0.0, (1.2, 1.2))),
+    (0.0, (6.0, 1.5, 1.2, 1.5)),
+)
+MARKERS = ("o", "s", "D", "v", "P", "X", "*")
+SHADES = 5
+"""How many shades of one colour there are."""
+
 
 @dataclass(frozen=True)
 class Style:
-    """The name of a method in tables and figures, and its colour in every figure."""
+    """The name of a method in tables and figures, and its look in every figure."""
 
     label: str
     colour: str
+    dash: Dash = DASHES[0]
+    marker: str = MARKERS[0]
 
 
 Styles = Mapping[str, Style]
@@ -22,8 +36,27 @@ Labels = Mapping[str, str]
 
 
 def styles_of(suite: Suite) -> Styles:
-    """Label and colour of each method of a suite."""
-    return {name: Style(entry.label, entry.colour) for name, entry in suite.methods.items()}
+    """Label and look of each method of a suite.
+
+    Methods of one colour, such as the variants of a grid, are told apart by shade, dash and marker.
+    """
+    seen: dict[str, int] = {}
+    styles = {}
+    for name, entry in suite.methods.items():
+        place = seen[entry.colour.lower()] = seen.get(entry.colour.lower(), -1) + 1
+        dash, marker = DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)]
+        styles[name] = Style(entry.label, shade(entry.colour, place), dash, marker)
+    return styles
+
+
+def shade(colour: str, place: int) -> str:
+    """The colour, ``#rrggbb``, lighter or darker by the more the higher ``place`` is, from 0 on."""
+    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
+    others = sorted((0.15 + 0.15 * step for step in range(SHADES)), key=lambda x: -abs(x - light))
+    lightness = [light, *others[: SHADES - 1]][place % SHADES]
+    shaded = colorsys.hls_to_rgb(hue, lightness, saturation)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in shaded)
 
 
 def labels_of(suite: Suite) -> Labels:

@@ -1,12 +1,14 @@
 """A formatted table, and its files: CSV, Markdown and LaTeX."""
 
 import csv
+import re
 from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.files import atomic
+from benchmark.report.escapes import latex, markdown, markdown_cell
 
 DASH = "—"
 MAX_COLUMNS = 12
@@ -71,14 +73,15 @@ def as_markdown(table: Table) -> str:
 
 
 def _markdown(table: Table) -> str:
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    return "\n\n".join([table.caption, *map(_markdown_part, _parts(table)), f"{notes}\n"])
+    notes = "\n".join(f"- {markdown(note)}" for note in table.notes)
+    return "\n\n".join([markdown(table.caption), *map(_markdown_part, _parts(table)), f"{notes}\n"])
 
 
 def _markdown_part(table: Table) -> str:
-    heading = [column.strip().replace("\n", "<br>") for column in table.columns]
-    body = [list(map(_markdown_cell, row)) for row in table.rows]
-    lines = [[text.replace("|", r"\|") for text in line] for line in [heading, *body]]
+    heading = [
+        "<br>".join(map(markdown_cell, column.strip().split("\n"))) for column in table.columns
+    ]
+    lines = [heading, *([_markdown_cell(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     text = [
@@ -91,27 +94,9 @@ def _markdown_part(table: Table) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = f"<u>{cell.text}</u>" if cell.underlined else cell.text
+    text = markdown_cell(cell.text)
+    text = f"<u>{text}</u>" if cell.underlined else text
     return f"**{text}**" if cell.bold else text
-
-
-_ESCAPES = str.maketrans(
-    {
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": "$<$",
-        ">": "$>$",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "—": "---",
-    }
-)
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
 
 
 def _latex(table: Table) -> str:
@@ -119,10 +104,10 @@ def _latex(table: Table) -> str:
         [
             r"\begin{table}",
             r"\centering\small\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{_escaped(table.caption)}}}",
+            rf"\caption{{{latex(table.caption)}}}",
             "\\par\\medskip\n".join(map(_latex_part, _parts(table))),
             r"\par\medskip\raggedright\footnotesize",
-            *(rf"{_escaped(note)}\par" for note in table.notes),
+            *(rf"{latex(note)}\par" for note in table.notes),
             r"\end{table}",
             "",
         ]
@@ -150,19 +135,16 @@ def _latex_headings(table: Table) -> list[str]:
     texts, rules, place = [], [], 1
     for text, group in groupby(first):
         span = len(list(group))
-        texts.append(
-            _escaped(text) if span == 1 else rf"\multicolumn{{{span}}}{{c}}{{{_escaped(text)}}}"
-        )
+        texts.append(latex(text) if span == 1 else rf"\multicolumn{{{span}}}{{c}}{{{latex(text)}}}")
         rules += [rf"\cmidrule(lr){{{place}-{place + span - 1}}}"] if span > 1 else []
         place += span
-    lines = [" & ".join(texts), *(" & ".join(map(_escaped, line)) for line in others)]
+    lines = [" & ".join(texts), *(" & ".join(map(latex, line)) for line in others)]
     top, *below = [rf"{line} \\" for line in lines]
     return [top, *rules, *below]
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = _escaped(cell.text)
-    if cell.text.startswith("-"):
-        text = f"$-${text[1:]}"
+    text = latex(cell.text)
+    text = f"$-${text[1:]}" if re.match(r"-\d", text) else text
     text = rf"\underline{{{text}}}" if cell.underlined else text
     return rf"\textbf{{{text}}}" if cell.bold else text

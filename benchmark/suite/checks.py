@@ -12,7 +12,7 @@ from benchmark.suite import published
 from benchmark.suite.classes import Facts
 from benchmark.suite.hyperparameters import sections
 from benchmark.suite.mending import mended
-from benchmark.suite.models import MethodEntry, Rows, SuiteSection
+from benchmark.suite.models import DatasetEntry, MethodEntry, Rows, SuiteSection
 from benchmark.suite.named import Named, differing
 from benchmark.suite.needs import NEEDS, has
 from benchmark.suite.suite import MEASUREMENTS, rows_of, runs_of
@@ -43,7 +43,13 @@ class Checks:
 
     def problems(self) -> list[str]:
         """All problems of the suite, but those that only follow from others."""
-        found = [*self._names(), *self._references(), *self._trainings(), *self._budgets()]
+        found = [
+            *self._names(),
+            *self._labels(),
+            *self._references(),
+            *self._trainings(),
+            *self._budgets(),
+        ]
         found += [*self.named.problems(), *self._steps(), *self._bases(), *self._published()]
         found += [*self._features(), *self._pairs()]
         own = [words for words in found if not self._is_usual(words, found)]
@@ -69,6 +75,13 @@ class Checks:
 
         for name in self.section.measurements.keys() & RESERVED:
             yield f"{self.key}measurements.{name}: a table or a measurement of every suite has it."
+
+    def _labels(self) -> Iterator[str]:
+        """Labels that are not those of one method, or of one data set."""
+        methods = {name: self.named.where(name) for name in self.section.methods}
+        datasets = {name: f"{self.key}datasets.{name}" for name in self.section.datasets}
+        yield from _equal_labels(self.section.methods, methods)
+        yield from _equal_labels(self.section.datasets, datasets)
 
     def _references(self) -> Iterator[str]:
         """Names of data sets that there are not, and files."""
@@ -257,6 +270,19 @@ def _need(need: str) -> str:
     if need == NORMAL_BASE:
         return "a data set without 'base', as it does not accept rows of the base"
     return NEEDS.get(need, need)
+
+
+def _equal_labels(
+    entries: Mapping[str, MethodEntry] | Mapping[str, DatasetEntry], places: Mapping[str, str]
+) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for name, entry in entries.items():
+        other = first.setdefault(entry.label.strip(), name)
+        if other != name:
+            yield (
+                f"{places[name]}.label is {entry.label!r}, as is that of {other}; allowed are "
+                f"labels by which tables and figures tell them apart."
+            )
 
 
 def _no_file(where: str, path: str) -> str:

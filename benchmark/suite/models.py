@@ -10,10 +10,12 @@ from benchmark.data.catalogue import catalogue
 from benchmark.measure.evaluation_settings import EvaluationSettings
 from benchmark.measure.feature_settings import Features
 from benchmark.section import Count, Positive, Section, Seed, Tolerances, Whole, distinct
+from benchmark.suite.letters import one_line
 from benchmark.training.settings import Search
 
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]
 
+Label = Annotated[str, AfterValidator(one_line)]
 
 Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(distinct)]
 
@@ -113,7 +115,7 @@ class Published(Section):
 class DatasetEntry(Rows):
     """A data set of a suite."""
 
-    label: str = Field(description="name in tables and figures")
+    label: Label = Field(description="name in tables and figures")
     held_out: HeldOut | None = Field(
         None,
         description="how many of the rows that are held out, a fixed random subset, the same for "
@@ -148,7 +150,7 @@ class Difference(Section):
 class MethodEntry(Section):
     """A method of a suite: a class, or another program with rules of its own (then no class)."""
 
-    label: str = Field(description="name in tables and figures")
+    label: Label = Field(description="name in tables and figures")
     colour: str = Field(pattern="^#[0-9a-fA-F]{6}$", description="colour in every figure, #rrggbb")
     kind: str | None = Field(
         None, alias="class", description="dotted name of a subclass of benchmark.flow.Method"
@@ -188,7 +190,7 @@ class MeasurementEntry(Section):
         alias="class",
         description="dotted name of a subclass of benchmark.measure.measurement.Measurement",
     )
-    label: str | None = Field(None, description="name in the caption of its table")
+    label: Label | None = Field(None, description="name in the caption of its table")
     datasets: Annotated[list[str], Len(min_length=1)] | None = Field(
         None, description="the data sets it is made on, if not all that it can be made on"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,8 +12,8 @@ from benchmark.data.description import describe
 from benchmark.records.run import Run
 from benchmark.report import gaps
 from benchmark.report.asked import Suite
-from benchmark.report.figures.panels import in_order
-from benchmark.report.labels import Labels, Styles
+from benchmark.report.figures.panels import add_legend, in_order
+from benchmark.report.labels import Labels, Style, Styles
 
 CURVES = ("dataset", "method", "seed", "step", "seconds", "loss", "validation_nll", "unit")
 """Columns of every frame of learning curves; others are diagnostics of methods."""
@@ -51,22 +52,32 @@ def draw_curves(
         own = curves[curves.method == method].sort_values("step", kind="stable")
         evaluations = own.groupby(own.groupby("seed").cumcount())
         x, y = evaluations[clock].mean(), evaluations[name]
-        colour = styles[method].colour
-        axes.plot(x, y.mean(), color=colour, linewidth=1.6)
+        colour, marker = styles[method].colour, _marker(styles[method], len(x))
+        line = {"linestyle": styles[method].dash, "linewidth": 1.6, "marker": marker}
+        axes.plot(x, y.mean(), color=colour, markersize=5, **line)
+        if len(x) == 1:
+            axes.vlines(x, y.min(), y.max(), color=colour, alpha=0.4)
         axes.fill_between(x, y.min(), y.max(), color=colour, alpha=0.2, linewidth=0)
 
 
-def add_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference: bool) -> None:
-    handles = []
+def add_curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, reference: bool) -> None:
+    entries: list[tuple[Artist, str]] = []
     for method in in_order(styles, frame.method):
         counts = frame[frame.method == method].groupby("dataset").seed.nunique()
         low, high = counts.min(), counts.max()
         seeds = f"{low}" if low == high else f"{low}–{high}"
-        label = f"{styles[method].label} (n={seeds})"
-        handles.append(Line2D([], [], color=styles[method].colour, label=label))
+        points = int(frame[frame.method == method].groupby(["dataset", "seed"]).size().max())
+        look = {"linestyle": styles[method].dash, "marker": _marker(styles[method], points)}
+        line = Line2D([], [], color=styles[method].colour, markersize=5, **look)
+        entries.append((line, f"{styles[method].label} (n={seeds})"))
     if reference:
-        handles.append(Line2D([], [], color="black", linestyle="--", label="true density"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5) or 1)
+        entries.append((Line2D([], [], color="black", linestyle="--"), "true density"))
+    add_legend(figure, entries, loc="outside upper center", ncols=min(len(entries), 5) or 1)
+
+
+def _marker(style: Style, points: int) -> str:
+    """That of a curve of one point, which no line shows."""
+    return style.marker if points == 1 else ""
 
 
 def histories(suite: Suite, learned: list[Run]) -> tuple[pd.DataFrame, dict[Run, str]]:

@@ -12,7 +12,7 @@ from benchmark.report.figures.axes import log_axis
 from benchmark.report.figures.curves import (
     CURVES,
     STEP,
-    add_legend,
+    add_curve_legend,
     curve_datasets,
     draw_curves,
     evaluated,
@@ -24,7 +24,7 @@ from benchmark.report.figures.theme import save, theme
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 
 DIAGNOSTICS = {
-    "path_length": r"path length $\mathrm{E}\,|v_t(x_t)|^2$",
+    "path_length": "path length E |vₜ(xₜ)|²",
     "monitor": "convergence monitor\n(0 at the optimum)",
 }
 """Axis labels of diagnostics, which come first; others are called by their name."""
@@ -49,7 +49,7 @@ def draw(frame: pd.DataFrame, styles: Styles, labels: Labels, missing: Mapping[R
             axes.set_ylabel(DIAGNOSTICS.get(name, name))
             axes.set_title(labels[dataset])
     list_gaps(figure, missing, styles, labels)
-    add_legend(figure, frame, styles, reference=False)
+    add_curve_legend(figure, frame, styles, reference=False)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Figure of distances of samples from training images against NFE."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,9 +13,9 @@ from benchmark.report import collected, gaps
 from benchmark.report.asked import Suite
 from benchmark.report.figures.axes import log_axis, plain_ticks
 from benchmark.report.figures.missing import list_gaps
-from benchmark.report.figures.panels import axes_rows, in_order
+from benchmark.report.figures.panels import add_legend, axes_rows, in_order
 from benchmark.report.figures.theme import GREY, save, theme
-from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.labels import Labels, Style, Styles, labels_of, styles_of
 
 CURVES = ["tolerance", "nfe", "distance", "kernel_distance", "dataset", "method", "seed"]
 """Columns of a frame of distances against NFE."""
@@ -39,8 +40,8 @@ def draw(
     for dataset, axes in zip(names, panels, strict=False):
         here = curves[curves.dataset == dataset]
         for (method, _), line in here.groupby(["method", "seed"], sort=False):
-            colour, line = styles[str(method)].colour, line.sort_values("nfe")
-            axes.plot(line.nfe, line.distance, color=colour, marker="o", ms=4, lw=1.2)
+            look, line = _look(styles[str(method)]), line.sort_values("nfe")
+            axes.plot(line.nfe, line.distance, **look)
         if dataset in floors:
             axes.axhline(floors[dataset], color=GREY, ls="--", lw=1)
             axes.annotate(
@@ -53,11 +54,17 @@ def draw(
         plain_ticks(axes.yaxis)
         axes.set_title(labels[dataset])
     shown = in_order(styles, curves.method)
-    lines = [Line2D([], [], color=styles[name].colour, marker="o", ms=4) for name in shown]
-    names = [styles[name].label for name in shown]
-    figure.legend(lines, names, loc="outside lower center", ncols=4)
+    lines = [(Line2D([], [], **_look(styles[name])), styles[name].label) for name in shown]
+    add_legend(figure, lines, loc="outside lower center", ncols=4)
     list_gaps(figure, missing, styles, labels)
     return figure
+
+
+def _look(style: Style) -> dict[str, Any]:
+    return {
+        **{"color": style.colour, "linestyle": style.dash, "linewidth": 1.2},
+        **{"marker": style.marker, "markersize": 4},
+    }
 
 
 def write(suite: Suite) -> None:

@@ -64,4 +64,4 @@ def film_pictures(
 def _clock(moment: float) -> str:
     """A bar from base to data that fills up, and the time."""
     done = round(30 * moment)
-    return f"base {'━' * done}●{'─' * (30 - done)} data    $t$ = {moment:.2f}"
+    return f"base {'━' * done}●{'─' * (30 - done)} data    t = {moment:.2f}"

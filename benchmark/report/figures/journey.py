@@ -37,7 +37,7 @@ def still(journeys: Mapping[str, Journey], styles: Styles, missing: Mapping[str,
         axes.set_xticks((np.arange(len(chosen)) + 0.5) * (shown.shape[4] + 1))
         axes.set_xticklabels([f"{journey.times[index]:.1f}" for index in chosen], fontsize="small")
         axes.tick_params(bottom=False)
-        axes.set_xlabel("$t$", fontsize="small")
+        axes.set_xlabel("t", fontsize="small")
     return figure
 
 

@@ -16,7 +16,7 @@ from benchmark.report.asked import Suite
 from benchmark.report.figures.axes import log_axis, near_values
 from benchmark.report.figures.curves import (
     STEP,
-    add_legend,
+    add_curve_legend,
     curve_datasets,
     draw_curves,
     evaluated,
@@ -59,7 +59,7 @@ def draw(
         unit = curves.unit.iloc[0] if len(curves) else "not measured"
         line[0].set_ylabel(f"{labels[name]}\nvalidation NLL [{unit}]")
     list_gaps(figure, missing, styles, labels)
-    add_legend(figure, frame, styles, bool(references))
+    add_curve_legend(figure, frame, styles, bool(references))
     return figure
 
 

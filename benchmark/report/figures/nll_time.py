@@ -91,7 +91,7 @@ def _points(axes: Axes, runs: pd.DataFrame, styles: Styles) -> None:
         if not far:
             axes.plot(own.training_seconds, own.nll, ".", color=colour, alpha=0.5, markersize=5)
             axes.errorbar(seconds, mean, None if np.isnan(sd) else sd, color=colour, capsize=3)
-        marker = "^" if far else "o"
+        marker = "^" if far else styles[method].marker
         axes.plot(seconds, height, marker, color=colour, markersize=7, markeredgecolor="white")
         count = f" (n={len(own)})" if len(own) < _most_seeds(runs) else ""
         value = f" {mean:.3g} ↑" if far else ""

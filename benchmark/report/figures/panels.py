@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, PowerNorm
@@ -49,6 +50,15 @@ def add_title(axes: Axes, name: str, styles: Styles) -> None:
     """The label of a method, or of the target, in its colour."""
     style = {TARGET: Style("Target", "black"), **styles}[name]
     axes.set_title(textwrap.fill(style.label, 24), color=style.colour)
+
+
+def add_legend(figure: Figure, entries: Sequence[tuple[Artist, str]], **where: Any) -> None:
+    """A legend of artists and their names, whatever signs these begin with."""
+    handles, names = [artist for artist, _ in entries], [name for _, name in entries]
+    # A legend leaves out what begins with an underscore.
+    legend = figure.legend(handles, [f" {name}" for name in names], **where)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
 
 
 def hide_axes(axes: Axes) -> None:

@@ -64,7 +64,7 @@ def still(paths: Mapping[str, Frames], styles: Styles, missing: Mapping[str, str
         label = textwrap.fill(styles[name].label, 14)
         line[0].set_ylabel(label, color=styles[name].colour, fontweight="bold")
     for axes, moment in zip(grid[0], MOMENTS, strict=False):
-        axes.set_title(f"$t$ = {moment:g}", fontweight="normal")
+        axes.set_title(f"t = {moment:g}", fontweight="normal")
     for axes in grid[0, len(MOMENTS) :]:
         add_title(axes, TARGET, styles)
     add_colourbar(figure, scale, list(grid.flat), "density [1 / unit area]")

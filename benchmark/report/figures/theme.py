@@ -31,6 +31,7 @@ def theme() -> Iterator[None]:
                 "grid.color": "#ececec",
                 "legend.frameon": False,
                 "pdf.fonttype": 42,
+                "text.parse_math": False,  # labels are drawn as they are
             },
         )
         yield
