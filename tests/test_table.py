@@ -54,6 +54,14 @@ def test_every_format_is_read_in_order(tmp_path, suffix):
     assert np.array_equal(together(found), numbers())
 
 
+@pytest.mark.parametrize(("n", "sizes"), [(9, [7, 1, 1]), (3, [1, 1, 1]), (20, [16, 2, 2])])
+def test_of_few_rows_every_part_has_one(tmp_path, n, sizes):
+    file = saved(tmp_path, ".npy", numbers(n))
+    found = Table.prepare(file, **{**PLAIN, "split": [0.8, 0.1, 0.1]})
+    assert [len(rows) for rows in found.rows.values()] == sizes
+    assert np.array_equal(together(found), numbers(n))
+
+
 def test_columns_are_chosen_by_name_or_place_in_the_order_asked_for(tmp_path, suffix):
     chosen = ["c", "a"] if suffix in (".csv", ".parquet") else [2, 0]
     file = saved(tmp_path, suffix, numbers())
@@ -198,13 +206,11 @@ def test_another_format_is_refused_with_those_there_are(tmp_path):
 @pytest.mark.parametrize(
     ("n", "split", "said"),
     [
-        (9, [0.8, 0.1, 0.1], "leaves 9 to train, 0 to validate and 0 to test"),
-        (5, [0.7, 0.1, 0.2], "leaves 4 to train, 0 to validate and 1 to test"),
-        (50, [0.98, 0.01, 0.01], "leaves 50 to train, 0 to validate and 0 to test"),
         (4, [0.1, 0.3, 0.6], "leaves 1 to train, 1 to validate and 2 to test"),
+        (10, [0.05, 0.2, 0.75], "leaves 1 to train, 2 to validate and 7 to test"),
     ],
 )
-def test_a_part_without_rows_is_refused_with_a_split_that_works(tmp_path, n, split, said):
+def test_one_row_to_train_with_is_refused_with_a_split_that_works(tmp_path, n, split, said):
     file = saved(tmp_path, ".csv", numbers(n))
     with pytest.raises(ValueError, match=rf"mine.csv: of its {n} rows, .*{said}; allowed") as found:
         Table.prepare(file, **{**PLAIN, "split": split})

@@ -176,8 +176,8 @@ def _require_parts(file: Path, count: int, shares: Sequence[float], has_test: bo
 
 
 def _sizes(count: int, shares: Sequence[float]) -> list[int]:
-    """Training rows, and those of each share that is held out, of so many."""
-    held_out = [int(share * count) for share in shares[1:]]
+    """Training rows, and those of each share that is held out, at least one, of so many."""
+    held_out = [max(int(share * count), int(share > 0)) for share in shares[1:]]
     return [count - sum(held_out), *held_out]
 
 

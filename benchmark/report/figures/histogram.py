@@ -29,7 +29,7 @@ def bin_count(count: int) -> int:
 def bin_edges(target: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
     """Edges of square bins over the target, with a margin of 5 %."""
     low, high = target.min(axis=0), target.max(axis=0)
-    centre, half = (low + high) / 2, 0.55 * (high - low).max()
+    centre, half = (low + high) / 2, 0.55 * (high - low).max() or 0.5
     x, y = (np.linspace(middle - half, middle + half, bins + 1) for middle in centre)
     return x, y
 
@@ -48,7 +48,7 @@ def draw_histogram(
     """The density of points, and below it the share of them that lies outside the edges."""
     heights = _histogram(points, edges)
     axes.pcolormesh(*edges, heights.T, cmap=DENSITY, norm=scale, rasterized=True)
-    _outside(axes, points, edges)
+    note_outside(axes, points, edges)
     hide_axes(axes)
 
 
@@ -60,8 +60,10 @@ def _histogram(points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.n
     return density
 
 
-def _outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> None:
+def note_outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, ...]) -> None:
+    """The share of points outside the edges of bins, on each axis, below the panel."""
     low, high = (np.array([edge[end] for edge in edges]) for end in (0, -1))
     share = 1 - np.mean(np.all((points >= low) & (points <= high), axis=1))
     if share > 0:
-        axes.set_xlabel(f"{100 * share:.2g} % outside", color=GREY, fontsize="small")
+        percent = float(f"{100 * share:.2g}")
+        axes.set_xlabel(f"{percent:g} % outside", color=GREY, fontsize="small")

@@ -1,13 +1,15 @@
-"""Figure of samples: histograms of points, or images."""
+"""Figure of samples: histograms of numbers or points, or images."""
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.data import dataset
-from benchmark.data.description import describe
+from benchmark.data.description import Description, describe
 from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
@@ -18,6 +20,7 @@ from benchmark.report.figures.histogram import (
     histogram_scale,
     in_plane,
 )
+from benchmark.report.figures.line import Curve, numbers
 from benchmark.report.figures.missing import mark_missing, present_panels
 from benchmark.report.figures.panels import (
     TARGET,
@@ -35,6 +38,8 @@ from benchmark.report.labels import Styles, styles_of
 
 PICTURES = 36
 """Images of each method in a panel."""
+FEW = 100
+"""Test rows that are too few for a histogram: the training rows are the target instead."""
 
 Ends = tuple[np.ndarray, np.ndarray]
 """Rows of the base and of the target, each ``[n, 2]``."""
@@ -93,7 +98,7 @@ def between(
     for line, (start, end), samples in zip(
         grid, [(0, 1), (1, 0)], [forward, backward], strict=True
     ):
-        line[0].set_ylabel(f"$t$: {start} → {end}", fontweight="bold")
+        line[0].set_ylabel(f"t: {start} → {end}", fontweight="bold")
         for axes, side in ((line[0], start), (line[-1], end)):
             axes.set_title(names[side], color="black")
             draw_histogram(axes, ends[side], edges, scale)
@@ -153,9 +158,27 @@ def write(suite: Suite, name: str) -> None:
     elif description.picture is not None:
         real = dataset.dequantise(target[:PICTURES], description.levels, seed=0)
         figure = images(real, samples, description.picture, styles, missing)
+    elif math.prod(description.event) == 1:
+        curves = {run.method: _curve(run, description) for run in drawn}
+        known = {method: curve for method, curve in curves.items() if not np.isnan(curve[1]).all()}
+        flat = {method: rows.flatten() for method, rows in samples.items()}
+        rows = _target(data, description).flatten()
+        figure = numbers(rows, flat, known, styles, missing)
     else:
-        figure = points(target, samples, styles, missing)
+        figure = points(_target(data, description), samples, styles, missing)
     save(figure, suite_folder(suite.name) / "figures" / f"samples_{name}")
+
+
+def _target(folder: Path, data: Description) -> np.ndarray:
+    """Rows for a histogram: the test rows, or the training rows where these are few."""
+    split = "test" if data.rows["test"] >= FEW else "train"
+    return dataset.dequantise(dataset.rows(folder, split), data.levels, seed=0)
+
+
+def _curve(run: Run, data: Description) -> Curve:
+    """The test rows of a run as they were measured, and its log-densities there."""
+    rows = dataset.dequantise(dataset.rows(run.data, "test"), data.levels, seed=0)
+    return rows.flatten(), np.load(run.log_prob)
 
 
 def _both_ways(
