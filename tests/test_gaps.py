@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from reported import Expected, finish, prepare, suite
@@ -105,9 +106,13 @@ def test_a_program_of_its_own_needs_no_model(whole):
     )
 
 
-def test_an_unprepared_data_set_is_the_reason(whole):
+def test_an_unprepared_data_set_is_the_reason_with_its_log_if_there_is_one(whole):
     (whole.runs[0].data / "data.json").unlink()
-    assert "not prepared, see results/toy/images/prepared/now.log" in gap(whole, whole.runs[0])
+    assert gap(whole, whole.runs[0]) == "its data set was not prepared"
+    log = Path("results/toy/images/prepared/now.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    assert gap(whole, whole.runs[0]) == f"its data set was not prepared, see {log}"
 
 
 @pytest.mark.parametrize(

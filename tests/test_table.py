@@ -54,7 +54,7 @@ def test_every_format_is_read_in_order(tmp_path, suffix):
     assert np.array_equal(together(found), numbers())
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(9, [7, 1, 1]), (3, [1, 1, 1]), (20, [16, 2, 2])])
+@pytest.mark.parametrize(("n", "sizes"), [(9, [7, 1, 1]), (4, [2, 1, 1]), (20, [16, 2, 2])])
 def test_of_few_rows_every_part_has_one(tmp_path, n, sizes):
     file = saved(tmp_path, ".npy", numbers(n))
     found = Table.prepare(file, **{**PLAIN, "split": [0.8, 0.1, 0.1]})

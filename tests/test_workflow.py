@@ -96,6 +96,13 @@ def test_a_lock_stays_with_what_lives_whatever_ends_beside_it(tmp_path):
     assert not any(path.read_text() for path in folder.iterdir())
 
 
+def test_tables_and_figures_are_announced(finished):
+    assert (
+        "Tables, figures, data cards: results/toy/tables, results/toy/figures, results/toy/data."
+        in finished.log
+    )
+
+
 def test_progress_and_the_number_of_runs_are_told(finished):
     assert finished.log.startswith("suite toy: 8 runs on 2 data sets (eight_gaussians, digits)")
     assert re.search(r"\d+ of \d+ jobs, \d+:\d\d so far, about \d+:\d\d left", finished.log)
@@ -217,6 +224,7 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
         checkout.configure(edited(methods__interpolant__train__steps=1500))
     found = whole.snakemake(*arguments)
     assert found.returncode == 0, found.stdout
+    assert "Tables and figures" not in found.stdout
 
     log = cut.folder / run / "train.log"
     process = cut.start(*arguments)

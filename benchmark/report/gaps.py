@@ -55,8 +55,7 @@ def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
     if reason := _reason(failures):
         return reason
     if not made.exists():
-        log = run.measurement(name, "log")
-        return _stopped(log) if log.exists() else "was not run"
+        return _stopped([run.measurement(name, "log")])
     return _unreadable(records.read, made) or _stale_measurement(suite, run, name)
 
 
@@ -94,7 +93,8 @@ def _unprepared(suite: Suite, run: Run) -> str | None:
         return f"its data set could not be prepared: {reason}"
     if (run.data / DESCRIPTION).exists():
         return None
-    return f"its data set was not prepared, see {prepared.with_suffix('.log')}"
+    log = prepared.with_suffix(".log")
+    return "its data set was not prepared" + (f", see {log}" if log.exists() else "")
 
 
 def _incomplete(suite: Suite, run: Run) -> str | None:
@@ -102,16 +102,20 @@ def _incomplete(suite: Suite, run: Run) -> str | None:
     needed = (*fit, run.log_prob, run.likelihood, run.samples, run.cost, run.measurement(NLL))
     if all(path.exists() for path in needed):
         return None
-    places = (run.folder.glob("*.log"), run.measurement(NLL).parent.glob(f"{NLL}.log"))
-    logs = sorted((log for place in places for log in place), key=lambda log: log.stat().st_mtime)
-    return _stopped(logs[-1]) if logs else "was not run"
+    return _stopped([*run.folder.glob("*.log"), run.measurement(NLL, "log")])
 
 
-def _stopped(log: Path) -> str:
-    """A job that left no reason; that of the executor, if there is one, is the end of its log."""
-    last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+def _stopped(logs: Iterable[Path]) -> str:
+    """What became of work that left no more than logs, with the last of them that exists.
+
+    The reason of the executor, if there is one, is the end of the log.
+    """
+    there = sorted((log for log in logs if log.exists()), key=lambda log: log.stat().st_mtime)
+    if not there:
+        return "was not run"
+    last = there[-1].read_text(errors="replace").rstrip().rpartition("\n")[2]
     reason = f": {last.removeprefix(EXECUTOR)}" if last.startswith(EXECUTOR) else ""
-    return f"stopped before its end{reason}, see {log}"
+    return f"stopped before its end{reason}, see {there[-1]}"
 
 
 def _unreadable(read: Callable[[Path], Any], path: Path) -> str | None:

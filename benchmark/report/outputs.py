@@ -78,6 +78,12 @@ def write(suite: Suite, name: str) -> None:
     known[name].write(suite)
 
 
+def write_failure(suite: Suite, name: str, reason: str) -> None:
+    """In place of the figure ``name`` one that says why it could not be drawn."""
+    (figure,) = [output for output in outputs(suite) if output.name == name]
+    names.load("benchmark.report.figures.missing.write")(figure.outputs, reason)
+
+
 def _whole(files: Iterable[Path], incomplete: Sequence[Path], made: set[Path]) -> list[Path]:
     """Files that exist, in no folder of an incomplete run; and those that other outputs are."""
     there = (file for file in files if file in made or file.exists())

@@ -268,6 +268,12 @@ def extractor(dataset: str) -> list[str]:
     return [str(folder / f"classifier.{suffix}") for suffix in ("safetensors", "json")]
 
 
+def reports(workflow) -> bool:
+    """Whether all tables and figures of the suite are among what was asked for."""
+    names = {job.rule.name for job in workflow.dag.jobs}
+    return all(output.rule in names for output in OUTPUTS if not output.on_request)
+
+
 def conclude() -> None:
     """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
     names = {job.rule.name for job in workflow.dag.jobs}

@@ -15,7 +15,8 @@ for output in OUTPUTS:
         conda:
             ENVIRONMENT
         params:
-            depends=TASKS.report(output).depends,
+            # What is made with gaps is made anew by the next run.
+            depends="gaps" if GAPS else TASKS.report(output).depends,
             command=reporting(output),
         shell:
             JOB

@@ -2,14 +2,17 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
+from benchmark.files import atomic
 from benchmark.records.run import Run
-from benchmark.report.figures.panels import add_title, hide_axes
-from benchmark.report.figures.theme import GREY, PALE
+from benchmark.report.figures.panels import add_title, axes_rows, hide_axes
+from benchmark.report.figures.theme import GREY, PALE, theme
 from benchmark.report.labels import Labels, Styles
 
 LISTED = 8
@@ -28,6 +31,20 @@ def mark_missing(axes: Axes, reason: str, width: int = 22, x: float = 0.5) -> No
     )
     text.set_in_layout(False)  # it may be wider than its panel
     axes.set_facecolor(PALE)
+
+
+@theme()
+def write(files: Sequence[Path], reason: str) -> None:
+    """Files of a figure that could not be drawn, a picture first, which say why."""
+    figure, (axes,) = axes_rows(1, columns=1, size=(6.0, 2.0))
+    hide_axes(axes)
+    mark_missing(axes, reason, width=80)
+    for file in files:
+        with atomic(file) as temporary:
+            if file.suffix == ".gif":
+                Image.open(files[0]).convert("RGB").save(temporary)
+            else:
+                figure.savefig(temporary, dpi=100)
 
 
 def present_panels(
