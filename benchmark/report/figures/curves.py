@@ -1,6 +1,7 @@
 """Curves along a training: mean and range over the seeds, a row of panels for each data set."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -53,7 +54,11 @@ def draw_curves(
         evaluations = own.groupby(own.groupby("seed").cumcount())
         x, y = evaluations[clock].mean(), evaluations[name]
         colour, marker = styles[method].colour, _marker(styles[method], len(x))
-        line = {"linestyle": styles[method].dash, "linewidth": 1.6, "marker": marker}
+        line: dict[str, Any] = {
+            "linestyle": styles[method].dash,
+            "linewidth": 1.6,
+            "marker": marker,
+        }
         axes.plot(x, y.mean(), color=colour, markersize=5, **line)
         if len(x) == 1:
             axes.vlines(x, y.min(), y.max(), color=colour, alpha=0.4)
@@ -67,7 +72,10 @@ def add_curve_legend(figure: Figure, frame: pd.DataFrame, styles: Styles, refere
         low, high = counts.min(), counts.max()
         seeds = f"{low}" if low == high else f"{low}–{high}"
         points = int(frame[frame.method == method].groupby(["dataset", "seed"]).size().max())
-        look = {"linestyle": styles[method].dash, "marker": _marker(styles[method], points)}
+        look: dict[str, Any] = {
+            "linestyle": styles[method].dash,
+            "marker": _marker(styles[method], points),
+        }
         line = Line2D([], [], color=styles[method].colour, markersize=5, **look)
         entries.append((line, f"{styles[method].label} (n={seeds})"))
     if reference:
