@@ -45,8 +45,8 @@ def write(folder: Path) -> dict:
         "between": {**between, "label": "Between", "seeds": [0, 1]},
     }
     methods["between"]["train"] = TOY["suites"]["toy"]["methods"]["interpolant"]["train"]
-    for name in ("kde", "straight", "spline_flow"):
-        methods[name] |= {"datasets": ["eight_gaussians"], "seeds": [0]}
+    for name, seeds in {"kde": [0, 1], "straight": [0], "spline_flow": [0]}.items():
+        methods[name] |= {"datasets": ["eight_gaussians"], "seeds": seeds}
     datasets = {
         "eight_gaussians": DATA["eight_gaussians"],
         "both": {**DATA["eight_gaussians"], "label": "Both", "base": moons},
@@ -55,14 +55,25 @@ def write(folder: Path) -> dict:
     return {**config, "python_path": [str(own.parent)]}
 
 
+def path_of_make(folder: Path) -> str:
+    """The PATH under make: no environment is active, and `python` is another one, or none."""
+    folder.mkdir()
+    for name in ("python", "python3"):
+        (folder / name).write_text("#!/bin/sh\necho another python >&2\nexit 1\n")
+        (folder / name).chmod(0o755)
+    own = Path(sys.executable).parent
+    others = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place) != own]
+    return os.pathsep.join([str(folder), *others])
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("methods")
     config = write(folder)
     checkout = Checkout(folder / "checkout")
     checkout.configure(config)
-    with pytest.MonkeyPatch.context() as patch:  # the rule of the page says `python`
-        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path_of_make(folder / "bin"))
         found = checkout.make()
     assert found.returncode == 0, found.stdout
     assert checkout.planned() == {}
@@ -75,6 +86,20 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished):
     assert (nll["metric"], kl["metric"]) == ("nll", "kl")
     assert kl["value"] > 0
     assert "Kernel density" in (finished.folder / TABLES / "nll.md").read_text()
+    cost = read_json(finished.run("eight_gaussians", "kde") / "measurements/cost.json")["records"]
+    assert cost[0]["metric"] == "training_seconds" and cost[0]["value"] > 0
+
+
+def test_a_program_gets_the_seed_and_is_run_again_after_an_edit(finished):
+    runs = [finished.run("eight_gaussians", "kde", seed) for seed in (0, 1)]
+    first, second = (np.load(run / "samples.npy") for run in runs)
+    assert first.shape == second.shape and not np.any(first == second)
+    densities = [np.load(run / "log_prob.npy") for run in runs]
+    np.testing.assert_array_equal(*densities)
+    program = finished.folder / "my/kde.py"
+    text = program.read_text()
+    program.write_text(f"{text}\n# edited")
+    assert finished.planned()["kde"] == 2
 
 
 def test_the_method_that_the_readme_adds_runs(finished):
