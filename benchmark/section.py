@@ -5,7 +5,7 @@ A number is strict: 8.0 is no whole number, "8" is no number, and no number is i
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 
@@ -17,10 +17,11 @@ class Section(BaseModel):
     )
 
 
-Whole = Annotated[int, Strict()]
+Whole = Annotated[int, Strict(), Le(2**53)]
 Count = Annotated[Whole, Ge(1)]
 Natural = Annotated[Whole, Ge(0)]
-Seed = Natural
+Seed = Annotated[Natural, Lt(2**32)]
+"""Of every generator of random numbers."""
 Positive = Annotated[float, Strict(), Gt(0)]
 NonNegative = Annotated[float, Strict(), Ge(0)]
 Share = Annotated[float, Strict(), Gt(0), Le(1)]

@@ -71,7 +71,7 @@ ENTRIES = {
         [
             *("the key 'label' is missing", "digits.held_out.test is 1", "digits.budget is 5"),
             *("digits.arguments.validation is missing", "digits.arguments.test is missing"),
-            *("my set is 'my set'; allowed is text that", "key 'lable' is unknown"),
+            *("my set is 'my set'; allowed is a name", "key 'lable' is unknown"),
             *("my_set.budget is 5", "key 'tests' is unknown", "my_set.arguments.validation is"),
             "oracle: cannot run on digits",
         ],

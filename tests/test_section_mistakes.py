@@ -245,7 +245,7 @@ METHODS = {
     "colour that is none": (
         "methods/ffjord/colour",
         "red",
-        r"methods.ffjord.colour is 'red'; allowed is text that matches .* \(colour .* #rrggbb\)",
+        r"methods.ffjord.colour is 'red'; allowed is a colour, #rrggbb \(colour .* #rrggbb\)",
     ),
     "neither a class nor rules": (
         "methods/mine",

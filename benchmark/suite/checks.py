@@ -1,7 +1,7 @@
 """Conditions between the sections of a suite: names, budgets, classes, pairs."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ NAME = "[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?"
 """Name of a method: letters, and of a variant of it a hyphen and what sets it apart."""
 BYTE = 256
 """Grey levels of the images that Inception was trained on."""
+FOLDERS = {"datasets": {"tables", "figures"}, "methods": {"data", "prepared", "features"}}
+"""Names that no data set and no method may have: those of folders beside theirs."""
 RESERVED = {*MEASUREMENTS, "significance", "reproduction", "metrics"}
 """Names that no measurement of a suite may have: those of tables and of other measurements."""
 PER_DATASET = re.compile(r"\.per_dataset\.[^. ]+")
@@ -73,6 +75,11 @@ class Checks:
                     f"one - before what sets a variant apart (interpolant-fourier)."
                 )
 
+        for part in ("datasets", "methods", "measurements"):
+            yield from alike(f"{self.key}{part}", getattr(self.section, part))
+        for part, folders in FOLDERS.items():
+            for name in getattr(self.section, part).keys() & folders:
+                yield f"{self.key}{part}.{name}: a folder of results is called so; rename it."
         for name in self.section.measurements.keys() & RESERVED:
             yield f"{self.key}measurements.{name}: a table or a measurement of every suite has it."
 
@@ -261,6 +268,15 @@ class Checks:
     def _rows(self, rows: Rows) -> Facts | None:
         """Facts of the class of a data set or of its base."""
         return self.named.facts_of(rows.kind, "data set")
+
+
+def alike(where: str, names: Iterable[Any]) -> Iterator[str]:
+    """Names that are one file or folder where files do not differ in case."""
+    first: dict[str, str] = {}
+    for name in map(str, names):
+        other = first.setdefault(name.casefold(), name)
+        if other != name:
+            yield f"{where}: {other} and {name} differ in case only; rename one of them."
 
 
 NORMAL_BASE = "normal base"

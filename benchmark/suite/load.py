@@ -5,16 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmark import source
-from benchmark.suite import grid
-from benchmark.suite.checks import Checks
+from benchmark.suite import grid, yaml_file
+from benchmark.suite.checks import Checks, alike
 from benchmark.suite.mending import Kind, mended
 from benchmark.suite.models import Config, Difference, MethodEntry, SuiteSection
 from benchmark.suite.named import Named
 from benchmark.suite.suite import Suite, runs_of
-from benchmark.suite.words import ConfigError, in_file, is_at, unknown
+from benchmark.suite.words import ConfigError, about_name, in_file, is_at, unknown
+
+BESIDE = ("bench", "downloads", "example")
+"""Folders of results that are of no suite."""
 
 
 def load(content: Mapping[str, Any], file: str = "config.yaml") -> Suite:
@@ -89,6 +90,10 @@ def _config(content: Mapping[str, Any], file: str, told: _Told) -> Config:
         told.add(file, [] if is_wrong else [unknown("suite", config.suite, config.suites)])
     if config is None or config.suite not in config.suites:
         raise ConfigError(told.lines)
+    told.add(file, alike("suites", config.suites))
+    if config.suite in BESIDE:
+        words = f"suites.{config.suite}: a folder of results is called so; rename it."
+        told.add(file, [words])
     absent = [folder for folder in config.python_path if not Path(folder).is_dir()]
     words = [f"python_path: there is no folder {folder}" for folder in absent]
     told.add(file, words, ["python_path"] if absent else [])
@@ -102,19 +107,12 @@ def _resolved(config: Config, file: str, told: _Told) -> tuple[str, str, dict[st
         raise ConfigError([*told.lines, *error.lines]) from None
 
 
-def _content(path: str, file: str, key: str) -> dict[str, Any]:
+def _content(path: str, file: str, key: str) -> dict[Any, Any]:
     """The content of the YAML file ``path``, which ``key`` of ``file`` names."""
     if not Path(path).is_file():
         words = f"{key} is {path!r}; no such file. Name a YAML file or write it here."
         raise ConfigError(in_file(file, [words]))
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(in_file(path, [f"is no YAML: {error}"])) from error
-    if not isinstance(content, dict):
-        words = f"found no mapping; allowed is what {key} of {file} may hold."
-        raise ConfigError(in_file(path, [words]))
-    return content
+    return yaml_file.read(path, f"what {key} of {file} may hold")
 
 
 def _section(given: Mapping[str, Any], file: str, key: str, told: _Told) -> SuiteSection:
@@ -143,6 +141,8 @@ def _with_differences(
         told.lines += error.lines
         told.keys.add(key)
         content = {}
+    wrong = [about_name(key, name) for name in content if type(name) not in (str, int)]
+    told.add(path, wrong)
     read = {
         str(name): told.read(Difference, entry, path, f"{name}.", f"{key}.{name}.")
         for name, entry in content.items()

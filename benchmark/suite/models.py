@@ -1,9 +1,10 @@
 """The sections of config.yaml as types: what they may hold, and what it means."""
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from benchmark.data.catalogue import catalogue
@@ -20,9 +21,16 @@ Label = Annotated[str, AfterValidator(one_line)]
 Seeds = Annotated[list[Seed], Len(min_length=1), AfterValidator(distinct)]
 
 
-def _in_digits(name: Any) -> Any:
-    """A name of digits alone arrives as a number from the command line (``--config suite=12``)."""
-    return str(name) if type(name) is int else name
+def _as_given(name: str) -> Any:
+    """What Snakemake makes of a name on the command line (``--config suite=12``)."""
+    for kind in (int, float, {"True": True, "False": False}.__getitem__):
+        with contextlib.suppress(ValueError, KeyError):
+            return kind(name)
+    return name
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
 
 
 def _cataloged(source: str) -> str:
@@ -227,9 +235,7 @@ class SuiteSection(Section):
 class Config(Section):
     """The keys of config.yaml."""
 
-    suite: Annotated[str, BeforeValidator(_in_digits)] = Field(
-        description="name of the suite to run"
-    )
+    suite: str = Field(description="name of the suite to run")
     mirrors: list[str] = Field(
         description="folders or http(s) addresses that are tried for a download before the "
         "official address"
@@ -245,3 +251,13 @@ class Config(Section):
     suites: Annotated[dict[Name, dict[str, Any] | str], Len(min_length=1)] = Field(
         description="the suites by name, each in full or as the path of a YAML file that holds it"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_name(cls, content: Any) -> Any:
+        """The name of the suite as text, where the command line has made a number of it."""
+        given, suites = (content.get(key) for key in ("suite", "suites"))
+        if isinstance(given, str) or not isinstance(suites, dict):
+            return content
+        meant = [n for n in suites if isinstance(n, str) and _is_same(_as_given(n), given)]
+        return {**content, "suite": meant[0]} if len(meant) == 1 else content

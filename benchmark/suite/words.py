@@ -124,8 +124,10 @@ def _about_key(problem: Problem, prefix: str, steps: list[str], fields: list) ->
 
 def _about_value(where: str, alternatives: Sequence[tuple[Problem, list]]) -> str:
     problem, fields = alternatives[0]
+    if problem.kind == "invalid_key":
+        return about_name(where.rpartition(".")[0], problem.value)
     if problem.where[-1:] == (WRONG_NAME,) and not isinstance(problem.value, str):
-        return _about_name(where.rpartition(".")[0], problem.value)
+        return about_name(where.rpartition(".")[0], problem.value)
     meaning = fields[-1][1] if fields else ""
     said = f" ({meaning})" if meaning else ""
     names = [name for other, _ in alternatives for name in other.allowed]
@@ -136,12 +138,15 @@ def _about_value(where: str, alternatives: Sequence[tuple[Problem, list]]) -> st
     return f"{where.rstrip('.')} is {problem.value!r}; allowed is {rest}{said}.{_hint(problem)}"
 
 
-def _about_name(section: str, name: Any) -> str:
+def about_name(section: str, name: Any) -> str:
     """That YAML does not read a name as text."""
+    where = section or "(top level)"
     if isinstance(name, bool):
         words = "on, yes or true" if name else "off, no or false"
-        return f"{section}: YAML reads a name, {words}, as a truth value: write it in quotes."
-    return f"{section}: YAML reads the name {name} as a number: write it in quotes, '{name}'."
+        return f"{where}: YAML reads a name, {words}, as a truth value: write it in quotes."
+    if name is None:
+        return f"{where}: YAML reads a name, null, ~ or nothing, as no text: write it in quotes."
+    return f"{where}: YAML reads the name {name} as a number: write it in quotes, '{name}'."
 
 
 def _allowed(problem: Problem) -> str:
@@ -171,6 +176,8 @@ SHORTER = {
     "Input should be less than or equal to": "at most",
     "Input should be less than": "a number below",
     "Input should be ": "",
+    "String should match pattern '^[A-Za-z0-9_]+$'": "a name of letters, digits and _",
+    "String should match pattern '^#[0-9a-fA-F]{6}$'": "a colour, #rrggbb",
     "String should match pattern": "text that matches",
     "List should have at least": "a list of at least",
     "Dictionary should have at least": "a mapping of at least",
@@ -251,6 +258,10 @@ _TAGS = ("int", "float", "bool", "str", "dict", "list", "function-plain", "funct
 
 
 def _hint(problem: Problem) -> str:
+    if problem.kind == "string_type" and isinstance(problem.value, bool):
+        return " YAML reads on, yes, off and no as truth values: write a text in quotes."
+    if problem.kind == "string_type" and isinstance(problem.value, int | float):
+        return f" Write a text in quotes: '{problem.value}'."
     value, number = problem.value, problem.kind.startswith(("int", "float", "bool"))
     if isinstance(value, str) and number:
         try:
