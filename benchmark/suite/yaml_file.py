@@ -29,7 +29,7 @@ def read(path: str, allowed: str) -> dict[Any, Any]:
     try:
         node = yaml.compose(text, Loader=LOADER)
         problems = [] if node is None else list(dict.fromkeys(_Read().problems(node)))
-        content = None if problems else yaml.load(text, Loader=LOADER)
+        content: Any = None if problems else yaml.load(text, Loader=LOADER)
     except yaml.YAMLError as error:
         raise ConfigError(in_file(path, [f"is no YAML: {_syntax(error, text)}"])) from None
     if not problems and not isinstance(content, dict):
