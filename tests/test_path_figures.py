@@ -51,7 +51,7 @@ def test_a_path_shows_a_flow_in_a_row_from_base_to_data_and_the_target():
             assert tuple(axes.images[0].get_extent()) == paths[method].extent
         truth = line[6].images[0]
         np.testing.assert_allclose(truth.get_array(), np.exp(paths[TARGET].log_density[0]))
-    assert [axes.title.get_text() for axes in lines[0]][-2:] == ["$t$ = 1", "Target"]
+    assert [axes.title.get_text() for axes in lines[0]][-2:] == ["t = 1", "Target"]
     clims = {axes.images[0].get_clim() for axes in lines.flat}
     assert clims == {(0, np.exp(paths[TARGET].log_density.max()))}
     assert {(*axes.get_xlim(), *axes.get_ylim()) for axes in lines.flat} == {(-9, 4, -4, 5)}
