@@ -45,7 +45,8 @@ def ranked(column: pd.DataFrame) -> list[str]:
     sizes = sorted((len(group) for group in groups), reverse=True)
     if not sizes or sizes[0] < 2 or sizes.count(sizes[0]) > 1:
         return []
-    return list(max(groups, key=lambda group: len(group)))
+    largest = max(groups, key=len)
+    return list(largest)
 
 
 def best(column: pd.DataFrame) -> str | None:

@@ -92,8 +92,7 @@ def _config(content: Mapping[str, Any], file: str, told: _Told) -> Config:
         raise ConfigError(told.lines)
     told.add(file, alike("suites", config.suites))
     if config.suite in BESIDE:
-        words = f"suites.{config.suite}: a folder of results is called so; rename it."
-        told.add(file, [words])
+        told.add(file, [f"suites.{config.suite}: a folder of results is called so; rename it."])
     absent = [folder for folder in config.python_path if not Path(folder).is_dir()]
     words = [f"python_path: there is no folder {folder}" for folder in absent]
     told.add(file, words, ["python_path"] if absent else [])
