@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from benchmark import likelihood, ode
@@ -68,6 +69,21 @@ class Method(nn.Module, abc.ABC):
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         """Log-density in nats of each row, float64; for a flow, at any time ``t``."""
 
+    def log_prob_gradient(self, x: Batch, tolerance: Tolerance) -> Batch:
+        """Gradient in ``x`` of ``log_prob`` at ``t = 1``, by automatic differentiation.
+
+        Raises ``ValueError`` where ``log_prob`` cannot be differentiated.
+        """
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            values = self.log_prob(x, tolerance).values
+            if not values.requires_grad:
+                raise ValueError(
+                    f"The log-density of {type(self).__name__} has no gradient: it is constant "
+                    f"where it is not zero, or log_prob is computed without gradients."
+                )
+            return torch.autograd.grad(values.sum(), x)[0]
+
     @abc.abstractmethod
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
         """``n`` samples; draws from torch's global generator."""
@@ -102,6 +118,11 @@ class Flow(Method, abc.ABC):
         probes = rademacher(x, tolerance.probes).double() if tolerance.probes else None
         field = Field(velocity, divergence, self.breaks, probes)
         return likelihood.log_prob(field, self.base.log_prob, x, tolerance, t)
+
+    def log_prob_gradient(self, x: Batch, tolerance: Tolerance) -> Batch:
+        """The same by the adjoint of the likelihood, whose divergence is exact."""
+        velocity = self._in_double(self.velocity)
+        return likelihood.score(velocity, self.base.log_prob, x, tolerance, self.breaks)
 
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
         return self.transport(self.base.sample(n), tolerance)

@@ -22,9 +22,10 @@ import torch
 from jaxtyping import Float
 from numpy.polynomial import chebyshev, legendre
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmark import ode
-from benchmark.divergence import Probes, hutchinson_estimates
+from benchmark.divergence import Probes, hutchinson_divergence, hutchinson_estimates
 from benchmark.ode import Tolerance
 from benchmark.shapes import Batch, PerSample, Velocity
 
@@ -129,6 +130,48 @@ def log_prob(
     error = change.std(dim=1) / probes**0.5 if probes > 1 else None
     nfe, nodes = (spent[name] / len(x) for name in ("velocity", "divergence"))
     return Likelihood(base_log_prob(end) + change.mean(dim=1), nfe, nodes, error)
+
+
+def score(
+    velocity: Velocity,
+    base_log_prob: Callable[[Batch], PerSample],
+    x: Batch,
+    tolerance: Tolerance,
+    breaks: Sequence[float] = (),
+) -> Batch:
+    """``grad log p_1`` at rows ``x``, float64: the likelihood differentiated by its adjoint.
+
+    Along a trajectory ``ds/dt = -(dv/dx)^T s - grad div v``, from the score of the base (Chen et
+    al., 2018, appendix B). The divergence is exact: one second derivative for each coordinate.
+    """
+    tolerance = tolerance.tightened(TRAJECTORY_TIGHTENING)
+    start = ode.transport(velocity, x, tolerance, (1.0, 0.0), breaks).values
+    with torch.enable_grad():
+        at = start.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(base_log_prob(at).sum(), at)
+
+    def dynamics(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return _adjoint(velocity, t, *state)
+
+    state = start, slope.double()
+    for span in ode.pieces((0.0, 1.0), breaks):
+        path = ode.solve(dynamics, state, span, tolerance, breaks)
+        state = path[0][-1], path[1][-1]
+    return state[1]
+
+
+def _adjoint(velocity: Velocity, t: Tensor, x: Batch, s: Batch) -> tuple[Batch, Batch]:
+    """The velocity, and the rate of the score ``s`` along it."""
+    # The fast kernels of attention have no second derivative.
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        x = x.detach().requires_grad_()
+        v = velocity(t, x) + 0 * x  # so that it depends on x, even if it is constant
+        total = (v * s).sum()
+        for unit in torch.eye(x[0].numel()).to(x):
+            probe = unit.reshape(x.shape[1:]).expand_as(x)
+            total = total + hutchinson_divergence(v, x, probe).sum()
+        (slope,) = torch.autograd.grad(total, x)
+    return v.detach(), -slope
 
 
 @dataclass(frozen=True)

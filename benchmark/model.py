@@ -1,6 +1,7 @@
 """A fitted method in use and on disk: ``model.json`` builds it, ``model.safetensors`` fills it."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,18 @@ def _by_distance(z: Batch) -> list[Tensor]:
     return [finite[decades == decade] for decade in decades.unique()]
 
 
+def _fill_if_possible(
+    solve: Callable[[Batch], Tensor], rows: Batch, values: Tensor, part: Tensor
+) -> None:
+    """Set the ``values`` of a ``part`` of the rows where there is a solution, row by row if need
+    be."""
+    try:
+        values[part] = solve(rows[part])
+    except FloatingPointError:
+        for row in torch.split(part, 1) if len(part) > 1 else ():
+            _fill_if_possible(solve, rows, values, row)
+
+
 class Model(nn.Module):
     """A method in the coordinates of the data; ``tolerance`` is that of its ODE solves.
 
@@ -85,31 +98,54 @@ class Model(nn.Module):
         """
         rows, tolerance = self._rows(x), tolerance or self.tolerance
         _check_times(t)
-        values = torch.full((len(rows),), torch.nan, dtype=torch.float64, device=rows.device)
+        values = rows.new_full((len(rows),), torch.nan)
+        return self._apart(
+            lambda some: self.solve_log_prob(some, tolerance, t).values, rows, values
+        )
+
+    def score(self, x: ArrayLike, tolerance: Tolerance | None = None) -> Batch:
+        """Gradient of ``log_prob(x)`` in ``x`` at ``t = 1``, ``[n, *event]``, float64.
+
+        Of a closed form that of its formula, of a flow by automatic differentiation of the exact
+        likelihood, a second derivative of the network for each coordinate. Rows as in ``log_prob``.
+        """
+        rows, tolerance = self._rows(x), tolerance or self.tolerance
+
+        def solve(some: Batch) -> Batch:
+            with torch.enable_grad():
+                some = some.detach().requires_grad_()
+                z = self.coordinates(some)
+                slope = self.method.log_prob_gradient(z.detach(), tolerance)
+                total = (z * slope).sum() + self.coordinates.log_det(some).sum()
+                return torch.autograd.grad(total, some)[0]
+
+        return self._apart(solve, rows, torch.full_like(rows, torch.nan))
+
+    def _apart(self, solve: Callable[[Batch], Tensor], rows: Batch, values: Tensor) -> Tensor:
+        """``values`` with those of ``solve``, rows far out apart and left where that fails."""
         near, *far = _by_distance(self.coordinates(rows))
         for part in torch.split(near, rows_at_once(rows)) if len(near) else ():
-            values[part] = self.solve_log_prob(rows[part], tolerance, t).values
+            values[part] = solve(rows[part])
         for some in far:
             for part in torch.split(some, rows_at_once(rows)):
-                values[part] = self._solved_if_possible(rows[part], tolerance, t)
+                _fill_if_possible(solve, rows, values, part)
         return values
 
-    def _solved_if_possible(self, x: Batch, tolerance: Tolerance, t: float) -> PerSample:
-        """Log-densities of rows far out, NaN where there is no solution."""
-        try:
-            return self.solve_log_prob(x, tolerance, t).values
-        except FloatingPointError:
-            if len(x) == 1:
-                return torch.full((1,), torch.nan, dtype=torch.float64, device=x.device)
-        return torch.cat([self._solved_if_possible(row[None], tolerance, t) for row in x])
-
     def _rows(self, x: ArrayLike) -> Batch:
-        """Rows in double precision, where the model is. Raises ``ValueError`` for another shape."""
-        rows = torch.as_tensor(x)
+        """Rows in double precision, where the model is.
+
+        Raises ``ValueError`` for another shape, and for rows whose gradients are asked for.
+        """
+        rows = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, dtype=np.float64))
         shape = tuple(rows.shape)
         if rows.ndim < 2 or (self.event is not None and shape[1:] != self.event):
             event = ", ".join(map(str, self.event)) if self.event is not None else "*event"
             raise ValueError(f"The rows have shape {shape}; allowed is [n, {event}].")
+        if rows.requires_grad and torch.is_grad_enabled():
+            raise ValueError(
+                "The rows require gradients, and none is kept: backward() would find nothing. Pass "
+                "x.detach(), and take the gradient of the log-density from score(x)."
+            )
         return rows.to(next(self.buffers()).device, torch.float64)
 
     def sample(self, n: int, **options: Any) -> Batch:
@@ -125,12 +161,17 @@ class Model(nn.Module):
     def transport(self, x: ArrayLike, start: float = 0.0, end: float = 1.0) -> Batch:
         """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward.
 
-        In the coordinates of the prepared data throughout, float64. Raises ``ValueError`` for rows
-        of another shape and times outside [0, 1].
+        In the coordinates of the prepared data throughout, float64. NaN as in ``log_prob``. Raises
+        ``ValueError`` for rows of another shape and times outside [0, 1].
         """
         _check_times(start, end)
-        z = self.coordinates(self._rows(x))
-        return self.coordinates.inverse(self.flow.transport(z, self.tolerance, start, end).values)
+        flow, rows = self.flow, self._rows(x)
+
+        def solve(some: Batch) -> Batch:
+            z = self.coordinates(some)
+            return self.coordinates.inverse(flow.transport(z, self.tolerance, start, end).values)
+
+        return self._apart(solve, rows, torch.full_like(rows, torch.nan))
 
     def in_units(self) -> "Model":
         """The same model of rows in the units of the table, before ``standardise``.
@@ -169,10 +210,12 @@ class Model(nn.Module):
             raise TypeError(f"{type(self.method).__name__} is no flow: it has no path to a base.")
         return self.method
 
-    def solve_log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
-        """``log_prob`` at another tolerance, and what it took."""
-        likelihood = self.method.log_prob(self.coordinates(x.double()), tolerance, t)
-        values = likelihood.values + self.coordinates.log_det(x.double())
+    def solve_log_prob(self, x: ArrayLike, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
+        """``log_prob`` of finite rows in one solve at a ``tolerance``, and its NFE and nodes."""
+        rows = self._rows(x)
+        _check_times(t)
+        likelihood = self.method.log_prob(self.coordinates(rows), tolerance, t)
+        values = likelihood.values + self.coordinates.log_det(rows)
         return likelihood._replace(values=values.detach())
 
     def solve_sample(self, n: int, **options: Any) -> Solution:

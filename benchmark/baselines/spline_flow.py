@@ -42,12 +42,12 @@ class SplineFlow(Method):
         """Negative log-likelihood in nats."""
         return -self.flow().log_prob(x1).mean()
 
-    @torch.no_grad()
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
         if t != 1.0:
             raise ValueError(f"SplineFlow is a discrete flow: it has no density at t = {t}.")
         dtype = next(self.parameters()).dtype
-        return Likelihood(self.flow().log_prob(x.to(dtype)).double(), 0, 0)
+        with torch.set_grad_enabled(x.requires_grad):
+            return Likelihood(self.flow().log_prob(x.to(dtype)).double(), 0, 0)
 
     @torch.no_grad()
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
