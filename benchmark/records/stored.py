@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import pydantic
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from benchmark.files import write_json
 from benchmark.names import nearest
@@ -15,7 +15,7 @@ from benchmark.names import nearest
 Kind = TypeVar("Kind", bound="StoredFile")
 
 
-def _finite(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _finite(given: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(given, allow_nan=False)
     except ValueError:
@@ -23,7 +23,7 @@ def _finite(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return given
 
 
-Stated = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
+Stated = Annotated[dict[str, Any], AfterValidator(_finite)]
 """What a program says of its numbers: texts, numbers, truth values, and lists and mappings."""
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Amount = Annotated[float, Ge(0), Le(1e18)]
