@@ -1,5 +1,6 @@
 """Models on disk (every method: see ``test_methods.py``)."""
 
+import json
 import math
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_a_model_of_another_schema_is_refused_in_words(saved, version):
     folder, _ = saved
     content = read_json(folder / "model.json") | {"schema": version}
     write_json(folder / "model.json", content)
-    message = rf"model.json: is of schema {version}; this version of the benchmark reads 1"
+    message = rf"model.json: is of schema {json.dumps(version)}; this version of the benchmark reads 1"
     with pytest.raises(ValueError, match=message):
         load(folder)
 
