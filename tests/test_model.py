@@ -104,7 +104,7 @@ def test_a_model_of_another_schema_is_refused_in_words(saved, version):
     folder, _ = saved
     content = read_json(folder / "model.json") | {"schema": version}
     write_json(folder / "model.json", content)
-    message = rf"model.json: is of schema {json.dumps(version)}; this version of the benchmark reads 1"
+    message = f"model.json: is of schema {json.dumps(version)}; this version of the benchmark reads"
     with pytest.raises(ValueError, match=message):
         load(folder)
 
