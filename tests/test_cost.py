@@ -27,7 +27,8 @@ class Points(Dataset):
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     RUN.folder.mkdir(parents=True)
-    dataset.write(RUN.data, Points, Splits(*[np.ones((3, 2))] * 3), {})
+    rows = np.arange(6.0).reshape(3, 2)
+    dataset.write(RUN.data, Points, Splits(rows, rows, rows), {})
     np.save(RUN.samples, np.zeros((10, 2), np.float32))
     return RUN
 

@@ -31,8 +31,9 @@ HASHES = {"config": "hash", "source": "digest"}
 
 def recorded(measurement):
     """The records of a measurement of ``RUN``, by their metric."""
-    measure(measurement, Subject("any", RUN, "digest", "hash"))
-    return {record["metric"]: record for record in records.read(RUN.measurement("any"))}
+    name = type(measurement).__name__.lower()
+    measure(measurement, Subject(name, RUN, "digest", "hash"))
+    return {record["metric"]: record for record in records.read(RUN.measurement(name))}
 
 
 def test_diagnostics_and_costs_of_the_fit_are_recorded_with_those_of_the_evaluation(run):

@@ -13,7 +13,8 @@ from benchmark.records.likelihood_file import LikelihoodFile
 
 def measured(log_prob, truth=None, levels=None, **solve):
     data = Description((2,), levels, None, None, {"test": len(log_prob)}, "hash")
-    file = LikelihoodFile(**{"nfe": None, "protocol": {}, **solve})
+    protocol = {} if levels is None else {"dequantisation": "uniform, seed 0, 1 pass"}
+    file = LikelihoodFile(**{"nfe": None, "protocol": protocol, **solve})
     return {m.metric: m for m in likelihood_metrics(np.asarray(log_prob), truth, data, file)}
 
 

@@ -139,7 +139,8 @@ def test_records_of_a_program_that_wrote_its_log_densities(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     run = Run("quick", "points", "foreign", 4)
     run.folder.mkdir(parents=True)
-    dataset.write(run.data, Points, Splits(*[np.ones((3, 2))] * 3), {"test": np.zeros(3)})
+    rows = np.arange(6.0).reshape(3, 2)
+    dataset.write(run.data, Points, Splits(rows, rows, rows), {"test": np.zeros(3)})
     np.save(run.log_prob, np.array([-1.0, -2.0, -6.0]))
     solve = {**CLOSED, "protocol": {"solver": "theirs"}, "provenance": {"commit": None}}
     run.likelihood.write_text(json.dumps(solve))
@@ -148,6 +149,6 @@ def test_records_of_a_program_that_wrote_its_log_densities(tmp_path, monkeypatch
     assert found["nll"]["value"] == pytest.approx(3) == found["kl"]["value"]
     assert found["nll"]["method"] == "foreign" and found["nll"]["seed"] == 4
     assert found["nll"]["measurement"] == "nll" and "solver" in found["nll"]["compared"]
-    rows = {"rows": 3, "data": describe(run.data).hash}  # theirs too: each has a value
-    assert found["nll"]["protocol"] == {"solver": "theirs", **rows}
+    checked = {"rows": 3, "data": describe(run.data).hash}  # theirs too: each has a value
+    assert found["nll"]["protocol"] == {"solver": "theirs", **checked}
     assert found["nll"]["provenance"] == {"commit": None, "measurement": "d16e57"}

@@ -145,7 +145,7 @@ def test_arguments_are_checked_by_their_annotations(wrong):
 
 
 def test_a_missing_package_is_said_in_words(run, monkeypatch):
-    rows = np.zeros((5, 3))
+    rows = np.arange(15.0).reshape(5, 3)
     write(run, Points, rows, rows, rows)
     imported = builtins.__import__
 

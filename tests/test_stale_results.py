@@ -160,9 +160,11 @@ def test_tables_and_figures_show_labels_and_figures_colours(suite, made):
     reports = {key for key in made if key[0] == "report" and key[1] != "metrics"}
     assert len(reports) > 5
     figures = {key for key in reports if key[1].startswith("figures/")}
+    cards = {key for key in reports if key[1].startswith("data/")}
+    assert cards
     for change, shown in (
         ({"methods__ffjord__colour": "#000001"}, figures),
-        ({"datasets__digits__label": "D"}, reports),
+        ({"datasets__digits__label": "D"}, reports - cards | {("report", "data/digits")}),
     ):
         assert differing(made, jobs(changed(suite, **change))) == shown
 

@@ -87,9 +87,9 @@ def test_shares_are_as_many_as_parts_of_the_file(files):
         Table.prepare(files, **{**ALL, "split": [0.8, 0.1, 0.1]})
     with pytest.raises(ValueError, match="has 2 shares; allowed are 3 without a file of test rows"):
         Table.prepare(files[0], **ALL)
-    words = r"leaves 50 to train and 0 to validate; allowed are at least 2 and 1. Write .*0.9, 0.1"
+    words = r"leaves 1 to train and 49 to validate; allowed are at least 2 and 1. Write .*0.9, 0.1"
     with pytest.raises(ValueError, match=words):
-        Table.prepare(files, **{**ALL, "split": [0.99, 0.01]})
+        Table.prepare(files, **{**ALL, "split": [0.02, 0.98]})
 
 
 def test_an_entry_with_both_is_prepared(files, tmp_path):

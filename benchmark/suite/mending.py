@@ -23,7 +23,7 @@ CLASS = {"class": "", "model": {}, "train": {}}
 """Stand-ins of the keys that a method has together."""
 STAND_INS: dict[str, Any] = {
     **{"mirrors": [], "device": "cpu"},
-    **{"label": "", "colour": "#000000", "rules": "", "source": "mnist", "file": "", "as": ""},
+    **{"label": "?", "colour": "#000000", "rules": "", "source": "mnist", "file": "", "as": ""},
     **dict.fromkeys(("atol", "rtol", "share", "seconds", "tolerance"), 1.0),
     **dict.fromkeys(("chunk", "tight_rows", "samples", "grid", "frames", "frame_grid"), 4),
     **dict.fromkeys(("steps", "width", "epochs", "seed"), 1),
