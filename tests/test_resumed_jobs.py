@@ -52,7 +52,7 @@ def suite():
     changed = {
         **section,
         "datasets": {"eight_gaussians": section["datasets"]["eight_gaussians"]},
-        "methods": {"whole": method, "killed": method},
+        "methods": {name: {**method, "label": name} for name in ("whole", "killed")},
         "evaluation": {**section["evaluation"], "chunk": 7},
         "seeds": [0],
     }
