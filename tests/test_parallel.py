@@ -225,7 +225,7 @@ def test_a_training_in_two_processes_is_one_run(finished, work, monkeypatch, sin
     assert stored["training"]["processes"] == 2 and stored["training"]["steps"] == 1500
     assert stored["provenance"]["device"].startswith("2 processes on ")
     assert {path.name for path in (finished.folder / RUN.folder).iterdir()} == {
-        *("model.json", "model.safetensors", "training.csv", "train.log")
+        *("model.json", "model.safetensors", "training.csv", "train.log", "train.usage.json")
     }
     monkeypatch.chdir(work.folder)
     command.main(replace(work.task, machine=Machine()).text())
