@@ -82,11 +82,10 @@ def _histogram(axes: Axes, counts: np.ndarray, edges: np.ndarray) -> None:
     """Counts on a logarithmic scale from one half on, so that single rows are seen."""
     axes.stairs(np.log10(np.maximum(counts, 0.5)), edges, baseline=np.log10(0.5), fill=True)
     powers = range(0, int(np.log10(counts.max())) + 1)
-    axes.set_yticks(powers, [f"$10^{power}$" for power in powers])
+    axes.set_yticks(powers, [f"{10**power:,}" for power in powers])
     axes.locator_params(axis="x", nbins=4)
     axes.grid(False)
 
 
 def _short(name: str, width: int = 24) -> str:
-    """A name that is drawn as it is, no mathematics."""
-    return textwrap.shorten(name, width, placeholder="...").replace("$", r"\$") or name[:width]
+    return textwrap.shorten(name, width, placeholder="...") or name[:width]
