@@ -233,6 +233,9 @@ def test_values_of_samples_outside_the_range_of_images_are_counted():
     drawn[190:, :3] = 2.0
     figure = samples.images(target, {"ffjord": drawn}, (1, 2, 3), STYLES, {})
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "3.5 % of values outside [0, 1]"]
+    far = {"ffjord": np.full((200, 6), 9.0)}
+    figure = samples.images(target, far, (1, 2, 3), STYLES, {})
+    assert figure.axes[1].get_xlabel() == "100 % of values outside [0, 1]"
     figure = samples.images(255 * target, {"ffjord": drawn}, (1, 2, 3), STYLES, {})
     assert "outside" not in texts(figure)  # real numbers, in a range of their own
 

@@ -11,7 +11,7 @@ from benchmark.records.run import data_folder, suite_folder
 from benchmark.report import doubts
 from benchmark.report.asked import Suite
 from benchmark.report.figures import rows
-from benchmark.report.figures.theme import theme
+from benchmark.report.figures.theme import save
 from benchmark.report.labels import labels_of
 from benchmark.report.table import Cell, Table, as_markdown
 
@@ -25,8 +25,7 @@ def write(suite: Suite, name: str) -> None:
     folder, stem = data_folder(suite.name, name), suite_folder(suite.name) / "data" / name
     described = describe(folder)
     figure = rows.draw(dataset.rows(folder, "train"), described)
-    with atomic(f"{stem}.png") as temporary, theme():
-        figure.savefig(temporary, dpi=110)
+    save(figure, stem, ["png"])
     with atomic(f"{stem}.md") as temporary:
         temporary.write_text(page(name, labels_of(suite)[name], described))
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.data import dataset
 from benchmark.data.description import Description, describe
+from benchmark.records import arrays
 from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
@@ -19,6 +19,7 @@ from benchmark.report.figures.histogram import (
     draw_histogram,
     histogram_scale,
     in_plane,
+    note_share,
 )
 from benchmark.report.figures.line import Curve, numbers
 from benchmark.report.figures.missing import mark_missing, present_panels
@@ -32,7 +33,7 @@ from benchmark.report.figures.panels import (
     in_order,
 )
 from benchmark.report.figures.sampled import sampled
-from benchmark.report.figures.theme import GREY, save, theme
+from benchmark.report.figures.theme import save, theme
 from benchmark.report.figures.tiles import draw_tiles
 from benchmark.report.labels import Styles, styles_of
 
@@ -134,15 +135,9 @@ def images(
         shown = (images[name][:PICTURES].reshape(-1, *shape) - low) / (high - low)
         draw_tiles(axes, shown, columns=6)
         if 0 <= low and high <= 1:
-            _note_outside(axes, images[name])
+            outside = 1 - np.mean((images[name] >= 0) & (images[name] <= 1))
+            note_share(axes, outside, "of values outside [0, 1]")
     return figure
-
-
-def _note_outside(axes: Axes, values: np.ndarray) -> None:
-    share = 1 - np.mean((values >= 0) & (values <= 1))
-    if share > 0:
-        text = f"{100 * share:.2g} % of values outside [0, 1]"
-        axes.set_xlabel(text, color=GREY, fontsize="small")
 
 
 def write(suite: Suite, name: str) -> None:
@@ -159,7 +154,7 @@ def write(suite: Suite, name: str) -> None:
         real = dataset.dequantise(target[:PICTURES], description.levels, seed=0)
         figure = images(real, samples, description.picture, styles, missing)
     elif math.prod(description.event) == 1:
-        curves = {run.method: _curve(run, description) for run in drawn}
+        curves = {run.method: _curve(run) for run in drawn}
         known = {method: curve for method, curve in curves.items() if not np.isnan(curve[1]).all()}
         flat = {method: rows.flatten() for method, rows in samples.items()}
         rows = _target(data, description).flatten()
@@ -175,10 +170,10 @@ def _target(folder: Path, data: Description) -> np.ndarray:
     return dataset.dequantise(dataset.rows(folder, split), data.levels, seed=0)
 
 
-def _curve(run: Run, data: Description) -> Curve:
+def _curve(run: Run) -> Curve:
     """The test rows of a run as they were measured, and its log-densities there."""
-    rows = dataset.dequantise(dataset.rows(run.data, "test"), data.levels, seed=0)
-    return rows.flatten(), np.load(run.log_prob)
+    rows = dataset.pass_rows(run.data)
+    return rows.flatten(), arrays.log_prob(run.log_prob, len(rows))
 
 
 def _both_ways(

@@ -1,6 +1,6 @@
 """The look of every figure, and its files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def theme() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, stem: str | Path) -> None:
-    """The figure as ``<stem>.png`` (150 dots per inch) and ``<stem>.pdf``."""
-    for suffix in ("png", "pdf"):
+def save(figure: Figure, stem: str | Path, suffixes: Iterable[str] = ("png", "pdf")) -> None:
+    """The figure as ``<stem>.png`` (150 dots per inch) and ``<stem>.pdf``, or as some of them."""
+    for suffix in suffixes:
         with atomic(f"{stem}.{suffix}") as temporary, theme():
             figure.savefig(temporary, dpi=150, bbox_inches="tight")
