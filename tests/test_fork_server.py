@@ -119,6 +119,15 @@ def test_a_killed_command_takes_its_fork_with_it(server):
         assert not fork.is_running()
 
 
+def test_a_fork_that_nobody_watches_any_more_stops_and_its_command_says_so(server):
+    with command(server, HEARS) as process:
+        fork = psutil.Process(int(process.stdout.readline()))
+        fork.parent().kill()
+        assert "ChildProcessError: This job lost its fork" in process.stdout.read()
+        psutil.wait_procs([fork], timeout=60)
+        assert not fork.is_running()
+
+
 def test_without_a_server_nothing_is_handed_over(server):
     gone = {**server, fork_server.ADDRESS: "nobody"}
     assert said(gone, "print('done')") == ["status None"]

@@ -66,7 +66,8 @@ def start() -> None:
 def hand_over(text: str) -> int | None:
     """The exit status of a fork that has done a task, as in ``subprocess``: -n for signal n.
 
-    ``None`` if no server has taken the task.
+    ``None`` if no server has taken the task. Raises ``ChildProcessError`` if what watches the fork
+    is killed: the fork then stops, too.
     """
     name = os.environ.get(ADDRESS)
     if name is None:
@@ -86,7 +87,11 @@ def hand_over(text: str) -> int | None:
             taken = server.recv(1)
         except OSError:
             taken = b""
-        return struct.unpack("!i", server.recv(4))[0] if taken else None
+        if not taken:
+            return None
+        if len(status := server.recv(4)) < 4:
+            raise ChildProcessError("This job lost its fork: call the same command again.")
+        return int(struct.unpack("!i", status)[0])
 
 
 def _pass_on(server: socket.socket, number: int) -> None:
