@@ -47,25 +47,25 @@ def test_a_warning_that_comes_too_early_is_repeated(workflow):
     assert len(workflow.submitted()) == 1
 
 
-def test_a_preempted_job_goes_on_in_the_same_job(workflow):
-    snakefile = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, slurm_partition='gpu', gpu=1")
-    workflow.folder.joinpath("Snakefile").write_text(snakefile)
+def preempt(workflow, partition):
+    """Have the job of a workflow start in a partition, and lose its GPU to another job."""
+    resources = f"mem_mb=50, slurm_partition='{partition}', gpu=1"
+    workflow.folder.joinpath("Snakefile").write_text(SNAKEFILE.replace("mem_mb=50", resources))
     workflow.start(until=1000)
     workflow.counts()
     both = ("--output=/dev/null", "--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
     workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
+
+
+def test_a_preempted_job_goes_on_in_the_same_job(workflow):
+    preempt(workflow, "gpu")
     workflow.starts_again().enough().done()
     assert went_on(workflow.starts())
     assert len(workflow.submitted()) == 1
 
 
 def test_a_preempted_job_that_is_cancelled_is_submitted_again(workflow):
-    snakefile = SNAKEFILE.replace("mem_mb=50", "mem_mb=50, slurm_partition='lost', gpu=1")
-    workflow.folder.joinpath("Snakefile").write_text(snakefile)
-    workflow.start(until=1000)
-    workflow.counts()
-    both = ("--output=/dev/null", "--partition=high", "--gres=gpu:1", "--nodes=2", "--mem=50")
-    workflow.cluster.run("sbatch", *both, "--wrap=sleep 3")
+    preempt(workflow, "lost")
     workflow.says(r"count: \d+ was preempted and cancelled; submitting it again", 60)
     workflow.starts_again().enough().done()
     assert went_on(workflow.starts())

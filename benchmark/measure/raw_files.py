@@ -72,7 +72,8 @@ def _reasons(evaluated: Evaluated, trained: Trained, solver: str) -> dict[str, s
         "parameters": not evaluated.parameters,
     }
     reasons = {name: UNTRAINED for name, is_missing in missing.items() if is_missing}
-    reasons |= {name: why for name, why in evaluated.failures.items() if name == "diagnostics"}
+    if "diagnostics" in evaluated.failures:
+        reasons["diagnostics"] = evaluated.failures["diagnostics"]
     if not evaluated.samples.nfe:
         reasons["nfe_sampling"] = f"no ODE is solved, {solver}"
     if evaluated.reason is not None:

@@ -26,7 +26,8 @@ class Jobs:
     def cancel(self) -> None:
         """Cancel all; those of a SLURM that does not answer stay, and are named."""
         try:
-            self._cancel() if self else None
+            if self:
+                self._cancel()
         except slurm.NoAnswer as error:
             self.logger.error(f"SLURM does not answer ({error}). {self._left()}")
         else:
