@@ -13,6 +13,7 @@ from snakemake.persistence import PersistenceBase
 from benchmark.data import catalogue
 from benchmark.files import write_json
 from benchmark.jobs import fork_server
+from benchmark.jobs.report import GAPS as GAPS_VARIABLE
 from benchmark.jobs.tasks import DOWNLOADS, Tasks
 from benchmark.records.run import (
     DRAWINGS,
@@ -43,7 +44,7 @@ target.check(SUITE, ASKED)
 TASKS = Tasks(SUITE, config)
 REPRODUCE = target.targets(SUITE)
 # Whether to report what is there, with gaps (see onerror in the Snakefile).
-GAPS = "BENCHMARK_GAPS" in os.environ
+GAPS = GAPS_VARIABLE in os.environ
 OUTPUTS = (report_outputs.outputs_with_gaps if GAPS else report_outputs.outputs)(SUITE)
 
 # The one way from a rule to a function. What a rule passes as `depends` makes its result out of date;
