@@ -63,11 +63,11 @@ def _histogram(points: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.n
 def note_outside(axes: Axes, points: np.ndarray, edges: tuple[np.ndarray, ...]) -> None:
     """The share of points outside the edges of bins, on each axis, below the panel."""
     low, high = (np.array([edge[end] for edge in edges]) for end in (0, -1))
-    note_share(axes, 1 - np.mean(np.all((points >= low) & (points <= high), axis=1)), "outside")
+    note_share(axes, ~np.all((points >= low) & (points <= high), axis=1), "outside")
 
 
-def note_share(axes: Axes, share: float, of_what: str) -> None:
-    """A share in percent, below the panel, unless it is zero."""
-    if share > 0:
-        percent = float(f"{100 * share:.2g}")
+def note_share(axes: Axes, which: np.ndarray, of_what: str) -> None:
+    """The share of ``which`` (truth values) in percent, below the panel, unless it is zero."""
+    if which.any():
+        percent = float(f"{100 * which.mean():.2g}")
         axes.set_xlabel(f"{percent:g} % {of_what}", color=GREY, fontsize="small")

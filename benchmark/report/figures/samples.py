@@ -135,7 +135,7 @@ def images(
         shown = (images[name][:PICTURES].reshape(-1, *shape) - low) / (high - low)
         draw_tiles(axes, shown, columns=6)
         if 0 <= low and high <= 1:
-            outside = 1 - np.mean((images[name] >= 0) & (images[name] <= 1))
+            outside = ~((images[name] >= 0) & (images[name] <= 1))
             note_share(axes, outside, "of values outside [0, 1]")
     return figure
 
