@@ -125,6 +125,16 @@ def test_nearer_samples_have_a_smaller_distance(here):
     assert found[0]["n"] == found[0]["protocol"]["samples"] == 100
 
 
+def test_values_outside_the_range_of_images_are_counted(here):
+    x = train()
+    normal = torch.distributions.Normal(x.mean(0), x.std(0, correction=0).clamp_min(1e-6))
+    share = float((normal.cdf(torch.tensor(0.0)) + 1 - normal.cdf(torch.tensor(1.0))).mean())
+    counted = measured(fitted(x))[0]["outside_range"]
+    assert counted["unit"] == "%" and counted["n"] == 100
+    # The values of a row depend on each other, so that 100 rows stand for more than 100 values.
+    assert abs(counted["value"] - 100 * share) < 3 < 100 * share
+
+
 def test_records_say_how_the_images_were_drawn_and_compared(here):
     found, curve = measured(fitted(train()))
     protocol = found["fd_digits_cnn"]["protocol"]
@@ -339,7 +349,7 @@ def test_settings_of_features_name_one_network_and_some_tolerance():
 def test_distances_are_columns_called_as_they_are(here):
     found, _ = measured(fitted(train()))
     headings = [(record["heading"], record["unit"]) for record in found.values()]
-    assert headings == [("FD_DIGITS_CNN", ""), ("KD_DIGITS_CNN", ""), ("NFE", "")]
+    assert headings == [("FD_DIGITS_CNN", ""), ("KD_DIGITS_CNN", ""), ("NFE", ""), ("Outside", "%")]
     compared = found["fd_digits_cnn"]["compared"]
     floor = records.read("results/toy/digits/features/floor.json")[0]
     assert floor["compared"] == compared and {"extractor", "samples", "reference"} <= set(compared)

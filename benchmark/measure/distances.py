@@ -60,7 +60,7 @@ class Distances(Measurement):
                 fitted = model.load(subject.run.folder, Tolerance(size, size)).to(subject.device)
                 part = checkpoint.part(f"samples at tolerance {size:g}")
                 drawn = self._draw(fitted, features, subject, part)
-                metrics = [*features.distances(drawn), _nfe(drawn)]
+                metrics = [*features.distances(drawn), *_beside(drawn)]
                 protocol = {**self._protocol(fitted), **features.protocol}
                 readings.append(Reading(metrics, protocol, made_by))
                 curve.append([size, drawn.mean_nfe, *(metric.value for metric in metrics[:2])])
@@ -94,7 +94,9 @@ class Distances(Measurement):
             with torch.no_grad():
                 vectors = features.extractor(quantised(values, data)).cpu().numpy()
             kept = np.arange(len(vectors)) < reference.KERNEL_ROWS - drawn.moments.n
-            drawn.add(vectors, kept, nfe)
+            drawn.add(vectors, kept)
+            drawn.nfe.append(nfe)
+            drawn.outside += float(((values < 0) | (values > 1)).flatten(1).double().mean(1).sum())
             if part.due():
                 part.save(drawn.state())
         if chunks:
@@ -127,8 +129,13 @@ def quantised(x: torch.Tensor, data: Description) -> Images:
     return levels.to(torch.uint8).reshape(-1, *data.picture)
 
 
-def _nfe(drawn: FeatureAccumulator) -> Metric:
-    return Metric("nfe_images", drawn.mean_nfe, "", "none", n=drawn.moments.n, heading="NFE")
+def _beside(drawn: FeatureAccumulator) -> list[Metric]:
+    """The mean NFE over chunks, and the share of values that ``quantised`` has moved."""
+    n, outside = drawn.moments.n, 100 * drawn.outside / drawn.moments.n
+    return [
+        Metric("nfe_images", drawn.mean_nfe, "", "none", n=n, heading="NFE"),
+        Metric("outside_range", outside, "%", "none", n=n, heading="Outside"),
+    ]
 
 
 def _write_curve(subject: Subject, curve: list[list[Any]]) -> None:

@@ -12,17 +12,18 @@ from benchmark.measure.frechet import Moments
 @dataclass
 class FeatureAccumulator:
     """Running feature moments over chunks, vectors that are kept, and the NFE of each chunk that
-    was drawn."""
+    was drawn. ``outside`` is the sum over rows of the share of values outside the range of images.
+    """
 
     moments: Moments = field(default_factory=Moments)
     rows: list[np.ndarray] = field(default_factory=list)
     nfe: list[int] = field(default_factory=list)
+    outside: float = 0.0
 
-    def add(self, vectors: np.ndarray, kept: np.ndarray, *nfe: int) -> None:
+    def add(self, vectors: np.ndarray, kept: np.ndarray) -> None:
         """Take in the features ``[m, d]`` of a chunk, and keep those where ``kept``, ``[m]``."""
         self.moments.add(vectors)
         self.rows.append(vectors[kept])
-        self.nfe += nfe
 
     @property
     def mean_nfe(self) -> float:
@@ -37,6 +38,7 @@ class FeatureAccumulator:
             "scatter": torch.from_numpy(self.moments.scatter),
             "rows": [torch.from_numpy(rows) for rows in self.rows],
             "nfe": list(self.nfe),
+            "outside": self.outside,
         }
 
     @classmethod
@@ -45,4 +47,5 @@ class FeatureAccumulator:
         if state is None:
             return cls()
         moments = Moments(state["n"], state["mean"].numpy(), state["scatter"].numpy())
-        return cls(moments, [rows.numpy() for rows in state["rows"]], list(state["nfe"]))
+        rows = [rows.numpy() for rows in state["rows"]]
+        return cls(moments, rows, list(state["nfe"]), state["outside"])

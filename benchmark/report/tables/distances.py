@@ -83,9 +83,8 @@ def _notes(
         "Mean ± standard deviation over n refits (seeds). Bold: lowest mean among the methods "
         "measured under one protocol, without a test of significance. NFE: evaluations of the "
         "velocity for one image. The floor is the distance of test images from the training "
-        "images by the same code; a set of samples of another size has another bias. Values of "
-        "samples outside the range of images count as its nearest end; the figure of samples has "
-        "their share.",
+        "images by the same code; a set of samples of another size has another bias. Outside: "
+        "values of samples outside the range of images, which count as its nearest end.",
     ]
     first = {column.dataset: column.metric for column in reversed(shown)}
     for dataset, label in labels.items():
