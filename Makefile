@@ -30,10 +30,10 @@ efficiency: $(READY)  ## what the jobs of SUITE=... have asked for beside what t
 	$(BIN)/python -m benchmark.jobs.efficiency $(or $(SUITE),$(error Name the suite: make efficiency SUITE=quick))
 
 test: $(READY)  ## set up .venv and run the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## the tests without workflows, SLURM, whole trainings and other processes
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 bench: $(READY)  ## how fast it is beside others, in results/bench (about 20 minutes)
 	$(BIN)/python -m benchmark.bench

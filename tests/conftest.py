@@ -27,9 +27,15 @@ WORKFLOWS = {"Checkout", "Workflow"}
 
 
 def pytest_collection_modifyitems(items):
+    """Files that run workflows come first: a long one at the end would leave the other core idle."""
     for item in items:
-        if WORKFLOWS & vars(item.module).keys():
+        if _runs_workflows(item):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=_runs_workflows, reverse=True)
+
+
+def _runs_workflows(item):
+    return bool(WORKFLOWS & vars(item.module).keys())
 
 
 @pytest.fixture(autouse=True)
