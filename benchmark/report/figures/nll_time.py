@@ -24,7 +24,7 @@ from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 def draw(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Figure:
     """Test NLL against training time, a panel per data set, from the frame of metrics.
 
-    A large point is the mean over seeds with its standard deviation, small points are the seeds;
+    A large point is the mean over n seeds with its standard deviation, small points are the seeds;
     controls are dashed lines. What lies far off is named at the edge with its value; below stands
     in words which runs have no place on the axes, and why.
     """
@@ -41,7 +41,7 @@ def draw(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Figure:
         _references(axes, references, styles)
         units = [*nll.unit.dropna(), "not measured"]
         axes.set_ylabel(f"test NLL [{units[0]}]")
-        axes.set_title(f"{labels[dataset]} (n = {_most_seeds(runs)} seeds)")
+        axes.set_title(f"{labels[dataset]} (n = {_most_seeds(runs)})")
     list_gaps(figure, _gaps_of(frame), styles, labels)
     return figure
 
