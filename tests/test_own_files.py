@@ -41,6 +41,7 @@ LINES = {
     "blank lines": ("\n\n", "is empty"),
     "text for missing": ("a,b\n1,NA\n2,3\n", "column 'b', row 1: found 'NA'"),
     "missing": ("a,b\n1,2\n2,\n", "column 'b', row 2: the value is missing"),
+    "a quote that does not end": ('a,b\n1,"2\n' + "3,4\n" * 50_000, "cannot be read as .csv"),
     "truth": ("a,b\n1,True\n2,False\n", "column 'b', row 1: found 'True'"),
 }
 
@@ -60,6 +61,19 @@ def test_names_are_those_of_the_first_line_and_numbers_keep_their_digits(tmp_pat
     table = read_table(file)
     assert list(table) == ["a", "b, c", "µ"]
     assert table.to_numpy().tolist() == [[number, 1.0, 2.0], [3.0, 4.0, 5.0]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_on_any_machine(tmp_path, end):
+    (tmp_path / "mine.csv").write_bytes(end.join(["a,b", "1,2", "3,4", ""]).encode())
+    assert read_table(tmp_path / "mine.csv").to_numpy().tolist() == [[1, 2], [3, 4]]
+
+
+def test_lists_in_a_column_are_no_numbers(tmp_path):
+    table = pyarrow.table({"a": [[1.0, 2.0]] * 9, "b": list(range(9))})
+    parquet.write_table(table, tmp_path / "mine.parquet")
+    with pytest.raises(ValueError, match=r"column 'a', row 1: found '\[1. 2.\]', which is not a"):
+        Table.prepare(tmp_path / "mine.parquet", **ALL)
 
 
 def test_columns_beside_text_keep_their_digits(tmp_path):

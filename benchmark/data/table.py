@@ -137,7 +137,7 @@ def _is_beyond(column: pd.Series) -> bool:
 
 
 def _no_number(value: Any) -> str:
-    if pd.isna(value) or value == "":
+    if np.ndim(value) == 0 and (pd.isna(value) or value == ""):
         return "the value is missing"
     comma = " (write decimals with a point)" if DECIMAL_COMMA.fullmatch(str(value).strip()) else ""
     return f"found {str(value)!r}, which is not a finite number{comma}"

@@ -46,7 +46,7 @@ def read_table(file: Path) -> pd.DataFrame:
         raise ValueError(f"{file}: is empty; allowed are columns of numbers.")
     try:
         table = readers[file.suffix.lower()](file)
-    except (pyarrow.ArrowException, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (pyarrow.ArrowException, zipfile.BadZipFile, csv.Error, EOFError, OSError) as error:
         raise ValueError(f"{file}: cannot be read as {file.suffix}: {error}") from error
     except ValueError as error:
         known = str(error).startswith(str(file))
@@ -110,13 +110,14 @@ def _decoded(file: Path) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{file}: is encoded as UTF-16; save it as UTF-8.")
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{file}: line {line} has a byte that is no UTF-8 ({content[error.start]:#04x}); save "
             f"the file as UTF-8."
         ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
