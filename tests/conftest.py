@@ -27,7 +27,7 @@ WORKFLOWS = {"Checkout", "Workflow"}
 
 
 def pytest_collection_modifyitems(items):
-    """Files that run workflows come first: a long one at the end would leave the other core idle."""
+    """Files that run workflows come first: a long one at the end would leave a core idle."""
     for item in items:
         if _runs_workflows(item):
             item.add_marker(pytest.mark.slow)
