@@ -84,6 +84,7 @@ def test_names_in_a_file_of_differences_are_to_be_quoted_too(toy, tmp_path):
         (True, 1, "(top level): YAML reads a name, on, yes or true, as a truth value"),
         ("suite", True, "suite is True; allowed is text (name of the suite to run). YAML reads on"),
         ("suite", 1.5, "suite is 1.5; allowed is text (name of the suite to run). Write a text"),
+        ("suite", None, "suite is None; allowed is text (name of the suite to run). YAML reads no"),
         ("mirrors", [2024], "mirrors.0 is 2024; allowed is text"),
         ("suites", {"a/b": {}, "..": {}}, "a/b is 'a/b'; allowed is a name of letters, digits"),
     ],

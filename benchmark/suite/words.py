@@ -260,6 +260,8 @@ _TAGS = ("int", "float", "bool", "str", "dict", "list", "function-plain", "funct
 def _hint(problem: Problem) -> str:
     if problem.kind == "string_type" and isinstance(problem.value, bool):
         return " YAML reads on, yes, off and no as truth values: write a text in quotes."
+    if problem.kind == "string_type" and problem.value is None:
+        return " YAML reads nothing there (a # begins a comment): write a text in quotes."
     if problem.kind == "string_type" and isinstance(problem.value, int | float):
         return f" Write a text in quotes: '{problem.value}'."
     value, number = problem.value, problem.kind.startswith(("int", "float", "bool"))
