@@ -1,6 +1,7 @@
 """The contract of a method, on those of config.yaml's quick suite and OT-CFM, on every network.
 
-What is particular to a method is tested in the file of its name.
+The properties are those of ``make check``. What is particular to a method is tested in the file of
+its name.
 """
 
 import math
@@ -11,13 +12,14 @@ import yaml
 from torch import nn
 
 from benchmark import model
+from benchmark.contract import clock, density, divergence, loss, precision, rows, saved
+from benchmark.contract.subject import Subject
 from benchmark.coordinates import Affine
 from benchmark.flow import ClosedForm
 from benchmark.model import Model
 from benchmark.names import load
 from benchmark.networks.network import AXES, Network
-from benchmark.ode import Tolerance, transport
-from benchmark.records.model_file import ModelFile
+from benchmark.ode import Tolerance
 from benchmark.shapes import PositiveInt
 from benchmark.source import ROOT
 from tests.test_controls import rows_of
@@ -62,8 +64,6 @@ SMALL = {
 }
 """Replaces arguments of config.yaml, to be quick."""
 
-TIGHTER = Tolerance(1e-9, 1e-9)
-TIGHT = Tolerance(1e-8, 1e-8)
 ROUGH = Tolerance(1e-6, 1e-6)
 COARSE = Tolerance(1e-3, 1e-3)
 VECTOR, IMAGE = (3,), (1, 4, 4)
@@ -90,17 +90,16 @@ def arguments(name, network=None):
     return given
 
 
+def subject(name, event=(2,), network=None):
+    return Subject(METHODS[name]["class"], arguments(name, network), event)
+
+
 def build(name, event=(2,), network=None):
-    return model.build(METHODS[name]["class"], event, arguments(name, network))
+    return subject(name, event, network).build()
 
 
 def perturbed(name, event=(2,), network=None):
-    """The method with random weights: no network is small, no gate is at its start."""
-    method = build(name, event, network)
-    with torch.no_grad():
-        for weights in method.parameters():
-            weights.add_(0.2 * torch.randn_like(weights))
-    return method
+    return subject(name, event, network).perturbed()
 
 
 def taking(event):
@@ -112,6 +111,7 @@ def taking(event):
 FLOWS = [name for name in METHODS if is_flow(name)]
 CLOSED = [name for name in METHODS if not is_flow(name)]
 UNTRAINED = [name for name in METHODS if not kind(name).trained]
+TRAINED = [name for name in METHODS if kind(name).trained]
 ANYWHERE = [name for name in FLOWS if "network" in METHODS[name]["model"]]
 KNOWN = [name for name in FLOWS if "density" in kind(name).requires]
 ALONE = [name for name in FLOWS if name not in ANYWHERE]
@@ -143,57 +143,39 @@ def test_there_are_methods_of_every_kind_and_networks_for_every_shape():
     assert taking(IMAGE) == list(NETWORKS)
 
 
+def right(finding):
+    """Asserts that a property is there; what it says otherwise is the message."""
+    assert finding.right, finding
+
+
 @every_event
 def test_velocity_acts_on_each_sample_alone(name, network, event):
-    # Likelihood sums over samples before it differentiates, which needs this.
-    flow, x, t = perturbed(name, event, network), torch.randn(4, *event), torch.tensor(0.3)
-    together = flow.velocity(t, x)
-    assert together.shape == x.shape
-    for i in range(4):
-        torch.testing.assert_close(together[i : i + 1], flow.velocity(t, x[i : i + 1]))
+    right(rows.alone(perturbed(name, event, network), event))
+
+
+@every_event
+def test_as_many_rows_as_coordinates_and_a_time_for_each_make_no_difference(name, network, event):
+    right(rows.square(perturbed(name, event, network), event))
 
 
 @every_event
 def test_divergence_is_the_trace_of_the_jacobian(name, network, event):
-    flow, x = perturbed(name, event, network), torch.randn(4, *event)
-    dim, traces = math.prod(event), []
-    for t in torch.tensor([0.0, 0.37, 1.0]):
-        found = flow.divergence(t, x)
-        for i in range(4):
-            jacobian = torch.func.jacrev(lambda row: flow.velocity(t, row[None])[0])(x[i])  # noqa: B023
-            trace = jacobian.reshape(dim, dim).trace()
-            traces.append(trace.item())
-            # Round-off of a few hundred products, relative where beta / deviation is large.
-            torch.testing.assert_close(found[i], trace, atol=1e-10, rtol=1e-10)
-    assert max(map(abs, traces)) > 1e-2
+    right(divergence.divergence(perturbed(name, event, network), event))
 
 
 @every_trained_event
 def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, network, event):
-    method = perturbed(name, event, network)
-    loss = method.loss(torch.randn(16, *event))
-    assert loss.shape == ()
-    loss.backward()
-    for parameter, weights in method.named_parameters():
-        assert weights.grad is not None and weights.grad.ne(0).all(), parameter
+    right(loss.gradient(perturbed(name, event, network), event))
 
 
 @every_trained_event
 def test_loss_goes_down(name, network, event):
-    method, x1 = build(name, event, network), 0.5 * torch.randn(32, *event) + 1
+    right(loss.goes_down(subject(name, event, network)))
 
-    def loss():
-        torch.manual_seed(1)  # the same draws at every step
-        return method.loss(x1)
 
-    optimiser = torch.optim.Adam(method.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(5):
-        losses.append(loss())
-        optimiser.zero_grad()
-        losses[-1].backward()
-        optimiser.step()
-    assert loss() < losses[0] - 1e-2
+@pytest.mark.parametrize("name", TRAINED)
+def test_loss_has_no_memory(name):
+    right(loss.forgets(perturbed(name), (2,)))
 
 
 @pytest.mark.parametrize(
@@ -203,53 +185,25 @@ def test_loss_goes_down(name, network, event):
 def test_density_integrates_to_one_and_is_that_of_the_samples(name, prepare):
     # Coordinates with unlike scales: a missing or flipped log-determinant is a factor of 36.
     coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
-    fitted = Model(prepare(name), coordinates, Tolerance(1e-5, 1e-5))
-    drawn = fitted.sample(2000)
-    low, high = drawn.min(dim=0).values, drawn.max(dim=0).values
-    low, high, points = low - 0.6 * (high - low), high + 0.6 * (high - low), 60
-    axes = [low[i] + (high - low)[i] * (torch.arange(points) + 0.5) / points for i in (0, 1)]
-    log_density = fitted.log_prob(torch.cartesian_prod(*axes))
-    mass = log_density.exp() * ((high - low) / points).prod()
-    # 1e-3: samples beyond all of 2000 and 60 % more are rarer, and cells are 1/12 of the width.
-    assert abs(mass.sum() - 1) < 1e-3
-
-    entropy = -(mass * log_density).sum()
-    surprise = -fitted.log_prob(drawn)
-    error = surprise.std() / math.sqrt(len(drawn))
-    assert abs(surprise.mean() - entropy) < 5 * error + 5e-3
+    found = density.integrals(Model(prepare(name), coordinates, Tolerance(1e-5, 1e-5)))
+    right(found.has_mass_one())
+    right(found.is_of_samples())
 
 
 @every_flow_of_the_plane
 @pytest.mark.parametrize("t", [0.6, 1.0])
 def test_log_prob_is_the_change_of_variables_of_what_is_carried(name, network, t):
-    # log p_t(x_t) = log p0(x0) - log |det dx_t/dx0|, with the Jacobian of the solver's own map.
-    flow, h = perturbed(name, (2,), network), 1e-4
-    x0 = torch.randn(5, 2)
-    shifts = h * torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    xt = transport(flow.velocity, (x0[:, None] + shifts).flatten(0, 1), TIGHT, (0.0, t)).values
-    xt = xt.reshape(5, 5, 2)
-    jacobian = torch.stack([xt[:, 1] - xt[:, 2], xt[:, 3] - xt[:, 4]], dim=2) / (2 * h)
-    expected = flow.base.log_prob(x0) - torch.linalg.slogdet(jacobian).logabsdet
-    # Central differences: h^2 = 1e-8 times third derivatives, 1e-8 / h of the solver.
-    torch.testing.assert_close(
-        flow.log_prob(xt[:, 0], TIGHT, t).values, expected, atol=1e-4, rtol=0
-    )
+    right(density.changes_variables(perturbed(name, (2,), network), (t,)))
 
 
 @some_events
 def test_the_way_there_and_back_ends_where_it_began(name, network, event):
-    flow, x0 = perturbed(name, event, network), torch.randn(20, *event)
-    x1 = flow.transport(x0, TIGHTER).values
-    assert (x1 - x0).abs().max() > 1e-2
-    back = flow.transport(x1, TIGHTER, 1.0, 0.0).values
-    # 1e-9 a step, spread by gradients of the flow up to exp(beta_max / 2).
-    torch.testing.assert_close(back, x0, atol=1e-6, rtol=0)
+    right(density.returns(perturbed(name, event, network), event))
 
 
 @every_flow
 def test_density_at_the_start_is_that_of_the_base(name):
-    flow, x = perturbed(name), torch.randn(20, 2)
-    torch.testing.assert_close(flow.log_prob(x, TIGHT, 0.0).values, flow.base.log_prob(x))
+    right(density.starts_at_base(perturbed(name), (2,)))
 
 
 @every_method
@@ -257,23 +211,12 @@ def test_saved_methods_are_restored_exactly(name, tmp_path):
     method = perturbed(name)
     method.initialise(rows_of(torch.randn(100, 2) + 3))
     coordinates = Affine(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 12.0]))
-    fitted = Model(method, coordinates, COARSE)
-    described = {
-        "class": METHODS[name]["class"],
-        "arguments": arguments(name),
-        "event": (2,),
-        "coordinates": "identity",
-        "validation": {"atol": COARSE.atol, "rtol": COARSE.rtol},
-    }
-    model.save(tmp_path, fitted, ModelFile(**described))
-    restored = model.load(tmp_path)
-    x = torch.randn(20, 2)
-    assert restored.tolerance == COARSE
-    assert torch.equal(restored.log_prob(x), fitted.log_prob(x))
-    torch.manual_seed(3)
-    drawn = fitted.sample(20)
-    torch.manual_seed(3)
-    assert torch.equal(restored.sample(20), drawn)
+    right(saved.restored(subject(name), Model(method, coordinates, COARSE), tmp_path))
+
+
+@every_method
+def test_nothing_is_trained_before_the_first_step(name):
+    right(clock.nothing_before_steps(subject(name), rows_of(torch.randn(100, 2) + 3)))
 
 
 @every_method
@@ -287,13 +230,7 @@ def test_affine_coordinates_change_the_density_by_their_determinant(name):
 
 @every_flow
 def test_single_precision_weights_are_solved_in_double(name):
-    flow, x = perturbed(name), torch.randn(5, 2)
-    exact = flow.log_prob(x, ROUGH).values
-    found = flow.float().log_prob(x.float(), Tolerance(1e-4, 1e-4)).values
-    assert found.dtype == torch.float64
-    # float32 velocities: 1e-7 of coefficients that reach beta / deviation ~ 100, and 1e-4.
-    torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-3)
-    assert flow.sample(3, COARSE).values.dtype == torch.float64
+    right(precision.in_double(perturbed(name), (2,)))
 
 
 @every_method
