@@ -15,13 +15,18 @@ $(error The path of this folder, $(CURDIR), has $(ODD), which cannot work: renam
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: broken all prefetch keep efficiency test test-fast bench lint schema clean help
+.PHONY: broken all prefetch check keep efficiency test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/python -m snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
 
 prefetch: $(READY)  ## bring every download that the suite needs
 	$(BIN)/python -m snakemake prefetch --cores all --quiet rules --rerun-incomplete
+
+check: $(READY)  ## hold METHOD=package.module.Class, or one of SUITE=..., to the contract of a method
+	@$(BIN)/python -m benchmark.contract $(if $(SUITE),--suite '$(SUITE)') \
+		$(if $(ARGUMENTS),--arguments '$(ARGUMENTS)') \
+		'$(or $(METHOD),$(error Name the method: make check METHOD=package.module.Class))'
 
 keep: $(READY)  ## keep the results of SUITE=... after an edit of the code that changes no numbers
 	$(BIN)/python -m benchmark.jobs.keep $(or $(SUITE),$(error Name the suite: make keep SUITE=quick))

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from benchmark import names, parts
 from benchmark.contract.subject import Subject
-from benchmark.contract.trial import OfKnown
+from benchmark.contract.trial import TRAIN, OfKnown
 from benchmark.flow import ClosedForm, Method
 from benchmark.jobs.describe import answer
 from benchmark.jobs.problems import problems
@@ -44,7 +44,6 @@ TRAINING = Training(
 VECTORS = ((1,), (2,), (3,))
 IMAGES = ((1, 4, 4), (1, 8, 8), (1, 16, 16), (3, 32, 32))
 """Shapes of images, of which the smallest that it takes is used."""
-BASE_ROWS = 20_000
 
 
 class WrongUse(Exception):
@@ -141,7 +140,7 @@ def _supplied(described: type[Method]) -> dict[str, Any]:
         if parameter.default is inspect.Parameter.empty
     ]
     networks = {n: NETWORK for n in needed if hints.get(n) in (Network, NetworkMaker)}
-    return {**networks, **({"base_rows": BASE_ROWS} if "base_rows" in needed else {})}
+    return {**networks, **({"base_rows": TRAIN} if "base_rows" in needed else {})}
 
 
 def _of_suite(
@@ -160,16 +159,10 @@ def _of_suite(
 
 
 def _checked(asked: Asked) -> Asked:
-    wrong = problems(asked.method, {k: v for k, v in asked.arguments.items() if k != "base_rows"})
-    if wrong:
-        words = of_arguments(wrong, f"{asked.kind}.build: ")
-        raise WrongUse(
-            "\n".join(
-                [
-                    *words,
-                    "Give them by ARGUMENTS='{name: value}', or name a "
-                    "method of a suite (METHOD=name SUITE=suite).",
-                ]
-            )
-        )
+    given = {name: value for name, value in asked.arguments.items() if name != "base_rows"}
+    if wrong := problems(asked.method, given):
+        hint = "Give arguments by ARGUMENTS='{name: value}', or name a method of a suite."
+        raise WrongUse("\n".join([*of_arguments(wrong, f"{asked.kind}.build: "), hint]))
+    if not asked.vectors and asked.image() is None:
+        raise WrongUse(f"{asked.kind} takes neither vectors nor images with the network it has.")
     return asked

@@ -59,7 +59,7 @@ def watched() -> Iterator[Training]:
 
 
 def nothing_before_steps(subject: Subject, rows: Rows, base: Rows | None = None) -> Finding:
-    """No weights are trained in ``build`` and ``initialise``: what is fitted there is in closed form."""
+    """No weights are trained in ``build`` and ``initialise``, which fit what has a closed form."""
     start = time.perf_counter()
     with watched() as building:
         method = subject.build()

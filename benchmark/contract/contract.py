@@ -61,15 +61,15 @@ class Contract:
 
     def findings(self) -> Iterator[tuple[str, Finding, str]]:
         """Each property by its name, what was found, and where to look if it is wrong."""
-        for name, has in self._properties():
-            with context(torch.float64):
-                finding, where = self._found(has)
-            yield name, finding, where
+        for name, has in self.properties():
+            yield name, *self.found(has)
 
-    def _found(self, has: Property) -> tuple[Finding, str]:
+    def found(self, has: Property) -> tuple[Finding, str]:
+        """What was found of a property, and where to look if it is wrong."""
         kind = self.asked.method
         try:
-            finding = has()
+            with context(torch.float64):
+                finding = has()
         except DoesNotApply as why:
             return Finding(None, f"{why}"), ""
         except Exception as failure:
@@ -79,7 +79,8 @@ class Contract:
             return Finding(False, said), frame_in(kind, frames)
         return finding, "" if finding.right else place(kind, finding.look)
 
-    def _properties(self) -> Iterator[tuple[str, Property]]:
+    def properties(self) -> Iterator[tuple[str, Property]]:
+        """Every property by its name."""
         yield from self._of_batches()
         yield from self._off_the_clock()
         yield from self._of_fits()
@@ -106,8 +107,7 @@ class Contract:
     def _off_the_clock(self) -> Iterator[tuple[str, Property]]:
         def before() -> Finding:
             trial = self.trial(self.main)
-            base = trial.rows("base") if "base_rows" in trial.subject.arguments else None
-            return clock.nothing_before_steps(trial.subject, trial.rows(), base)
+            return clock.nothing_before_steps(trial.subject, trial.rows(), trial.base())
 
         yield "off the clock, before", before
         yield "off the clock, beside", lambda: clock.nothing_beside_steps(self.fit(), self.main)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.contract.finding import Finding, bounded, close, first_wrong
+from benchmark.contract.finding import DoesNotApply, Finding, bounded, close, first_wrong
 from benchmark.contract.subject import TIGHT, TIGHTER, flow_of, require_likelihood
 from benchmark.densities import Density, GaussianMixture
 from benchmark.flow import Flow, Method
@@ -57,7 +57,7 @@ class Integrals:
             f"{DRAWN} samples {self.surprise:.3f}; they differ by"
         )
         gap = abs(self.surprise - self.entropy)
-        return bounded(what, gap, allowed, UNLIKE, "sample", "log_prob", "base")
+        return bounded(what, gap, allowed, UNLIKE, "sample", "log_prob", "build")
 
 
 def integrals(model: Model) -> Integrals:
@@ -119,10 +119,8 @@ def changes_variables(method: Method, times: tuple[float, ...] = (0.6, 1.0)) -> 
 def _changed(flow: Flow, t: float) -> Finding:
     h, x0 = 1e-4, torch.randn(5, 2)
     shifts = h * torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    xt = transport(
-        flow.velocity, (x0[:, None] + shifts).flatten(0, 1), TIGHT, (0.0, t), flow.breaks
-    )
-    xt = xt.values.reshape(5, 5, 2)
+    around = (x0[:, None] + shifts).flatten(0, 1)
+    xt = transport(flow.velocity, around, TIGHT, (0.0, t), flow.breaks).values.reshape(5, 5, 2)
     jacobian = torch.stack([xt[:, 1] - xt[:, 2], xt[:, 3] - xt[:, 4]], dim=2) / (2 * h)
     expected = flow.base.log_prob(x0) - torch.linalg.slogdet(jacobian).logabsdet
     found = flow.log_prob(xt[:, 0], TIGHT, t).values
@@ -136,11 +134,11 @@ def returns(method: Method, event: tuple[int, ...], allowed: float = 1e-6) -> Fi
     flow, x0 = flow_of(method), torch.randn(20, *event)
     x1 = flow.transport(x0, TIGHTER).values
     if not (x1 - x0).abs().max() > 1e-2:
-        raise ValueError("The flow moves nothing: there is no way back to be looked at.")
+        raise DoesNotApply("the flow moves nothing")
     back = flow.transport(x1, TIGHTER, 1.0, 0.0).values
     # 1e-9 a step, spread by gradients of the flow up to exp(beta_max / 2).
     fault = (
-        "the ODE is another one on its way back (a velocity that draws, or jumps without breaks)"
+        "the ODE is another one on its way back (a velocity that draws, or jumps, not in breaks)"
     )
     return close("rows carried to the data and back", back, x0, (allowed, 0.0), f"{fault}@velocity")
 

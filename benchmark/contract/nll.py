@@ -15,13 +15,13 @@ from benchmark.model import Model
 from benchmark.shapes import Batch, PerSample
 
 ROWS = 500
-ALLOWED = 0.1
+ALLOWED = 0.05
 """Nats a coordinate by which a short fit may miss the entropy."""
 SIGMAS = 5.0
 
 
 class Turned(Flow):
-    """A flow with its velocity turned round within a span of time, to find where a sign is wrong."""
+    """A flow with its velocity turned round in a span of time, to find where a sign is wrong."""
 
     def __init__(self, flow: Flow, span: tuple[float, float]) -> None:
         super().__init__()

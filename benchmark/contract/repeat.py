@@ -78,9 +78,7 @@ class Repeats:
         with Checkpoint(path, {}) as checkpoint:
             resumed, history = self._fit(part=checkpoint.part("training"))
             checkpoint.remove()
-        what = (
-            f"a fit killed after {KILLED_AFTER} of {STEPS} steps and resumed, and one that was not,"
-        )
+        what = f"a fit killed after {KILLED_AFTER} of {STEPS} steps, and one left alone,"
         finding = self._same(resumed, what, "the training has state outside of the state dict")
         if finding.right and [row[2:] for row in history] != [row[2:] for row in self.history]:
             return Finding(False, f"{what} have other training losses", ("loss",))
@@ -96,7 +94,7 @@ class Repeats:
         finally:
             self.trial.test.unlink()
         if seen:
-            said = f"it opens test.npy {len(seen)} times while it is fitted (allowed 0)"
+            said = f"test.npy is opened {len(seen)} times while it is fitted (allowed 0)"
             return Finding(False, f"{said}: test rows are for the evaluation", (seen[0],))
         fault = "it has read them, by another way than open()"
         finding = self._same(beside, "fits with and without a file of test rows", fault)

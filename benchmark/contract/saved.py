@@ -63,8 +63,8 @@ def outside(first: Method, second: Method) -> str:
 def _lost(name: str, before: Tensor, after: Tensor, first: Method, second: Method) -> Finding:
     gap = (before - after).abs().max().item() if before.shape == after.shape else float("nan")
     said = (
-        f"{name} of a saved and loaded model differ by {gap:.2g} (allowed 0): what the method needs "
-        f"is not in its state dict{outside(first, second)}; make it a parameter or a buffer"
+        f"{name} of a saved and loaded model differ by {gap:.2g} (allowed 0): what it needs is not "
+        f"in its state dict{outside(first, second)}; make it a parameter or a buffer"
     )
     return Finding(False, said, ("initialise", "loss"))
 

@@ -126,15 +126,18 @@ class Trial:
         """Rows as the job has them."""
         return Rows(dataset.rows(self.data, split), None, CPU)
 
+    def base(self) -> Rows | None:
+        """Rows of the base, of a subject that is given some."""
+        return self.rows("base") if "base_rows" in self.subject.arguments else None
+
     def steps_in(self, seconds: float) -> int:
         """Steps of a training that take about so many seconds of the CPU, however busy it is."""
         if self.training.steps == 0:
             return 0
         with precision(torch.float32):
-            method, rows = (
-                self.subject.build(),
-                self.rows().within(self.rows().fitted("standardised")),
-            )
+            method, rows = self.subject.build(), self.rows()
+            rows = rows.within(rows.fitted("standardised"))
+            method.initialise(rows, self.base())
             for call in range(1 + TIMED):
                 if call == 1:  # the first is a warm-up
                     start = time.process_time()
