@@ -5,8 +5,11 @@ import sys
 
 import broken
 import pytest
+from pages import block
+from suites import ROOT, SHIPPED
 
 from benchmark.contract import contract
+from benchmark.contract.__main__ import main
 from benchmark.contract.asked import WrongUse, resolved
 from benchmark.contract.contract import Contract
 from benchmark.names import load
