@@ -1,7 +1,7 @@
 """What happens off the clock: nothing is trained in ``build``, ``initialise`` or beside steps."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +80,7 @@ def nothing_before_steps(subject: Subject, rows: Rows, base: Rows | None = None)
 def nothing_beside_steps(method: Method, event: tuple[int, ...]) -> Finding:
     """Validation, diagnostics, likelihood and samples change nothing in a method."""
     x = torch.randn(8, *event)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "likelihood_gap": method.likelihood_gap,
         "diagnostics": lambda: method.diagnostics(x),
         "sample": lambda: method.sample(3, FINE),

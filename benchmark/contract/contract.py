@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from benchmark.contract.subject import precision as context
 from benchmark.contract.trial import Trial, gaussian, two_gaussians
 from benchmark.flow import Method
 from benchmark.model import Model
+from benchmark.networks.network import AXES
 from benchmark.ode import Tolerance
 
 Value = TypeVar("Value")
@@ -28,6 +30,16 @@ BRIEF = 2.0
 SOLVED = Tolerance(1e-5, 1e-5)
 THERE_AND_BACK = 1e-4
 """Of a fit, along whose trajectories an error may grow."""
+
+OF_BATCHES: dict[str, Callable[[Method, tuple[int, ...]], Finding]] = {
+    "rows alone": rows.alone,
+    "batch = dimension": rows.square,
+    "divergence": divergence.divergence,
+    "gradient": loss.gradient,
+    "loss is a mean": loss.mean_over_rows,
+    "loss has no memory": loss.forgets,
+}
+"""Properties of a method with random weights."""
 
 
 class Once:
@@ -90,19 +102,10 @@ class Contract:
     def _of_batches(self) -> Iterator[tuple[str, Property]]:
         """What is seen on a method with random weights, on vectors and on images."""
         for event in [*self.events[-1:], *self.images]:
-            subject, on = self.asked.subject(event), "images" if len(event) == 3 else "vectors"
-
-            def method(subject: Subject = subject) -> Method:
-                with context(torch.float64):
-                    return subject.perturbed()
-
-            yield f"rows alone, {on}", lambda m=method, e=event: rows.alone(m(), e)
-            yield f"batch = dimension, {on}", lambda m=method, e=event: rows.square(m(), e)
-            yield f"divergence, {on}", lambda m=method, e=event: divergence.divergence(m(), e)
-            yield f"gradient, {on}", lambda m=method, e=event: loss.gradient(m(), e)
-            yield f"loss goes down, {on}", lambda s=subject: loss.goes_down(s)
-            yield f"loss is a mean, {on}", lambda m=method, e=event: loss.mean_over_rows(m(), e)
-            yield f"loss has no memory, {on}", lambda m=method, e=event: loss.forgets(m(), e)
+            subject, on = self.asked.subject(event), AXES[len(event)]
+            for name, has in OF_BATCHES.items():
+                yield f"{name}, {on}", _of_perturbed(has, subject)
+            yield f"loss goes down, {on}", partial(loss.goes_down, subject)
 
     def _off_the_clock(self) -> Iterator[tuple[str, Property]]:
         def before() -> Finding:
@@ -120,8 +123,8 @@ class Contract:
 
     def _of_densities(self) -> Iterator[tuple[str, Property]]:
         for event in self.events:
-            yield f"mass one, {event[0]}-D", lambda e=event: self.integrals(e).has_mass_one()
-            yield f"own samples, {event[0]}-D", lambda e=event: self.integrals(e).is_of_samples()
+            yield f"mass one, {event[0]}-D", partial(self._mass, event)
+            yield f"own samples, {event[0]}-D", partial(self._samples, event)
         yield "base at t = 0", lambda: density.starts_at_base(self.fit(), self.main)
         if self.main == (2,):
             yield "change of variables", lambda: density.changes_variables(self.fit())
@@ -131,6 +134,12 @@ class Contract:
         yield "same seed", lambda: self.repeats().has_a_seed()
         yield "killed and resumed", lambda: self.repeats().resumes()
         yield "test rows", lambda: self.repeats().reads_no_test_rows()
+
+    def _mass(self, event: tuple[int, ...]) -> Finding:
+        return self.integrals(event).has_mass_one()
+
+    def _samples(self, event: tuple[int, ...]) -> Finding:
+        return self.integrals(event).is_of_samples()
 
     def _nll(self) -> Finding:
         trial = self.trial(self.main)
@@ -177,3 +186,7 @@ class Contract:
     def repeats(self) -> Repeats:
         """Fits that have to be the same."""
         return self.once("repeats", lambda: Repeats(self.trial(self.main)))
+
+
+def _of_perturbed(has: Callable[[Method, tuple[int, ...]], Finding], subject: Subject) -> Property:
+    return lambda: has(subject.perturbed(), subject.event)

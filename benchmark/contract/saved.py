@@ -85,5 +85,5 @@ def _attributes(part: torch.nn.Module) -> Iterator[tuple[str, Any]]:
 
 def _equal(first: Any, second: Any) -> bool:
     if isinstance(first, Tensor | np.ndarray) and isinstance(second, Tensor | np.ndarray):
-        return first.shape == second.shape and bool((first == second).all())
+        return first.shape == second.shape and bool(torch.as_tensor(first == second).all())
     return repr(first) == repr(second)
