@@ -109,9 +109,12 @@ class LossOfEachRow(Sound):
         return super().loss(x1).expand(len(x1))
 
 
-class LossUpsideDown(Sound):
+class AscendsLoss(Sound):
+    """The gradient of its loss is that of minus the loss."""
+
     def loss(self, x1):
-        return -super().loss(x1)
+        loss = super().loss(x1)
+        return 2 * loss.detach() - loss
 
 
 class TrainsInBuild(Sound):

@@ -165,12 +165,20 @@ def test_divergence_is_the_trace_of_the_jacobian(name, network, event):
 
 @every_trained_event
 def test_loss_is_a_scalar_whose_gradient_reaches_every_weight(name, network, event):
-    right(loss.gradient(perturbed(name, event, network), event))
+    method = perturbed(name, event, network)
+    right(loss.gradient(method, event))
+    for parameter, weights in method.named_parameters():  # of these networks, each number
+        assert weights.grad.ne(0).all(), parameter
 
 
 @every_trained_event
 def test_loss_goes_down(name, network, event):
     right(loss.goes_down(subject(name, event, network)))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_loss_pairs_no_rows(name):
+    right(loss.pairs_no_rows(perturbed(name), (2,)))
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -36,7 +36,7 @@ OF_BATCHES: dict[str, Callable[[Method, tuple[int, ...]], Finding]] = {
     "batch = dimension": rows.square,
     "divergence": divergence.divergence,
     "gradient": loss.gradient,
-    "loss is a mean": loss.mean_over_rows,
+    "loss of each row": loss.pairs_no_rows,
     "loss has no memory": loss.forgets,
 }
 """Properties of a method with random weights."""

@@ -1,29 +1,26 @@
-"""The loss of a training: a scalar that reaches every weight, a mean over rows, with no memory."""
+"""The loss of a training: a scalar that reaches every weight, pairs no rows, and has no memory."""
 
 import copy
-import math
-import time
+import traceback
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from benchmark.contract.finding import Finding, bounded, close
+from benchmark.contract.finding import Finding, bounded, close, frame_in
 from benchmark.contract.subject import Subject, require_loss
 from benchmark.flow import Method
 from benchmark.shapes import Batch
 
 LOWER = 1e-2
 """By how much a few steps lower the loss at least."""
-SECONDS = 3.0
-"""Time on the CPU for the draws of a comparison in the mean."""
-CALLS = (20, 2000)
-"""Fewest and most draws."""
-EQUAL_ROWS = 16
-SIGMAS = 5.0
+ROWS = 13
+"""Rows of a batch in which pairs are looked for: no other axis is as long."""
 
 
 def gradient(method: Method, event: tuple[int, ...]) -> Finding:
-    """The loss is a scalar, and its gradient reaches every weight."""
+    """The loss is a scalar, and its gradient reaches every tensor of weights."""
     require_loss(method)
     loss = method.loss(torch.randn(16, *event))
     if loss.shape != ():
@@ -31,9 +28,10 @@ def gradient(method: Method, event: tuple[int, ...]) -> Finding:
         return Finding(False, f"the loss has shape {shape}; allowed is a scalar, []", ("loss",))
     loss.backward()  # type: ignore[no-untyped-call]
     weights = dict(method.named_parameters())
-    lost = [name for name, w in weights.items() if w.grad is None or not w.grad.ne(0).all()]
-    said = f"the gradient of the loss reaches {len(weights) - len(lost)} of {len(weights)} weights"
-    words = f", but not all of {', '.join(lost)}: it is not used, or detached" if lost else ""
+    lost = [name for name, w in weights.items() if w.grad is None or not w.grad.ne(0).any()]
+    said = f"the gradient of the loss reaches {len(weights) - len(lost)} of {len(weights)} tensors"
+    names = ", ".join(lost[:3]) + " and others" * (len(lost) > 3)
+    words = f"; none reaches {names}: it is not used, or detached" if lost else ""
     return Finding(not lost, said + words, ("loss", "velocity"))
 
 
@@ -68,37 +66,37 @@ def forgets(method: Method, event: tuple[int, ...]) -> Finding:
     return close(what, again.detach(), expected.detach(), (1e-9, 1e-9), f"{fault}@loss")
 
 
-def mean_over_rows(method: Method, event: tuple[int, ...]) -> Finding:
-    """The expected loss of a batch of equal rows is that of one of them.
+def pairs_no_rows(method: Method, event: tuple[int, ...]) -> Finding:
+    """No operation on which the gradient rests makes ``[n, n]`` of ``[n, 1]`` and ``[n]``.
 
-    So it is for every coupling with the base. Not so where ``[n, 1]`` meets ``[n]``: their
-    product has all pairs of rows. Over as many draws as time allows.
+    That is how a loss of each row, weighed or compared by a number of each row, becomes one of all
+    pairs of rows without an error.
     """
     require_loss(method)
-    row, start = torch.randn(1, *event), _copied(method)
-    single: list[Tensor] = []
-    several: list[Tensor] = []
-    began = time.process_time()
-    while len(single) < CALLS[0] or (
-        len(single) < CALLS[1] and time.process_time() - began < SECONDS
-    ):
-        single.append(method.loss(row).detach())
-        several.append(method.loss(row.repeat(EQUAL_ROWS, *[1] * len(event))).detach())
-    method.load_state_dict(start)
-    return _same_mean(torch.stack(single), torch.stack(several))
+    with _Pairs(type(method)) as seen:
+        method.loss(torch.randn(ROWS, *event))
+    said = f"{len(seen.places)} operations of the loss make pairs of all rows (allowed 0)"
+    fault = f": [{ROWS}, 1] and [{ROWS}] are broadcast to [{ROWS}, {ROWS}]; reshape one of them"
+    return Finding(not seen.places, said + fault * bool(seen.places), tuple(seen.places[:1]))
 
 
-def _same_mean(single: Tensor, several: Tensor) -> Finding:
-    n = len(single)
-    error = math.sqrt((single.var() + several.var()).item() / n)
-    means = single.mean().item(), several.mean().item()
-    allowed = SIGMAS * error + 1e-3 * abs(means[0])  # solves of a training depend on the batch
-    what = (
-        f"the loss is {means[0]:.3g} for a row and {means[1]:.3g} for {EQUAL_ROWS} copies of it, "
-        f"means of {n} draws; they differ by"
-    )
-    fault = "[n, 1] and [n] were broadcast to all pairs of rows, or it is a sum over rows"
-    return bounded(what, abs(means[0] - means[1]), allowed, fault, "loss")
+class _Pairs(TorchFunctionMode):
+    """Records where ``[n, n]`` is made of ``[n, 1]`` and ``[n]``."""
+
+    def __init__(self, kind: type) -> None:
+        super().__init__()
+        self.kind = kind
+        self.places: list[str] = []
+
+    def __torch_function__(
+        self, function: Any, types: Any, given: Any = (), named: Any = None
+    ) -> Any:
+        made = function(*given, **(named or {}))
+        if isinstance(made, Tensor) and made.shape == (ROWS, ROWS) and made.requires_grad:
+            shapes = {tuple(each.shape) for each in given if isinstance(each, Tensor)}
+            if {(ROWS,), (ROWS, 1)} <= shapes:
+                self.places.append(frame_in(self.kind, traceback.extract_stack()[:-1]))
+        return made
 
 
 def _seeded(method: Method, x1: Batch, seed: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Fits that have to be the same fit: of one seed, resumed after a kill, without the test rows."""
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -70,11 +71,8 @@ class Repeats:
         if self.trial.training.steps == 0:
             raise DoesNotApply("it takes no steps that could be interrupted")
         path = self.trial.folder / "train.checkpoint"
-        try:
-            with Checkpoint(path, {}) as checkpoint:
-                self._fit(part=_Cut(checkpoint, "training"))
-        except Killed:
-            pass
+        with contextlib.suppress(Killed), Checkpoint(path, {}) as checkpoint:
+            self._fit(part=_Cut(checkpoint, "training"))
         with Checkpoint(path, {}) as checkpoint:
             resumed, history = self._fit(part=checkpoint.part("training"))
             checkpoint.remove()
