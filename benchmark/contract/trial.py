@@ -29,7 +29,7 @@ from benchmark.section import Tolerances
 from benchmark.training.loop import Row
 from benchmark.training.settings import Hyperparameters, Training
 
-TRAIN, HELD_OUT = 20_000, 50
+TRAIN, HELD_OUT = 20_000, 20
 VALIDATION = Tolerances(atol=1e-4, rtol=1e-4, probes=None)
 CPU = torch.device("cpu")
 STEPS, TIMED = (30, 2000), 3
