@@ -8,7 +8,7 @@ import pytest
 from pages import block
 from suites import ROOT, SHIPPED
 
-from benchmark.contract import contract
+from benchmark.contract import contract, nll
 from benchmark.contract.__main__ import main
 from benchmark.contract.asked import WrongUse, resolved
 from benchmark.contract.contract import Contract
@@ -51,6 +51,7 @@ BROKEN = {
 def short_fits(monkeypatch):
     monkeypatch.setattr(contract, "SECONDS", (0.5,))
     monkeypatch.setattr(contract, "BRIEF", 0.2)
+    monkeypatch.setattr(nll, "ROWS", 100)
 
 
 def made(name, folder):
