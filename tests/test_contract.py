@@ -35,7 +35,7 @@ BROKEN = {
     "LearnsNothing": ("closed-form NLL", "loss and velocity do not belong together", "velocity"),
     "WrongSignLate": ("closed-form NLL", "has the wrong sign for t > 1/2", "velocity"),
     "StateOutside": ("save and load", r"not in its state dict \(shift lies", "initialise"),
-    "CountsOutside": ("killed and resumed", r"outside of the state dict \(calls lies", "loss"),
+    "CountsOutside": ("killed and resumed", "has state outside of the state dict", "loss"),
     "OwnGenerator": ("same seed", "a generator of its own", "loss"),
     "SeedsItself": ("same seed", "something sets the seed itself", "build"),
     "ReadsTest": ("test rows", "test.npy is opened 1 times", "initialise"),

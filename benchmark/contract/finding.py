@@ -67,7 +67,7 @@ def place(kind: type, look: Iterable[str]) -> str:
     """Where the first of the methods ``look`` that ``kind`` has of its own is, file and line."""
     for name in look:
         if ":" in name:
-            return name
+            return _short(name)
         for owner in kind.__mro__:
             if name in vars(owner) and owner.__module__ != "benchmark.flow":
                 return _line_of(owner, name)
