@@ -129,7 +129,7 @@ def test_one_wrong_property_is_told_with_its_place_and_ends_with_1(tmp_path, mon
         (["mymethods.curved.Curve"], "imports 'mymethods'|no module 'mymethods.curved'|curved"),
         (["benchmark.densities.Normal"], "neither a method, a data set, a network nor a meas"),
         (["broken.Small"], "is a network; allowed is a subclass of benchmark.flow.Method"),
-        (["benchmark.baselines.ot_flow.OTFlow"], "build: width is missing; .*whole number of"),
+        (["benchmark.baselines.ot_flow.OTFlow"], "build.width is missing; .*whole number of"),
         (["broken.Sound", "--arguments", "{width: 3}"], "build: key 'width' is unknown"),
         (["broken.Sound", "--arguments", "3"], "allowed is a mapping in YAML"),
     ],

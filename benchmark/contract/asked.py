@@ -127,7 +127,8 @@ def _of_class(kind: str, given: Mapping[str, Any]) -> Asked:
     described = names.load(kind)
     arguments = {**_supplied(described), **given}
     closed = issubclass(described, ClosedForm) or not described.trained
-    training = TRAINING.model_copy(update={"steps": 0} if closed else {})
+    alone = {"steps": 0, "coordinates": "identity"}  # those of the data, which an oracle needs
+    training = TRAINING.model_copy(update=alone if closed else {})
     return _checked(Asked(kind, arguments, training))
 
 
@@ -162,7 +163,7 @@ def _checked(asked: Asked) -> Asked:
     given = {name: value for name, value in asked.arguments.items() if name != "base_rows"}
     if wrong := problems(asked.method, given):
         hint = "Give arguments by ARGUMENTS='{name: value}', or name a method of a suite."
-        raise WrongUse("\n".join([*of_arguments(wrong, f"{asked.kind}.build: "), hint]))
+        raise WrongUse("\n".join([*of_arguments(wrong, f"{asked.kind}.build."), hint]))
     if not asked.vectors and asked.image() is None:
         raise WrongUse(f"{asked.kind} takes neither vectors nor images with the network it has.")
     return asked
