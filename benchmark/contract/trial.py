@@ -4,6 +4,7 @@ The rows lie in a folder of their own, where there are none to test with.
 """
 
 import contextlib
+import io
 import math
 import time
 from collections.abc import Iterator
@@ -155,7 +156,8 @@ class Trial:
             settings = settings.model_copy(update={**usual, "precision": "float32", **changes})
         made = Hyperparameters(self.subject.kind, dict(self.subject.arguments), settings)
         given = Fit(replace(self.run, seed=seed), made, VALIDATION, "", "")
-        with precision(torch.float32), contextlib.chdir(self.folder), _random_left_alone():
+        silent = contextlib.redirect_stderr(io.StringIO())  # bars, and that a fit resumes
+        with precision(torch.float32), contextlib.chdir(self.folder), silent, _random_left_alone():
             return fitted(given, settings, CPU, part)
 
 
