@@ -118,7 +118,7 @@ def test_no_file_is_replaced_and_no_entry(package):
     for path in package.glob("*mine.py"):
         path.unlink()
     before = everything(package.parent)
-    with pytest.raises(ConfigError, match="methods has an entry 'mine': choose another name"):
+    with pytest.raises(ConfigError, match="the suite has an entry 'mine': choose another name"):
         lay_down(Part("method", "mine", package))
     assert everything(package.parent) == before
 
@@ -159,9 +159,10 @@ def test_a_section_without_lines_of_its_own_takes_none(text):
 
 
 def test_a_section_that_is_absent_comes_last():
-    text = "a:\n  x:\n    y: 1  # why\n  z: [1,\n     2]\n\nb: 3\n"
-    expected = "a:\n  x:\n    y: 1  # why\n  z: [1,\n     2]\n  s:\n    new: 2\n\nb: 3\n"
-    assert entries.added(text, ["a", "s"], "new: 2\n") == expected
+    before, after = "a:\n  x:\n    y: 1  # why\n  z: [1,\n     2]\n", "\n# of b\nb: 3\n"
+    for last in ("", "  w:\n    - 1\n    - 2\n", "  v:\n"):
+        added = entries.added(before + last + after, ["a", "s"], "new: 2\n")
+        assert added == f"{before}{last}  s:\n    new: 2\n{after}"
 
 
 def test_a_config_that_does_not_look_in_the_folder_is_told_what_to_add(package):

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,21 +13,28 @@ import yaml
 from pages import block
 from suites import ROOT, TOY
 
-pytestmark = pytest.mark.slow
-
 PAGE = "workflow/YOUR_BASELINE.md"
 MADE = re.findall(r"make new-(\w+) NAME=(\w+)", (ROOT / PAGE).read_text())
 SHOWN = block(PAGE, "pytest mymethods/test_straight.py").splitlines()
 PARTS = ("method", "network", "method", "foreign", "dataset", "measurement")
 
 
-def run(folder, module, *arguments):
-    path = os.pathsep.join([str(ROOT), str(ROOT / "workflow/plugin")])
-    environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", module, *arguments]
-    found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout + found.stderr
+class Workflow:
+    """A folder in which the commands of the guide are typed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, module: str, *arguments: str) -> str:
+        """What a command says that ends well."""
+        path = os.pathsep.join([str(ROOT), str(ROOT / "workflow/plugin")])
+        environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
+        command = [sys.executable, "-m", module, *arguments]
+        found = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True
+        )
+        assert found.returncode == 0, found.stdout + found.stderr
+        return found.stdout + found.stderr
 
 
 def replace(path, old, new):
@@ -54,7 +62,8 @@ def shorten(config):
 def research(tmp_path_factory):
     research = tmp_path_factory.mktemp("guide") / "research"
     package = research / "mymethods"
-    said = [run(ROOT, "benchmark.jobs.scaffold", *made, str(package)) for made in MADE]
+    checkout = Workflow(ROOT)
+    said = [checkout.run("benchmark.jobs.scaffold", *made, str(package)) for made in MADE]
     research.joinpath("said").write_text(said[0])
     (package / "mixture.py").write_text(block(PAGE, "class Mixture"))
     network = "MLP((2,), width=32, depth=2, time_frequencies=2, space_frequencies=0)"
@@ -76,16 +85,16 @@ def test_what_is_printed_is_what_the_page_shows(research):
 
 
 def test_the_tests_that_were_laid_down_succeed(research):
-    said = run(research, "pytest", "-q", "-p", "no:cacheprovider")
+    said = Workflow(research).run("pytest", "-q", "-p", "no:cacheprovider")
     assert re.search(r"^7 passed", said, re.MULTILINE), said
 
 
 def test_every_part_is_in_the_tables(research):
     shorten(research / "config.yaml")
-    planned = run(research, "snakemake", "--dry-run", "--quiet", "rules")
+    planned = Workflow(research).run("snakemake", "--dry-run", "--quiet", "rules")
     for job in ("train_straight", "train_interpolant_shallow", "train_mixture", "fit_kde"):
         assert re.search(rf"^{job} +1$", planned, re.MULTILINE), planned
-    run(research, "snakemake", "--cores", "2", "--quiet", "rules")
+    Workflow(research).run("snakemake", "--cores", "2", "--quiet", "rules")
     tables = research / "results/mymethods/tables"
     nll = pd.read_csv(tables / "nll.csv", index_col="Method")
     own = {"Straight", "Interpolant (Shallow)", "Mixture", "Kde"}

@@ -58,14 +58,17 @@ class Part:
     @property
     def entry(self) -> str:
         """Its entry, with the first of the colours."""
-        return self.named((TEMPLATES / self.kind / f"{self.section}.yaml").read_text())
+        return self.named(
+            (TEMPLATES / self.kind / f"{self.section}.yaml").read_text(encoding="utf-8")
+        )
 
     @property
     def files(self) -> dict[Path, str]:
         """Its files, and what is in them."""
         paths = sorted((TEMPLATES / self.kind).glob("*mine*"))
         return {
-            self.package / self.named(path.name): self.named(path.read_text()) for path in paths
+            self.package / self.named(path.name): self.named(path.read_text(encoding="utf-8"))
+            for path in paths
         }
 
     @property
@@ -75,7 +78,7 @@ class Part:
         paths = (FOLDER / "config.yaml", FOLDER / "Snakefile", FOLDER / "mymethods/__init__.py")
         return {
             self.folder / self.named(str(path.relative_to(FOLDER))): self.named(
-                path.read_text()
+                path.read_text(encoding="utf-8")
             ).replace("../..", workflow)
             for path in paths
         }
@@ -155,32 +158,40 @@ def _write(path: Path, text: str, undo: ExitStack) -> None:
 
 
 def _add_entry(part: Part) -> None:
-    """Add the entry of a part to the suite that the config of its folder names."""
+    """Add the entry of a part to the suite of its folder."""
+    file, suite = _place(part)
+    text = file.read_text(encoding="utf-8")
+    entry = part.entry.replace(COLOURS[0], _colour(text))
+    try:
+        after = entries.added(text, [*suite, part.section], entry)
+    except ValueError as error:
+        raise ConfigError(in_file(str(file), [f"{error}. The entry is\n{entry}"])) from None
+    with atomic(file.resolve()) as temporary:  # it may be a link
+        temporary.write_text(after, encoding="utf-8")
+
+
+def _place(part: Part) -> tuple[Path, list[str]]:
+    """The file that holds the suite of a folder, and the keys that lead to it there.
+
+    Raises ``ConfigError`` for a config that has none, or that does not look for the package there.
+    """
     config = part.folder / "config.yaml"
     content = yaml_file.read(str(config), "what workflow/README.md says")
-    name = content.get("suite")
-    suite = content.get("suites", {}).get(name)
-    problems = (
-        [] if isinstance(suite, str | dict) else ["names no suite for the entry to stand in."]
-    )
-    known = [(part.folder / path).resolve() for path in content.get("python_path", [])]
-    if part.folder not in known:
+    name, suites = content.get("suite"), content.get("suites")
+    suite = suites.get(name) if isinstance(suites, dict) else None
+    problems = []
+    if not isinstance(suite, str | dict):
+        problems.append("suite names none of suites, in which the entry could stand.")
+    folders = [(part.folder / str(path)).resolve() for path in content.get("python_path") or []]
+    if part.folder not in folders:
         problems.append(
             f"python_path lacks {part.folder}, where {part.package.name} lies: add '.'."
         )
     if problems:
         raise ConfigError(in_file(str(config), problems))
-    own_file = isinstance(suite, str)
-    file = part.folder / suite if own_file else config
-    keys = [part.section] if own_file else ["suites", name, part.section]
-    text = file.read_text()
-    entry = part.entry.replace(COLOURS[0], _colour(text))
-    try:
-        after = entries.added(text, keys, entry)
-    except ValueError as error:
-        raise ConfigError(in_file(str(file), [f"{error}. The entry is\n{entry}"])) from None
-    with atomic(file) as temporary:
-        temporary.write_text(after)
+    if isinstance(suite, str):
+        return part.folder / suite, []
+    return config, ["suites", str(name)]
 
 
 def _colour(text: str) -> str:

@@ -1,12 +1,11 @@
 """An entry that is added to a YAML file, of which every other line stays as it is."""
 
-import copy
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from yaml import MappingNode, Node
+from yaml import CollectionNode, MappingNode, Node
 
 
 def added(text: str, keys: Sequence[str], entry: str) -> str:
@@ -15,13 +14,13 @@ def added(text: str, keys: Sequence[str], entry: str) -> str:
     The last of these may be absent. Raises ``ValueError`` where no lines can be added: the
     mapping is written in braces or by an alias, or it has an entry of this name.
     """
-    *above, section = keys
+    where, (*above, section) = ".".join(keys), keys
     text = text if text.endswith("\n") else f"{text}\n"
     parent = _at(yaml.compose(text), above)
     there = _at(parent, [section])
     block = there or parent
     if not isinstance(block, MappingNode) or block.flow_style:
-        raise ValueError(f"{'.'.join(keys)} is no block of lines to which one can be added")
+        raise ValueError(f"{where} is no block of lines to which one can be added")
     lines = textwrap.dedent(entry)
     if there is None:
         lines = f"{section}:\n{textwrap.indent(lines, '  ')}"
@@ -31,7 +30,7 @@ def added(text: str, keys: Sequence[str], entry: str) -> str:
     every.insert(line, textwrap.indent(lines, " " * first.column))
     after = "".join(every)
     if _content(after) != _with(yaml.safe_load(text), keys, yaml.safe_load(entry)):
-        raise ValueError(f"{'.'.join(keys)} is written in a way to which no lines can be added")
+        raise ValueError(f"{where} is written in a way to which no lines can be added")
     return after
 
 
@@ -45,8 +44,9 @@ def _content(text: str) -> Any:
 
 def _end(node: Node) -> int:
     """The line after the last one of a node."""
-    while isinstance(node, MappingNode) and not node.flow_style:
-        node = node.value[-1][1]
+    while isinstance(node, CollectionNode) and not node.flow_style:
+        last = node.value[-1]
+        node = last[1] if isinstance(node, MappingNode) else last
     return node.end_mark.line + 1
 
 
@@ -59,11 +59,10 @@ def _at(node: Node | None, keys: Sequence[str]) -> Node | None:
 
 
 def _with(content: dict[str, Any], keys: Sequence[str], entry: dict[str, Any]) -> dict[str, Any]:
-    """``content`` with the entry; raises ``ValueError`` where it has one of this name."""
-    whole = section = copy.deepcopy(content)
-    for key in keys:
-        section = section.setdefault(key, {})
-    if taken := sorted(set(section) & set(entry)):
-        raise ValueError(f"{'.'.join(keys)} has an entry {taken[0]!r}: choose another name")
-    section.update(entry)
-    return whole
+    """``content`` with the entry at ``keys``; raises ``ValueError`` for a name that it has."""
+    if keys:
+        first, *rest = keys
+        return {**content, first: _with(content.get(first, {}), rest, entry)}
+    if taken := sorted(set(content) & set(entry)):
+        raise ValueError(f"the suite has an entry {taken[0]!r}: choose another name")
+    return {**content, **entry}
