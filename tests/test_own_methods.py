@@ -28,7 +28,7 @@ def write(folder: Path) -> dict:
         place.mkdir(parents=True)
     (kde / "kde.smk").write_text(block("benchmark/README.md", "rule fit_kde:"))
     (kde / "kde.py").write_text(block("benchmark/README.md", "KernelDensity("))
-    (kde / "kde.sh").write_text(block("benchmark/README.md", "exec"))
+    (kde / "kde.sh").write_text(block("benchmark/README.md", 'exec "$PYTHON"'))
     (own / "straight.py").write_text(block("README.md", "class Straight"))
     shutil.copy2(ROOT / "tests/between.py", own.parent)
     straight = parsed("README.md", "straight:")["straight"]

@@ -35,7 +35,8 @@ def everything(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_all_parts_in_one_folder_make_a_valid_suite(package, asked_here, monkeypatch):
+def test_all_parts_in_one_folder_make_a_valid_suite(tmp_path, asked_here, monkeypatch):
+    package = tmp_path / "of_this_test"  # it is imported here
     for kind, name in PARTS.items():
         lay_down(Part(kind, name, package))
     monkeypatch.chdir(package.parent)
@@ -53,7 +54,7 @@ PAGES = {
     "shallow.py": ("benchmark/README.md", "class Shallow"),
     "spread.py": ("benchmark/README.md", "class Spread"),
     "kde.smk": ("benchmark/README.md", "rule fit_kde:"),
-    "kde.sh": ("benchmark/README.md", "exec"),
+    "kde.sh": ("benchmark/README.md", 'exec "$PYTHON"'),
     "kde.py": ("benchmark/README.md", "KernelDensity("),
 }
 
