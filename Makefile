@@ -5,6 +5,7 @@ HALF := .venv/.half
 IS_OURS := import benchmark, os, sys; sys.exit(not os.path.samefile(benchmark.__path__[0], sys.argv[1]))
 BROKEN := $(shell [ ! -e $(READY) ] || [ -L .venv ] || \
 	$(BIN)/python -I -c '$(IS_OURS)' "$$PWD/benchmark" 2> /dev/null || echo broken)
+NEW = $(BIN)/python -m benchmark.jobs.scaffold $(@:new-%=%) '$(or $(NAME),$(error Name it: make $@ NAME=my_flow))' '$(IN)'
 # Jobs take turns on the GPU of this machine, if it has one.
 ONE_GPU := $(if $(shell command -v nvidia-smi),--default-resources gpu=1 --resources gpu=1)
 
@@ -15,10 +16,25 @@ $(error The path of this folder, $(CURDIR), has $(ODD), which cannot work: renam
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: broken all prefetch check keep efficiency test test-fast bench lint schema clean help
+.PHONY: broken all new-method new-network new-dataset new-measurement new-foreign check prefetch keep efficiency test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/python -m snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
+
+new-method: $(READY)  ## lay down a method of your own, NAME=my_flow, in the package IN=../research/mymethods
+	@$(NEW)
+
+new-network: $(READY)  ## likewise a network
+	@$(NEW)
+
+new-dataset: $(READY)  ## likewise a data set
+	@$(NEW)
+
+new-measurement: $(READY)  ## likewise a measurement
+	@$(NEW)
+
+new-foreign: $(READY)  ## likewise a program that is no method of this library, and its rule
+	@$(NEW)
 
 prefetch: $(READY)  ## bring every download that the suite needs
 	$(BIN)/python -m snakemake prefetch --cores all --quiet rules --rerun-incomplete
@@ -63,7 +79,7 @@ clean:  ## remove the results of every suite (not the downloads) and the environ
 	rm -rf .venv
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 # What was left half made, or was made for a Python or a folder that is no more, is made anew.
 $(READY): pyproject.toml constraints.txt $(BROKEN)

@@ -22,13 +22,14 @@ DATA = TOY["suites"]["toy"]["datasets"]
 
 def write(folder: Path) -> dict:
     """The files of the pages, and the config that names them."""
-    kde = folder / "checkout/my"
+    kde = folder / "checkout/mymethods"
     own = folder / "research/mymethods"
     for place in (kde, own):
         place.mkdir(parents=True)
-    (kde / "kde.smk").write_text(block("benchmark/README.md", "rule kde:"))
+    (kde / "kde.smk").write_text(block("benchmark/README.md", "rule fit_kde:"))
     (kde / "kde.py").write_text(block("benchmark/README.md", "KernelDensity("))
-    (own / "straight.py").write_text(block("README.md", "class StraightFlow"))
+    (kde / "kde.sh").write_text(block("benchmark/README.md", 'exec "$PYTHON"'))
+    (own / "straight.py").write_text(block("README.md", "class Straight"))
     shutil.copy2(ROOT / "tests/between.py", own.parent)
     straight = parsed("README.md", "straight:")["straight"]
     spline = parsed("benchmark/baselines/README.md", "spline_flow:")["spline_flow"]
@@ -96,10 +97,10 @@ def test_a_program_gets_the_seed_and_is_run_again_after_an_edit(finished):
     assert first.shape == second.shape and not np.any(first == second)
     densities = [np.load(run / "log_prob.npy") for run in runs]
     np.testing.assert_array_equal(*densities)
-    program = finished.folder / "my/kde.py"
+    program = finished.folder / "mymethods/kde.py"
     text = program.read_text()
     program.write_text(f"{text}\n# edited")
-    assert finished.planned()["kde"] == 2
+    assert finished.planned()["fit_kde"] == 2
 
 
 def test_the_method_that_the_readme_adds_runs(finished):

@@ -9,16 +9,24 @@ from benchmark.suite.load import load
 
 DATA = "class: benchmark.data."
 RUN = {
-    "README.md": ("benchmark.load(", "class StraightFlow", "straight:"),
+    "README.md": ("benchmark.load(", "class Straight", "straight:"),
     "benchmark/README.md": (
-        *("class Shallow", "class Spread", "label: Kernel density", "rule kde:", "KernelDensity("),
+        *(
+            "class Shallow",
+            "class Spread",
+            "label: Kernel density",
+            "rule fit_kde:",
+            "KernelDensity(",
+        ),
         DATA,
     ),
     "benchmark/baselines/README.md": ("ot_cfm:",),
     "benchmark/data/README.md": (DATA, "flow.in_units()"),
     "workflow/README.md": (
         *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
+        "module flows:",
     ),
+    "workflow/YOUR_BASELINE.md": ("class Mixture",),
     "workflow/plugin/README.md": ("executor: submitit", "signal.signal("),
     "slurm/README.md": ("default-resources:", "train_interpolant:", "runtime: 25,"),
 }
@@ -75,18 +83,16 @@ def test_the_measurement_of_the_page_is_valid(toy, suite):
 def test_the_program_in_another_language_of_the_page_is_valid(toy, suite, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     suite["methods"] |= parsed("benchmark/README.md", "label: Kernel density")
-    refused(toy, "methods.kde.rules is 'my/kde.smk'; no such file")
-    (tmp_path / "my").mkdir()
-    (tmp_path / "my/kde.smk").touch()
+    refused(toy, "methods.kde.rules is 'mymethods/kde.smk'; no such file")
+    (tmp_path / "mymethods").mkdir()
+    (tmp_path / "mymethods/kde.smk").touch()
     assert not load(toy).is_ours("kde")
 
 
 def test_a_class_lies_in_a_folder_that_the_config_names_as_on_the_page(toy, suite, tmp_path):
     method = parsed("README.md", "straight:")
     assert parsed("workflow/README.md", "python_path:") == {"python_path": ["/home/me/research"]}
-    text = (
-        "from benchmark.baselines.ot_cfm import OTCFM\n\n\nclass StraightFlow(OTCFM):\n    pass\n"
-    )
+    text = "from benchmark.baselines.ot_cfm import OTCFM\n\n\nclass Straight(OTCFM):\n    pass\n"
     (tmp_path / "mymethods").mkdir()
     (tmp_path / "mymethods/straight.py").write_text(text)
     suite["methods"] |= method

@@ -74,6 +74,19 @@ def test_facts_are_those_of_the_class(name):
     assert facts.diagnostics == (facts.part == "method" and own is not flow.Method.diagnostics)
 
 
+def test_what_a_class_calls_as_a_fact_of_other_parts_is_its_own_matter():
+    class Mixture(flow.Method):
+        light = "no fact of a method"
+
+        def density(self):
+            raise NotImplementedError
+
+        def event(self):
+            raise NotImplementedError
+
+    assert facts_of(Mixture) == facts_of(flow.Method)
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_arguments_are_those_of_the_signature(name):
     kind = CLASSES[name]

@@ -5,6 +5,7 @@ Reads questions as JSON, ``[[name, arguments], ...]``, and writes the answers of
 """
 
 import contextlib
+import inspect
 import json
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ KINDS: tuple[tuple[type, Kind], ...] = (
     (Measurement, "measurement"),
 )
 """From the special to the general."""
+INTERFACES = (Method, Dataset, Network, Measurement)
 
 
 def answer(name: str, arguments: Mapping[str, Any]) -> Answer:
@@ -47,12 +49,14 @@ def answer(name: str, arguments: Mapping[str, Any]) -> Answer:
 
 
 def facts_of(described: Any) -> Facts:
-    """The facts of a class."""
+    """The facts of a class: those attributes that its interface declares, and no others."""
     kind = kind_of(described)
     if kind == "something else":
         return Facts(kind=kind)
-    attributes = {name: getattr(described, name, None) for name in Facts.model_fields}
-    if isinstance(described, type) and issubclass(described, Method):
+    interface = next(base for base in INTERFACES if issubclass(described, base))
+    declared = Facts.model_fields.keys() & inspect.get_annotations(interface).keys()
+    attributes = {name: getattr(described, name, None) for name in declared}
+    if issubclass(described, Method):
         attributes["diagnostics"] = described.diagnostics is not Method.diagnostics
     known = {name: value for name, value in attributes.items() if value is not None}
     return Facts.model_validate({**known, "kind": kind})

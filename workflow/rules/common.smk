@@ -26,6 +26,7 @@ from benchmark.report import outputs as report_outputs
 from benchmark.report import reproduction
 from benchmark.runtime import locks
 from benchmark.runtime.progress import Remaining
+from benchmark.source import ROOT
 from benchmark.suite import target
 from benchmark.suite.load import load
 from snakemake_executor_plugin_submitit.machine import usable_cpus
@@ -52,7 +53,8 @@ OUTPUTS = (report_outputs.outputs_with_gaps if GAPS else report_outputs.outputs)
 JOB = "{params.command}"
 # Jobs run in the environment of this process, unless Snakemake was asked to make one for them.
 PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
-ENVIRONMENT = str(Path(workflow.basedir).parent / "environment.yml")
+ENVIRONMENT = str(ROOT / "environment.yml")
+SNAKEFILE = str(ROOT / "workflow/Snakefile")
 
 FOLDER = suite_folder(SUITE.name)
 DATA = str(data_folder(SUITE.name, "{dataset}"))
@@ -65,6 +67,8 @@ OWN_METHODS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_our
 INCEPTION = f"{DOWNLOADS}/{catalogue.source('inception').files[0].path}"
 NOT_REPRODUCED = 3
 LOCKS = Path(".snakemake/benchmark/locks")
+# The name of a rule where another workflow uses this one under names of its own.
+renamed = workflow.modifier.modify_rulename
 
 
 wildcard_constraints:
@@ -269,15 +273,20 @@ def extractor(dataset: str) -> list[str]:
     return [str(folder / f"classifier.{suffix}") for suffix in ("safetensors", "json")]
 
 
-def reports(workflow) -> bool:
+def planned() -> set[str]:
+    """Names of the rules of all jobs that were asked for."""
+    return {job.rule.name for job in workflow.dag.jobs}
+
+
+def reports() -> bool:
     """Whether all tables and figures of the suite are among what was asked for."""
-    names = {job.rule.name for job in workflow.dag.jobs}
-    return all(output.rule in names for output in OUTPUTS if not output.on_request)
+    usual = {renamed(output.rule) for output in OUTPUTS if not output.on_request}
+    return usual <= planned()
 
 
 def conclude() -> None:
     """Prints what comes of the targets that reproduce, and ends with code 3 if one does not."""
-    names = {job.rule.name for job in workflow.dag.jobs}
-    tables = [goal.table for name, goal in REPRODUCE.items() if name in names]
+    asked = planned()
+    tables = [goal.table for name, goal in REPRODUCE.items() if renamed(name) in asked]
     if not reproduction.print_reproduction(SUITE, tables):
         sys.exit(NOT_REPRODUCED)

@@ -60,6 +60,6 @@ for path in dict.fromkeys(
 
 
 for name in dict.fromkeys(method.partition("-")[0] for method in SUITE.methods):
-    if not workflow.is_rule(f"train_{name}") and trains(name):
+    if not rules.has(f"train_{name}") and trains(name):
 
         include: inherited(name)

@@ -1,0 +1,1 @@
+"""Methods, networks, data sets and measurements of our own."""
