@@ -69,11 +69,12 @@ class LatentInterpolant(Flow):
         """``E |b - (x1 - x0 + gamma' z)|^2 + E |eta - z|^2``, uniform ``t``."""
         t, x0 = torch.rand(len(x1)).to(x1), self.base.sample(len(x1))
         z = torch.randn_like(x1)
-        gamma, rate = torch.func.jvp(self.gamma, (t,), (torch.ones_like(t),))
+        moving: Any = torch.func.jvp(self.gamma, (t,), (torch.ones_like(t),))
+        gamma, rate = moving
         x = per_sample(1 - t, x0) * x0 + per_sample(t, x1) * x1 + per_sample(gamma, z) * z
-        moving = self.velocity(t, x) - (x1 - x0 + per_sample(rate, z) * z)
+        ahead = self.velocity(t, x) - (x1 - x0 + per_sample(rate, z) * z)
         latent = self.denoiser(t, x) - z
-        return (moving.square() + latent.square()).flatten(1).sum(dim=1).mean()
+        return (ahead.square() + latent.square()).flatten(1).sum(dim=1).mean()
 
     def sample(
         self,

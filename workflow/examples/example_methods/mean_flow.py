@@ -70,7 +70,7 @@ class MeanFlow(Method):
         frequencies: PositiveInt,
         steps: PositiveInt = 1,
     ) -> "MeanFlow":
-        network = MeanVelocity(*event, width, depth, frequencies)
+        network = MeanVelocity(event[0], width, depth, frequencies)
         return cls(network, StandardNormal(torch.Size(event)), steps)
 
     def loss(self, x1: Batch) -> Tensor:
@@ -78,7 +78,8 @@ class MeanFlow(Method):
         x0, (t, r) = self.base.sample(len(x1)), self._times(x1)
         x, v = per_sample(1 - t, x0) * x0 + per_sample(t, x1) * x1, x1 - x0
         tangents = (v, torch.ones_like(t), torch.zeros_like(r))
-        u, rate = torch.func.jvp(self.network, (x, t, r), tangents)
+        moving: Any = torch.func.jvp(self.network, (x, t, r), tangents)
+        u, rate = moving
         target = (v + per_sample(r - t, x) * rate).detach()
         return (u - target).square().flatten(1).sum(dim=1).mean()
 

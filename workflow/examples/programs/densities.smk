@@ -25,10 +25,10 @@ rule densities:
         likelihood=f"{RUN}/likelihood.json",
         samples=f"{RUN}/samples.npy",
         cost=f"{RUN}/cost.json",
-    wildcard_constraints:
-        method="mixture|kernel_density",
     log:
         f"{RUN}/densities.log",
+    wildcard_constraints:
+        method="mixture|kernel_density",
     params:
         samples=SUITE.section.evaluation.samples,
     shell:

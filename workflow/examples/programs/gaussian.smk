@@ -9,10 +9,10 @@ rule gaussian_awk:
         likelihood=f"{RUN}/likelihood.json",
         samples=f"{RUN}/samples.npy",
         cost=f"{RUN}/cost.json",
-    wildcard_constraints:
-        method="gaussian_awk",
     log:
         f"{RUN}/gaussian.log",
+    wildcard_constraints:
+        method="gaussian_awk",
     params:
         samples=SUITE.section.evaluation.samples,
     shell:
