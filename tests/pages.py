@@ -10,8 +10,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "benchmark/README.md", "benchmark/baselines/README.md"),
     *("benchmark/data/README.md", "workflow/README.md", "workflow/plugin/README.md"),
-    "workflow/YOUR_BASELINE.md",
-    *("slurm/README.md", "results/README.md", "results/example/README.md"),
+    *("workflow/YOUR_BASELINE.md", "workflow/examples/README.md", "slurm/README.md"),
+    *("results/README.md", "results/example/README.md"),
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

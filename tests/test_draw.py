@@ -6,6 +6,7 @@ import torch
 from constant import RUN, density, run, save
 
 from benchmark.baselines.gaussian import Gaussian
+from benchmark.baselines.interpolant import InterpolantFlow
 from benchmark.data import dataset
 from benchmark.jobs import draw
 from benchmark.jobs.draw import Drawing
@@ -38,6 +39,14 @@ def test_a_density_is_that_of_the_data_on_a_grid_over_all_training_rows(run):
     truth = density(centres(drawn["extent"])[0]).numpy()
     np.testing.assert_allclose(drawn["log_density"], truth, atol=1e-5)  # tolerance of the solver
     assert drawn["source"] == "digest"
+
+
+def test_of_a_method_without_a_log_density_the_reason_is_kept(run, monkeypatch):
+    monkeypatch.setattr(InterpolantFlow, "likelihood_gap", lambda self: "samples only")
+    draw.density(DRAWING, CPU)
+    drawn = np.load(run.density)
+    assert drawn["reason"] == "samples only" and "log_density" not in drawn
+    assert drawn["extent"].shape == (4,)
 
 
 def test_a_path_has_the_densities_of_its_times_in_the_coordinates_of_the_data(run):

@@ -47,17 +47,22 @@ def backward(drawing: Drawing, device: torch.device) -> None:
 
 
 def density(drawing: Drawing, device: torch.device) -> None:
-    """Write ``density.npz``: ``log_density`` in nats on a grid, lowest y first, and ``extent``."""
+    """Write ``density.npz``: ``log_density`` in nats on a grid, lowest y first, and ``extent``.
+
+    Of a method without a log-density the ``reason`` stands in place of the first.
+    """
     fitted, run, points = drawing.model(device), drawing.run, drawing.points
     train = dataset.rows(run.data, "train")
     margin = 0.1 * np.ptp(train, axis=0)
     lower, upper = train.min(axis=0) - margin, train.max(axis=0) + margin
-    x = torch.tensor(evaluation.grid(lower, upper, points), device=device)
-    values = evaluation.log_prob(fitted, x, drawing.chunk, drawing.tolerance).values
+    drawn: dict[str, Any] = {"reason": fitted.method.likelihood_gap()}
+    if drawn["reason"] is None:
+        x = torch.tensor(evaluation.grid(lower, upper, points), device=device)
+        values = evaluation.log_prob(fitted, x, drawing.chunk, drawing.tolerance).values
+        drawn = {"log_density": values.reshape(points, points)}
     extent = [lower[0], upper[0], lower[1], upper[1]]
     with atomic(run.density) as temporary:
-        log_density = values.reshape(points, points)
-        np.savez(temporary, log_density=log_density, extent=extent, source=drawing.source)
+        np.savez(temporary, extent=extent, source=drawing.source, **drawn)
 
 
 def path(drawing: Drawing, device: torch.device) -> None:

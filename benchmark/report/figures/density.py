@@ -93,6 +93,9 @@ def write(suite: Suite) -> None:
             continue
         stored = arrays(run.density)
         extents[run.dataset] = stored["extent"]
+        if "reason" in stored:
+            missing[run.dataset, key] = str(stored["reason"])
+            continue
         log_densities[run.dataset][key] = stored["log_density"]
         captions[run.dataset, key] = _caption(run)
     figure = draw(extents, log_densities, styles_of(suite), labels_of(suite), captions, missing)
