@@ -126,6 +126,58 @@ def eight_gaussians() -> GaussianMixture:
     return GaussianMixture(torch.full((8,), 1 / 8), means.to(factors), factors.clone())
 
 
+class ManyWell(Density):
+    """``pairs`` of a double well and a standard normal: the many-well of 32 dimensions by default.
+
+    ``p(x) = prod_k exp(-a^4 + 6 a^2 + a / 2) / Z exp(-b^2 / 2) / sqrt(2 pi)`` with ``a = x_2k`` and
+    ``b = x_2k+1`` (Noe et al., 2019; Midgley et al., 2023), of 2 to the power of ``pairs`` modes.
+    ``Z`` is by quadrature. Samples are exact, by rejection from two normal distributions around the
+    wells.
+    """
+
+    origin: Tensor
+    log_normaliser: Tensor
+    log_bound: Tensor
+
+    def __init__(self, pairs: int = 16) -> None:
+        super().__init__()
+        self.pairs = pairs
+        weights = torch.tensor([0.15, 0.85], dtype=torch.float64)
+        means = torch.tensor([[-1.7], [1.7]], dtype=torch.float64)
+        scales = torch.full((2, 1, 1), 0.45, dtype=torch.float64)
+        self.proposal = GaussianMixture(weights, means, scales)
+        # The trapezoidal rule converges faster than any power on what vanishes at both ends.
+        a = torch.linspace(-5, 5, 10_001, dtype=torch.float64)
+        well = self._log_well(a)
+        self.register_buffer("log_normaliser", well.logsumexp(0) + math.log(1e-3))
+        ratio = well - self.proposal.log_prob(a[:, None])
+        # Between two points of the grid the ratio rises by far less than the 1 % that is added.
+        self.register_buffer("log_bound", ratio.max() + 0.01)
+        self.register_buffer("origin", torch.zeros(()))
+
+    def sample(self, n: int) -> Batch:
+        wells = self._wells(n * self.pairs).reshape(n, self.pairs)
+        return torch.stack([wells, torch.randn_like(wells)], dim=2).flatten(1).to(self.origin)
+
+    def log_prob(self, x: Batch) -> PerSample:
+        a, b = x[:, ::2], x[:, 1::2]
+        normal = -0.5 * (b.square() + math.log(2 * math.pi))
+        return (self._log_well(a) - self.log_normaliser.to(x) + normal).sum(dim=1)
+
+    def _wells(self, n: int) -> Tensor:
+        """``n`` exact draws of the double well, float64."""
+        kept = [self.log_bound.new_empty(0)]
+        while sum(map(len, kept)) < n:
+            a = self.proposal.sample(2 * n)
+            accepted = self._log_well(a[:, 0]) - self.proposal.log_prob(a) - self.log_bound
+            kept.append(a[torch.rand_like(accepted).log() < accepted, 0])
+        return torch.cat(kept)[:n]
+
+    @staticmethod
+    def _log_well(a: Tensor) -> Tensor:
+        return -a.pow(4) + 6 * a.square() + a / 2
+
+
 class LearnedNormal(Density):
     """``N(m, L L^T)`` over vectors with learnable mean and factor, initially ``N(0, I)``.
 

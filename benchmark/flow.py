@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmark import likelihood, ode
 from benchmark.densities import Density
 from benchmark.divergence import exact_divergence, rademacher
-from benchmark.likelihood import Field, Likelihood
+from benchmark.likelihood import Drawn, Field, Likelihood
 from benchmark.ode import Solution, Tolerance
 from benchmark.rows import Rows
 from benchmark.shapes import Batch, PerSample
@@ -88,6 +88,11 @@ class Method(nn.Module, abc.ABC):
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
         """``n`` samples; draws from torch's global generator."""
 
+    def sample_log_prob(self, n: int, tolerance: Tolerance) -> Drawn:
+        """``n`` samples and their log-densities; draws from torch's global generator."""
+        x = self.sample(n, tolerance).values
+        return Drawn(x, self.log_prob(x, tolerance).values)
+
     @abc.abstractmethod
     def protocol(self, tolerance: Tolerance) -> dict[str, Any]:
         """Numerical settings of ``log_prob`` and ``sample``, for the records."""
@@ -113,11 +118,7 @@ class Flow(Method, abc.ABC):
         return exact_divergence(self.velocity, t, x)
 
     def log_prob(self, x: Batch, tolerance: Tolerance, t: float = 1.0) -> Likelihood:
-        velocity = self._in_double(self.velocity)
-        divergence = self._in_double(self.divergence)
-        probes = rademacher(x, tolerance.probes).double() if tolerance.probes else None
-        field = Field(velocity, divergence, self.breaks, probes)
-        return likelihood.log_prob(field, self.base.log_prob, x, tolerance, t)
+        return likelihood.log_prob(self._field(x, tolerance), self.base.log_prob, x, tolerance, t)
 
     def log_prob_gradient(self, x: Batch, tolerance: Tolerance) -> Batch:
         """The same by the adjoint of the likelihood, whose divergence is exact."""
@@ -126,6 +127,11 @@ class Flow(Method, abc.ABC):
 
     def sample(self, n: int, tolerance: Tolerance) -> Solution:
         return self.transport(self.base.sample(n), tolerance)
+
+    def sample_log_prob(self, n: int, tolerance: Tolerance) -> Drawn:
+        """The same by the ODE, whose one solve gives both."""
+        x0 = self.base.sample(n)
+        return likelihood.push(self._field(x0, tolerance), self.base.log_prob, x0, tolerance)
 
     def transport(
         self, x: Batch, tolerance: Tolerance, start: float = 0.0, end: float = 1.0
@@ -142,6 +148,12 @@ class Flow(Method, abc.ABC):
             "rtol": tolerance.rtol,
             "divergence": f"Hutchinson, {probes} Rademacher probes" if probes else "exact",
         }
+
+    def _field(self, x: Batch, tolerance: Tolerance) -> Field:
+        """The velocity and its divergence, with the probes of the rows ``x`` if there are any."""
+        velocity, divergence = self._in_double(self.velocity), self._in_double(self.divergence)
+        probes = rademacher(x, tolerance.probes).double() if tolerance.probes else None
+        return Field(velocity, divergence, self.breaks, probes)
 
     def _in_double(self, function: Any) -> Any:
         dtype = next(itertools.chain(self.parameters(), self.buffers())).dtype

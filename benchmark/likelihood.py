@@ -65,6 +65,13 @@ class Likelihood(NamedTuple):
     standard_error: Tensor | None = None
 
 
+class Drawn(NamedTuple):
+    """Samples ``[n, *event]`` and their log-densities in nats ``[n]``, both float64."""
+
+    values: Tensor
+    log_prob: Tensor
+
+
 class Field(NamedTuple):
     """A velocity, its exact divergence, and the times inside (0, 1) at which they jump.
 
@@ -108,7 +115,10 @@ class _Rule(NamedTuple):
 
 
 class _Integral(NamedTuple):
-    """Ends of trajectories, and minus the integral of the divergence, ``[batch, probes]``."""
+    """Ends of trajectories, and integrals of the divergence along them, ``[batch, probes]``.
+
+    From data to base the time runs backward, and the sign of the integral is that of time.
+    """
 
     x: Batch
     change: Tensor
@@ -122,14 +132,32 @@ def log_prob(
     t: float = 1.0,
 ) -> Likelihood:
     """Log-density in nats at time ``t`` of the flow of ``field``."""
-    end, change, spent = x.double(), x.new_zeros(1, 1).double(), Counter[str]()
-    for span in ode.pieces((t, 0.0), field.breaks):
-        part = _Piece(field, span, tolerance, spent).integral(end)
-        end, change = part.x, change + part.change
+    spent = Counter[str]()
+    end, change = _carried(field, x, (t, 0.0), tolerance, spent)
     probes = change.shape[1]
     error = change.std(dim=1) / probes**0.5 if probes > 1 else None
     nfe, nodes = (spent[name] / len(x) for name in ("velocity", "divergence"))
     return Likelihood(base_log_prob(end) + change.mean(dim=1), nfe, nodes, error)
+
+
+def push(
+    field: Field, base_log_prob: Callable[[Batch], PerSample], x0: Batch, tolerance: Tolerance
+) -> Drawn:
+    """The rows to which the flow of ``field`` carries rows ``x0`` of the base, and their
+    log-densities, ``log p1(x1) = log p0(x0) - int_0^1 div v(s, x_s) ds``, in one solve."""
+    x1, change = _carried(field, x0, (0.0, 1.0), tolerance, Counter[str]())
+    return Drawn(x1, base_log_prob(x0.double()) - change.mean(dim=1))
+
+
+def _carried(
+    field: Field, x: Batch, span: tuple[float, float], tolerance: Tolerance, spent: Counter[str]
+) -> "_Integral":
+    """Ends of the trajectories over ``span``, and the integrals of the divergence along them."""
+    end, change = x.double(), x.new_zeros(1, 1).double()
+    for piece in ode.pieces(span, field.breaks):
+        part = _Piece(field, piece, tolerance, spent).integral(end)
+        end, change = part.x, change + part.change
+    return _Integral(end, change)
 
 
 def score(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from benchmark import parts
 from benchmark.coordinates import Affine, Composed, Coordinates, unfitted
 from benchmark.files import atomic
 from benchmark.flow import Flow, Method
-from benchmark.likelihood import Likelihood
+from benchmark.likelihood import Drawn, Likelihood
 from benchmark.names import load as load_name
 from benchmark.ode import Solution, Tolerance
 from benchmark.records.likelihood_file import LikelihoodFile
@@ -34,7 +34,11 @@ ArrayLike = Tensor | np.ndarray
 
 def rows_at_once(x: Batch) -> int:
     """The largest number of rows like these whose likelihood is solved at a time."""
-    return max(1, MAX_ELEMENTS_PER_SOLVE // math.prod(x.shape[1:]))
+    return _at_once(tuple(x.shape[1:]))
+
+
+def _at_once(event: tuple[int, ...]) -> int:
+    return max(1, MAX_ELEMENTS_PER_SOLVE // math.prod(event))
 
 
 def _check_times(*times: float) -> None:
@@ -148,15 +152,35 @@ class Model(nn.Module):
             )
         return rows.to(next(self.buffers()).device, torch.float64)
 
-    def sample(self, n: int, **options: Any) -> Batch:
+    @overload
+    def sample(self, n: int, *, log_prob: Literal[False] = False, **options: Any) -> Batch: ...
+
+    @overload
+    def sample(self, n: int, *, log_prob: Literal[True]) -> Drawn: ...
+
+    def sample(self, n: int, *, log_prob: bool = False, **options: Any) -> Batch | Drawn:
         """``n`` samples in the coordinates of the prepared data, float64.
 
         ``options`` are those of the method's own ``sample``, e.g. ``epsilon`` of an interpolant.
-        Raises ``ValueError`` for a negative ``n``.
+        With ``log_prob`` the samples of the ODE and their log-densities, in one integration.
+        Raises ``ValueError`` for a negative ``n``, and for ``log_prob`` with options or of a method
+        without a log-density.
         """
         if n < 0:
             raise ValueError(f"n is {n}; allowed is a number of samples.")
+        if log_prob:
+            return self._sample_log_prob(n, options)
         return self.solve_sample(max(n, 1), **options).values[:n]  # a solver needs a row
+
+    def _sample_log_prob(self, n: int, options: dict[str, Any]) -> Drawn:
+        gap = self.method.likelihood_gap()
+        if options or gap:
+            why = gap or f"samples with {', '.join(options)} have none that is solved beside them"
+            raise ValueError(f"sample: log_prob is True; allowed is False, as {why}.")
+        size = n if self.event is None else _at_once(self.event)
+        sizes = [min(size, n - start) for start in range(0, n, size or 1)] or [1]
+        drawn = map(self.solve_sample_log_prob, sizes)
+        return Drawn(*(torch.cat(parts)[:n] for parts in zip(*drawn, strict=True)))
 
     def transport(self, x: ArrayLike, start: float = 0.0, end: float = 1.0) -> Batch:
         """Where the flow carries ``x`` from time ``start`` to time ``end``, forward or backward.
@@ -222,6 +246,12 @@ class Model(nn.Module):
         """``sample``, and its NFE."""
         values, nfe = self.method.sample(n, self.tolerance, **options)
         return Solution(self.coordinates.inverse(values), nfe)
+
+    def solve_sample_log_prob(self, n: int) -> Drawn:
+        """``n`` samples and their log-densities in one solve."""
+        z, log_prob = self.method.sample_log_prob(n, self.tolerance)
+        x = self.coordinates.inverse(z.double())
+        return Drawn(x, (log_prob + self.coordinates.log_det(x)).detach())
 
 
 def build(kind: str, event: tuple[int, ...], arguments: dict[str, Any]) -> Method:

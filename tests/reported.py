@@ -65,6 +65,9 @@ class FakeSuite:
     def has_diagnostics(self, method):
         return method == "ot_flow"
 
+    def has_curve(self, name):
+        return name == "curve"
+
     def has_base(self, dataset):
         return dataset == "between"
 

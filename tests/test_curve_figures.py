@@ -199,10 +199,23 @@ def test_quality_is_a_line_for_each_fit_above_the_floor():
     curves = pd.DataFrame(rows, columns=["tolerance", "nfe", "distance", "seed"])
     curves = curves.assign(dataset="rings", method="ffjord")
     gaps = {gap("rings", "ot_flow", 0): "diverged"}
-    figure = distances.draw(curves, {"rings": 2.0}, {"rings": "fid"}, STYLES, DATASETS, gaps)
+    panels = {"rings": distances.Panel("fid", 2.0)}
+    figure = distances.draw(curves, panels, distances.IMAGES, STYLES, DATASETS, gaps)
     (axes,) = figure.axes
+    assert axes.get_yscale() == "log" and axes.get_xlabel() == "NFE for an image"
     first, second, floor = axes.lines
     assert first.get_xydata().tolist() == [[10, 8], [20, 4]]
     assert second.get_xydata().tolist() == [[12, 7], [22, 3]]
     assert set(floor.get_ydata()) == {2.0} and axes.get_ylabel() == "fid"
     assert "diverged" in texts(figure)
+
+
+def test_distances_below_zero_are_on_a_linear_part_of_the_axis():
+    rows = [(0.1, 10, 0.3, 0), (0.01, 20, -0.002, 0)]
+    curves = pd.DataFrame(rows, columns=["tolerance", "nfe", "distance", "seed"])
+    curves = curves.assign(dataset="rings", method="ffjord")
+    panels = {"rings": distances.Panel("Energy distance", -0.001)}
+    figure = distances.draw(curves, panels, distances.VECTORS, STYLES, DATASETS, {})
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "symlog" and axes.yaxis.get_transform().linthresh == 0.002
+    assert axes.get_xlabel() == "NFE for a sample" and "training rows" in texts(figure)

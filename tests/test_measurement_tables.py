@@ -95,7 +95,7 @@ def test_a_missing_distance_says_why_and_leaves_the_likelihood(record, images, f
     files += [images("interpolant", 0, 10.0)]
     frame = frames.metrics(files, {}, {(gap("ffjord", 0), "distances"): "no weights"})
     made = table(frame, floor)
-    assert [cell.text for cell in made.rows[1][1:]] == ["— [a]", "— [a]", "—"]
+    assert [cell.text for cell in made.rows[1][1:]] == ["— [a]"] * 3
     assert "[a] FFJORD on Moons, seed 0: no weights." in made.notes
     assert "—" not in nll.table(frame, STYLES, DATASETS, {}).rows[1][1].text
 
@@ -136,8 +136,30 @@ def test_a_further_measurement_has_the_columns_of_its_records(accuracy):
     assert [cell.text for cell in row(made, "FFJORD")] == [
         *("FFJORD", "90.50 ± 0.71 (n=2)", "70.00 (n=1)")
     ]
-    assert "Moons, Accuracy [%]: classifier: small." in made.notes
-    assert "Moons: accuracy floor 50 to 51." in made.notes
+    error = "standard error of one run typically 0.5."
+    assert f"Moons, Accuracy [%]: classifier: small; {error}" in made.notes
+
+
+def test_the_floor_of_a_metric_is_a_row_below_the_methods(accuracy):
+    files = [accuracy("ffjord", 0, 90.0), accuracy("ot_flow", 0, 80.0)]
+    made = further(files)
+    assert [cells[0].text for cells in made.rows] == ["FFJORD", "OT-Flow", "Floor"]
+    assert row(made, "Floor")[1] == ("50.00", False, False)
+    assert any(note.startswith("Floor: the same number of training rows") for note in made.notes)
+    assert not any("accuracy floor" in note for note in made.notes)
+    # Of other numbers of samples there are other floors, and data sets have their own.
+    made = further([*files, accuracy("ffjord", 1, 91.0), accuracy("ffjord", 0, 70.0, "power")])
+    assert [cell.text for cell in row(made, "Floor")] == ["Floor", "50.00 to 51.00", "50.00"]
+
+
+def test_context_that_is_missing_says_why(accuracy):
+    files = [accuracy("ffjord", 0, 90.0, direction="none"), accuracy("ot_flow", 0, 80.0)]
+    frame = frames.metrics(files, {})
+    frame.loc[(frame.method == "ot_flow") & (frame.metric == "accuracy"), "value"] = None
+    frame.loc[(frame.method == "ot_flow") & (frame.metric == "accuracy"), "reason"] = "untold"
+    made = measurement.table(frame, "accuracy", "Accuracy", STYLES, DATASETS)
+    assert row(made, "OT-Flow")[1].text == "— [a]"
+    assert "[a] OT-Flow on Moons, seed 0: untold." in made.notes
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import torch
 from benchmark.data import dataset
 from benchmark.data.description import describe
 from benchmark.data.prepare import prepare
-from benchmark.data.synthetic import Checkerboard, EightGaussians, TwoMoons
+from benchmark.data.synthetic import Checkerboard, EightGaussians, ManyWell, TwoMoons
 from tests.test_dataset import described
 
 
-@pytest.mark.parametrize("kind", [Checkerboard, EightGaussians, TwoMoons])
+@pytest.mark.parametrize("kind", [Checkerboard, EightGaussians, ManyWell, TwoMoons])
 def test_synthetic_rows_are_the_same_at_every_call(tmp_path, kind, single_precision):
     def hashed():
         return described(tmp_path / "data", kind, kind.prepare(50, 20, 30)).hash

@@ -7,6 +7,7 @@ from sklearn.datasets import make_moons
 from benchmark.data.dataset import Dataset, Splits
 from benchmark.densities import Checkerboard as CheckerboardDensity
 from benchmark.densities import Density, eight_gaussians
+from benchmark.densities import ManyWell as ManyWellDensity
 from benchmark.shapes import PositiveInt
 
 
@@ -32,6 +33,18 @@ class EightGaussians(Dataset):
     def prepare(train: PositiveInt, validation: PositiveInt, test: PositiveInt) -> Splits:
         """Independent samples, the same at every call."""
         return _sample(eight_gaussians(), train, validation, test)
+
+
+class ManyWell(Dataset):
+    """Samples of ``benchmark.densities.ManyWell``: 32 dimensions, 65,536 modes."""
+
+    event = (32,)
+    density = "benchmark.densities.ManyWell"
+
+    @staticmethod
+    def prepare(train: PositiveInt, validation: PositiveInt, test: PositiveInt) -> Splits:
+        """Independent samples, the same at every call."""
+        return _sample(ManyWellDensity(), train, validation, test)
 
 
 class TwoMoons(Dataset):

@@ -5,22 +5,17 @@ distance of the projections of ``p`` and ``q``, which sorting gives; computed by
 """
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
-from benchmark.data import dataset
-from benchmark.data.description import describe
-from benchmark.measure.measurement import Measurement, Subject
-from benchmark.records import arrays
-from benchmark.records.records import Metric, Reading
+from benchmark.measure.two_samples import Distance, TwoSamples, jackknife, subsets
 
-TRAIN_NOISE = 2
-"""Seed of the noise that dequantises training rows, other than those of held-out rows."""
+ROW_SUBSETS, ERROR_PROJECTIONS = 10, 50
+"""Subsets of the rows that are left out in turn, in the first so many projections, for time."""
 
 
 class SlicedDistance(NamedTuple):
@@ -30,56 +25,38 @@ class SlicedDistance(NamedTuple):
     standard_error: float | None
 
 
-class SlicedWasserstein(Measurement):
-    """The sliced Wasserstein distance of samples from the test rows, and beside it its floor.
+class SlicedWasserstein(TwoSamples):
+    """The sliced Wasserstein distance, in ``projections`` drawn by ``seed``, the same for all.
 
-    Both are in the coordinates of the prepared rows, dequantised if they are integers. The floor is
-    the distance of as many training rows, drawn at random, from the same test rows, in the same
-    ``projections``, drawn by ``seed``.
+    Its standard error is over projections and over subsets of the rows.
     """
 
-    needs = ("samples",)
-    requires = ("vectors",)
-    compared = ("projections", "samples", "rows", "data")
+    metric, heading, least = "sliced_wasserstein", "Sliced W2", 0.0
+    compared = ("projections", *TwoSamples.compared)
+    light, of_files = False, True  # POT imports torch
 
     def __init__(self, projections: PositiveInt = 200, seed: NonNegativeInt = 0) -> None:
         self.projections, self.seed = projections, seed
 
-    def take(self, subject: Subject) -> Iterable[Reading]:
-        folder, data = subject.run.data, describe(subject.run.data)
-        samples = arrays.drawn(subject.run.samples, data.event, data.levels)
-        test, train = self._rows(folder, len(samples))
-        floor = self._metric("sliced_wasserstein_floor", train, test)
-        distance = self._metric("sliced_wasserstein", samples, test, "Sliced W2")
-        protocol = {
-            "projections": self.projections,
-            "seed": self.seed,
-            "samples": len(samples),
-            "rows": len(test),
-            "data": data.hash,
-            "standard_error": "over projections",
-        }
-        yield Reading([distance, floor], protocol)
+    def protocol(self, data: Path) -> dict[str, Any]:
+        return {"projections": self.projections, "seed": self.seed}
 
-    def _rows(self, folder: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """The test rows, and at most ``n`` training rows."""
-        levels, train = describe(folder).levels, dataset.rows(folder, "train")
-        some = np.random.default_rng(self.seed).permutation(len(train))[:n]
-        own = dataset.dequantise(train[np.sort(some)], levels, TRAIN_NOISE)
-        return dataset.pass_rows(folder), own
+    def distance(self, x: np.ndarray, y: np.ndarray) -> Distance:
+        value, by_projections = sliced_wasserstein(x, y, self.projections, self.seed)
+        by_rows = jackknife(self._left_out(x, y))
+        known = [error for error in (by_projections, by_rows) if error is not None]
+        return Distance(value, math.hypot(*known) if known else None, len(x))
 
-    def _metric(
-        self, name: str, x: np.ndarray, y: np.ndarray, heading: str | None = None
-    ) -> Metric:
-        bad = int((~np.isfinite(x)).any(axis=1).sum())
-        if bad:
-            reason = f"{bad} of {len(x)} samples are not finite"
-            return Metric(name, None, "", n=len(x), reason=reason, heading=heading)
-        distance = sliced_wasserstein(x, y, self.projections, self.seed)
-        error = distance.standard_error
-        return Metric(
-            *(name, distance.value, ""), standard_error=error, n=len(x), heading=heading, least=0.0
-        )
+    def _left_out(self, x: np.ndarray, y: np.ndarray) -> list[float]:
+        """The distances without each of the subsets of both."""
+        count = min(len(subsets(rows, ROW_SUBSETS)) for rows in (x, y))
+        parts, others = subsets(x, count), subsets(y, count)
+        kept = [
+            [np.concatenate(part[:g] + part[g + 1 :]) for part in (parts, others)]
+            for g in range(count if count > 1 else 0)
+        ]
+        directions = min(self.projections, ERROR_PROJECTIONS)
+        return [sliced_wasserstein(x, y, directions, self.seed).value for x, y in kept]
 
 
 def sliced_wasserstein(x: np.ndarray, y: np.ndarray, projections: int, seed: int) -> SlicedDistance:

@@ -95,8 +95,7 @@ def _whole(files: Iterable[Path], incomplete: Sequence[Path], made: set[Path]) -
 
 def _metrics(suite: Suite) -> list[Output]:
     """The frame of all records, which the tables of the whole suite are made from."""
-    files = (metrics_file(suite.name, ".csv"), metrics_file(suite.name))
-    inputs = tuple(_records(suite, suite.runs))
+    files, inputs = _files(suite, "metrics", ".csv", ".parquet"), tuple(_records(suite, suite.runs))
     return [Output("metrics", "metrics", inputs, files, "benchmark.report.collected.write")]
 
 
@@ -216,6 +215,17 @@ def _distance_curves(suite: Suite) -> list[Output]:
     return [_figure(suite, DISTANCES, files)] if suite.images else []
 
 
+def _sample_curves(suite: Suite) -> list[Output]:
+    """Distances against NFE of each further measurement that has them."""
+    figures, writer = [], "benchmark.report.figures.distances.write_curve"
+    for name in filter(suite.has_curve, runs.measurements(suite)):
+        fits = runs.measured(suite, name)
+        files = [run.measurement(name, suffix) for run in fits for suffix in ("csv", "json")]
+        figure = _figure(suite, f"nfe_{name}", [*files, *_nll_records(fits)])
+        figures.append(replace(figure, writer=writer, arguments=(name,)))
+    return figures
+
+
 def _learning_curves(suite: Suite) -> list[Output]:
     """Where anything is trained."""
     fits = runs.trained(suite)
@@ -237,7 +247,7 @@ def _nll_time(suite: Suite) -> list[Output]:
 
 FIGURES: tuple[Callable[[Suite], list[Output]], ...] = (
     *(_samples, _density, _path, _nearest),
-    *(_distance_curves, _learning_curves, _diagnostics, _nll_time),
+    *(_distance_curves, _sample_curves, _learning_curves, _diagnostics, _nll_time),
 )
 
 
@@ -251,11 +261,9 @@ def _card(suite: Suite, name: str, label: str) -> Output:
     return Output(
         *(f"data/{name}", f"data_card_{name}", (data,)),
         outputs=_files(suite, f"data/{name}", ".md", ".png"),
-        writer="benchmark.report.card.write",
-        arguments=(name,),
-        shows=config_hash({"label": label}),
-        data=(data,),
-    )
+        writer="benchmark.report.card.write", arguments=(name,),
+        shows=config_hash({"label": label}), data=(data,),
+    )  # fmt: skip
 
 
 # Their parts
@@ -315,9 +323,9 @@ def _words(suite: Suite) -> dict[str, Any]:
     against = {name: asdict(other) for name, other in against_of(suite).items()}
     numbers = published.FILE.read_text() if against else ""
     kept = {commit: list(paths) for commit, paths in suite.kept.items()}
-    labels = {"methods": methods, "labels": list(labels_of(suite).items())}
-    more = {"against": against, "published": numbers, "kept": kept}
-    return {**labels, "terms": suite.comparison_terms, **more}
+    labels, terms = list(labels_of(suite).items()), suite.comparison_terms
+    beside = {"against": against, "published": numbers, "kept": kept}
+    return {"methods": methods, "labels": labels, "terms": terms, **beside}
 
 
 def _frame(suite: Suite) -> Path:

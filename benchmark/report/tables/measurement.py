@@ -5,16 +5,19 @@ measured under one protocol.
 """
 
 import json
+import math
 
 import pandas as pd
 
+from benchmark.records.records import FLOOR
 from benchmark.report import collected
 from benchmark.report.asked import Suite
 from benchmark.report.frame import selected, suite_name
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
-from benchmark.report.table import Cell, Table
+from benchmark.report.numbers import mean_sd
+from benchmark.report.table import DASH, Cell, Table
 from benchmark.report.tables import notes
-from benchmark.report.tables.cells import mean_cells, plain_cell
+from benchmark.report.tables.cells import decimals, mean_cells, plain_cell
 from benchmark.report.tables.columns import Column, columns, method_rows, methods_of
 from benchmark.report.tables.footnotes import Footnotes
 from benchmark.report.tables.written import write_table
@@ -25,6 +28,7 @@ EXPLAINED = (
     "Bold: best mean among the methods measured under one protocol, without a test of "
     "significance. Controls, which are not trained, are references and are not ranked.",
 )
+EXPLAINED_FLOOR = "Floor: the same number of training rows instead of samples, by the same code."
 
 
 def write(suite: Suite, name: str) -> None:
@@ -41,16 +45,22 @@ def table(
     frame, footnotes = selected(frame, styles, labels), Footnotes()
     shown = columns(frame, measurement, title, labels)
     own = frame[frame.measurement == measurement]
+    floors = {column.metric: floor_of(column.metric) for column in shown}
+    known = bool(own[own.metric.isin(list(floors.values()))].value.notna().any())
+    entries = [
+        {**cells(column, styles, footnotes), FLOOR: _floor_cell(own, column)} for column in shown
+    ]
     return Table(
         caption=f"{title}, suite {suite_name(frame)}.",
         columns=("Method\n", *(column.heading for column in shown)),
         rows=method_rows(
-            methods_of(frame, styles), [cells(column, styles, footnotes) for column in shown]
+            {**methods_of(frame, styles), **({FLOOR: "Floor"} if known else {})}, entries
         ),
         notes=(
             *EXPLAINED,
+            *([EXPLAINED_FLOOR] if known else []),
             *(_protocol(own, column, styles) for column in shown),
-            *_beside(own, labels),
+            *_beside(own[~own.metric.isin(list(floors.values()))], labels),
             *(n for c in shown for n in notes.ranks(c.means, styles, c.heading_in_line)),
             *notes.origins(own, styles, labels),
             *footnotes.notes(),
@@ -60,18 +70,37 @@ def table(
 
 def cells(column: Column, styles: Styles, footnotes: Footnotes) -> dict[str, Cell]:
     """Method -> cell. A metric without a direction is context: each number has its own decimals."""
-    if set(column.means.direction.dropna()) == {"none"}:
-        rows = column.means.to_dict("records")
-        return {row["method"]: Cell(plain_cell(row, row["n"])) for row in rows}
-    return mean_cells(column.means, styles, column.label, footnotes, {})
+    if set(column.means.direction.dropna()) != {"none"}:
+        return mean_cells(column.means, styles, column.label, footnotes, {})
+    made = {}
+    for row in column.means.to_dict("records"):
+        where = f"{styles[row['method']].label} on {column.label}"
+        mark = footnotes.mark(where, row["reasons"])
+        made[row["method"]] = Cell(plain_cell(row, row["n"]) + mark)
+    return made
+
+
+def floor_of(metric: str) -> str:
+    """The name of the floor of a metric: what it is of training rows."""
+    return f"{metric}_{FLOOR}"
+
+
+def _floor_cell(own: pd.DataFrame, column: Column) -> Cell:
+    """The floor on a data set; its range, where methods drew other numbers of samples."""
+    values = own.value[(own.dataset == column.dataset) & (own.metric == floor_of(column.metric))]
+    ends = dict.fromkeys([values.min(), values.max()]) if values.notna().any() else {}
+    texts = (mean_sd(end, math.nan, decimals(column.means)) for end in ends)
+    return Cell(" to ".join(dict.fromkeys(texts)) or DASH)
 
 
 def _protocol(own: pd.DataFrame, column: Column, styles: Styles) -> str:
-    """The part of the protocol that had to agree, in words."""
+    """The part of the protocol that had to agree, and the standard error, in words."""
     runs = own[(own.dataset == column.dataset) & (own.metric == column.metric)]
     keys = dict.fromkeys(key for keys in runs.compared.dropna() for key in json.loads(keys))
     words = notes.all_stated(runs, [f"protocol.{key}" for key in keys], styles)
-    return f"{column.heading_in_line}: {words or 'not measured'}."
+    errors = runs.standard_error.dropna()
+    typical = f"; standard error of one run typically {errors.median():.2g}" if len(errors) else ""
+    return f"{column.heading_in_line}: {words or 'not measured'}{typical}."
 
 
 def _beside(own: pd.DataFrame, labels: Labels) -> list[str]:
