@@ -18,6 +18,7 @@ RUN = {
     "benchmark/data/README.md": (DATA, "flow.in_units()"),
     "workflow/README.md": (
         *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
+        "results_from:",
     ),
     "workflow/plugin/README.md": ("executor: submitit", "signal.signal("),
     "slurm/README.md": ("default-resources:", "train_interpolant:", "runtime: 25,"),

@@ -2,7 +2,7 @@
 
 import colorsys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.report.asked import Suite
 
@@ -14,6 +14,7 @@ DASHES: tuple[Dash, ...] = (
     (0.0, (6.0, 1.5, 1.2, 1.5)),
 )
 MARKERS = ("o", "s", "D", "v", "P", "X", "*")
+ELSEWHERE = " (another machine)"
 SHADES = 5
 """How many shades of one colour there are."""
 
@@ -47,6 +48,14 @@ def styles_of(suite: Suite) -> Styles:
         dash, marker = DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)]
         styles[name] = Style(entry.label, shade(entry.colour, place), dash, marker)
     return styles
+
+
+def styles_by_clock(suite: Suite) -> Styles:
+    """``styles_of``, with a mark on methods from archives, whose clocks are of another machine."""
+    return {
+        name: replace(style, label=f"{style.label}{ELSEWHERE * (name in suite.archives)}")
+        for name, style in styles_of(suite).items()
+    }
 
 
 def shade(colour: str, place: int) -> str:

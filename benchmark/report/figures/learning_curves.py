@@ -25,7 +25,7 @@ from benchmark.report.figures.curves import (
 from benchmark.report.figures.missing import list_gaps
 from benchmark.report.figures.panels import axes_grid, in_order
 from benchmark.report.figures.theme import save, theme
-from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.labels import Labels, Styles, labels_of, styles_by_clock
 
 
 @theme()
@@ -101,7 +101,7 @@ def write(suite: Suite) -> None:
     frame, missing = histories(suite, runs.trained(suite))
     known = {name: _true_nll(data_folder(suite.name, name)) for name in suite.datasets}
     references = {name: nll for name, nll in known.items() if nll is not None}
-    figure = draw(frame, styles_of(suite), labels_of(suite), references, missing)
+    figure = draw(frame, styles_by_clock(suite), labels_of(suite), references, missing)
     save(figure, suite_folder(suite.name) / "figures" / "learning_curves")
 
 

@@ -17,7 +17,7 @@ from benchmark.report.figures.missing import list_gaps
 from benchmark.report.figures.panels import axes_rows, in_order
 from benchmark.report.figures.theme import save, theme
 from benchmark.report.frame import RUN
-from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.labels import Labels, Styles, labels_of, styles_by_clock
 
 
 @theme()
@@ -179,5 +179,5 @@ def write(suite: Suite) -> None:
     """The figure, without data sets whose density is not measured."""
     labels = labels_of(suite)
     known = {name: label for name, label in labels.items() if not suite.has_base(name)}
-    figure = draw(collected.read(suite), styles_of(suite), known)
+    figure = draw(collected.read(suite), styles_by_clock(suite), known)
     save(figure, suite_folder(suite.name) / "figures" / "nll_time")
