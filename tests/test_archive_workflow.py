@@ -21,10 +21,10 @@ def test_only_the_new_method_is_trained(asked_here, single_precision, tmp_path, 
     planned = checkout.planned()
     assert {rule for rule in planned if rule.startswith("train_")} == {"train_mine"}
     assert sum(rule.startswith("take_") for rule in planned) == 4 and planned["evaluate"] == 1
-    made = checkout.snakemake("--cores", "2", "--quiet", "rules", *TABLES)
+    made = checkout.snakemake(*TABLES, "--cores", "2")
     assert made.returncode == 0, made.stdout
     nll, cost = ((checkout.folder / table).read_text() for table in TABLES)
     assert "Mine" in nll and "Not made here, but taken from toy.crate.zip" in nll
     assert "FFJORD (another machine)" in cost and "Mine (another" not in cost
-    again = checkout.snakemake("--dry-run", "--quiet", "rules", *TABLES)
+    again = checkout.snakemake(*TABLES, "--dry-run")
     assert "Nothing to be done" in again.stdout

@@ -16,6 +16,7 @@ from benchmark.jobs.tasks import Tasks
 from benchmark.records.run import Run
 from benchmark.report import outputs, runs
 from benchmark.report.gaps import gap, measurement_gap
+from benchmark.report.labels import clock_label, styles_by_clock, styles_of
 from benchmark.suite.load import load
 from benchmark.suite.words import ConfigError
 
@@ -104,6 +105,15 @@ def test_a_measurement_that_an_archive_lacks_is_a_gap_of_that(suite):
     found = load(config("compared", PATH))
     run = Run("compared", "eight_gaussians", "ffjord", 0)
     assert measurement_gap(found, run, "mass") == "mass: not in its archive"
+
+
+def test_clocks_of_an_archive_are_marked_in_figures(suite):
+    found = load(config("compared", PATH, mine=mine()))
+    marked = styles_by_clock(styles_of(found), found.archives)
+    assert [style.label for style in marked.values()] == [
+        *("Interpolant†", "FFJORD†", "Oracle†", "Mine")
+    ]
+    assert "†" in clock_label(found.archives) and "†" not in clock_label(())
 
 
 # What does not fit
