@@ -16,7 +16,7 @@ $(error The path of this folder, $(CURDIR), has $(ODD), which cannot work: renam
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: broken all new-method new-network new-dataset new-measurement new-foreign check prefetch keep efficiency test test-fast bench lint schema clean help
+.PHONY: broken all new-method new-network new-dataset new-measurement new-foreign check prefetch keep archive merge leaderboard efficiency test test-fast bench lint schema clean help
 
 all: $(READY)  ## set up .venv and run the suite of config.yaml
 	$(BIN)/python -m snakemake --cores all --quiet rules --rerun-incomplete $(ONE_GPU)
@@ -47,6 +47,16 @@ check: $(READY)  ## hold METHOD=package.module.Class, or one of SUITE=..., to th
 keep: $(READY)  ## keep the results of SUITE=... after an edit of the code that changes no numbers
 	$(BIN)/python -m benchmark.jobs.keep $(or $(SUITE),$(error Name the suite: make keep SUITE=quick))
 
+archive: $(READY)  ## pack the finished runs of SUITE=... (with SAMPLES=0 of each) into results/archives
+	$(BIN)/python -m benchmark.jobs.archive $(or $(SUITE),$(error Name the suite: make archive SUITE=quick)) $(SAMPLES)
+
+merge: $(READY)  ## merge ARCHIVES="a.crate.zip b.crate.zip" of one suite into TO=c.crate.zip
+	$(BIN)/python -m benchmark.jobs.archive merge $(or $(TO),$(error Name the file to write: TO=both.crate.zip)) \
+		$(or $(ARCHIVES),$(error Name the archives: ARCHIVES="a.crate.zip b.crate.zip"))
+
+leaderboard: $(READY)  ## write the metrics of SUITE=... in the form of model hubs (model-index)
+	$(BIN)/python -m benchmark.jobs.leaderboard $(or $(SUITE),$(error Name the suite: make leaderboard SUITE=quick))
+
 efficiency: $(READY)  ## what the jobs of SUITE=... have asked for beside what they have used
 	$(BIN)/python -m benchmark.jobs.efficiency $(or $(SUITE),$(error Name the suite: make efficiency SUITE=quick))
 
@@ -72,7 +82,7 @@ lint: $(READY)  ## ruff, import-linter, snakefmt, snakemake --lint, mypy
 
 clean:  ## remove the results of every suite (not the downloads) and the environment
 	@for path in results/* .snakemake; do \
-		case $$path in results/README.md|results/example|results/bench|results/downloads) continue; esac; \
+		case $$path in results/README.md|results/example|results/archives|results/bench|results/downloads) continue; esac; \
 		[ ! -e "$$path" ] || find -H "$$path" -mindepth 1 -delete || exit 1; \
 		[ -L "$$path" ] || rm -rf "$$path" || exit 1; \
 	done

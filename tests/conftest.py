@@ -61,15 +61,18 @@ def answers(tmp_path_factory):
 @pytest.fixture
 def asked_here(answers, monkeypatch):
     """Classes are asked in this process, by the function that the child calls, in a second less."""
+    ask_here(monkeypatch, answers)
+    yield
+    source.clear()
 
+
+def ask_here(monkeypatch, answers):
     def asked(questions, path):
         return [describe.answer(question.name, question.arguments) for question in questions]
 
     monkeypatch.setattr(classes, "_asked", asked)
     monkeypatch.setattr(classes, "FOLDER", answers)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    yield
-    source.clear()
 
 
 @pytest.fixture

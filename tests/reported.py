@@ -10,7 +10,7 @@ from reporting import CODE, COMPARED, ODE, metric, write_records
 from benchmark.data import dataset
 from benchmark.data.description import describe
 from benchmark.files import write_json
-from benchmark.records.run import Run
+from benchmark.records.run import PROGRAM, Run
 
 MODEL = {
     **{"schema": 1, "class": "any", "arguments": {}, "event": [2], "coordinates": "identity"},
@@ -39,6 +39,7 @@ class FakeSuite:
     comparison_terms: str = "One budget."
     published: dict = field(default_factory=dict)
     kept: dict = field(default_factory=dict)
+    archives: dict = field(default_factory=dict)
     further: tuple = ()
     now: Expected = Expected()
 
@@ -52,6 +53,9 @@ class FakeSuite:
 
     def is_ours(self, method):
         return self.methods[method].kind is not None
+
+    def makes(self, run, file):
+        return self.is_ours(run.method) or file in PROGRAM
 
     def is_oracle(self, method):
         return method == "oracle"

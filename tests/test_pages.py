@@ -24,7 +24,7 @@ RUN = {
     "benchmark/data/README.md": (DATA, "flow.in_units()"),
     "workflow/README.md": (
         *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
-        "module flows:",
+        *("module flows:", "results_from:"),
     ),
     "workflow/YOUR_BASELINE.md": ("class Mixture",),
     "workflow/plugin/README.md": ("executor: submitit", "signal.signal("),

@@ -39,6 +39,8 @@ def results(suite: Suite) -> Iterator[Result]:
     for dataset in suite.datasets:
         yield from _of_data(suite, dataset)
     for run in suite.runs:
+        if run.method in suite.archives:
+            continue
         if suite.is_ours(run.method):
             yield from _of_run(suite, run)
         for name in suite.measurements_of(run):

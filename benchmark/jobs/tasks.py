@@ -4,11 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.archives.index import Archive
 from benchmark.jobs.task import Machine, Task
 from benchmark.records.records import FLOOR, config_hash
 from benchmark.records.run import Run, data_folder, features_folder, suite_folder
 from benchmark.report.outputs import Output
 from benchmark.section import plain
+from benchmark.suite.sources import content_hash
 from benchmark.suite.suite import Suite
 
 DOWNLOADS = "results/downloads"
@@ -60,6 +62,12 @@ class Tasks:
         """A file of the catalogue."""
         arguments = {"name": name, "output": output, "mirrors": mirrors}
         return Job("fetch.fetch", f"{output}.log", arguments)
+
+    def fetch_archive(self, archive: Archive, mirrors: list[str]) -> Job:
+        """An archive of finished runs that an entry names by its address."""
+        given = {"address": archive.address, "sha256": archive.sha256}
+        arguments = {**given, "output": archive.path, "mirrors": mirrors}
+        return Job("fetch.fetch_archive", f"{archive.path}.log", arguments)
 
     def prepare(self, dataset: str, output: str) -> Job:
         """The rows of a data set; ``output`` is named after what they depend on."""
@@ -143,6 +151,27 @@ class Tasks:
             "config": self.suite.train_hash(run),
             "source": self.suite.source(run, job),
         }
+
+    def take(self, run: Run) -> Job:
+        """A finished run from an archive."""
+        archive, about = self.suite.archives[run.method], self.suite.archived(run)
+        taking = {
+            "run": asdict(run),
+            "archive": archive.path,
+            "sha256": archive.sha256,
+            "files": [] if about is None else list(about.files),
+            "measurements": self.suite.measurements_of(run),
+        }
+        there = archive.sha256 is None and content_hash(archive.path)
+        depends = _of({**taking, "content": archive.sha256 or there})
+        return Job("take.take", _log(run, "take"), {"taking": taking}, depends)
+
+    def taken(self, run: Run) -> list[Path]:
+        """The files of a run that an archive has."""
+        about = self.suite.archived(run)
+        files = [run.folder / name for name in (about.files if about is not None else ())]
+        records = map(run.measurement, self.suite.measurements_of(run))
+        return [run.log_prob, *files, *records]
 
     def evaluate(self, run: Run) -> Job:
         """The log-densities, the samples and the cost of a run."""

@@ -5,6 +5,9 @@ from pathlib import Path
 
 MODEL, WEIGHTS, LIKELIHOOD = "model.json", "model.safetensors", "likelihood.json"
 """Files of a run from which a fitted model is loaded."""
+LOG_PROB, SAMPLES = "log_prob.npy", "samples.npy"
+PROGRAM = (LOG_PROB, LIKELIHOOD, SAMPLES, "cost.json")
+"""Files of a run that any program writes."""
 DRAWINGS = {"density": "density.npz", "path": "path.npz", "backward": "samples_base.npz"}
 """The jobs that draw with a fitted model, and the file of a run that each makes."""
 
@@ -56,7 +59,7 @@ class Run:
     @property
     def log_prob(self) -> Path:
         """Log-density in nats of each test row."""
-        return self.folder / "log_prob.npy"
+        return self.folder / LOG_PROB
 
     @property
     def likelihood(self) -> Path:
@@ -66,7 +69,7 @@ class Run:
     @property
     def samples(self) -> Path:
         """Samples of the fitted method."""
-        return self.folder / "samples.npy"
+        return self.folder / SAMPLES
 
     @property
     def points_log_prob(self) -> Path:

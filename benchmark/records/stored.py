@@ -48,7 +48,11 @@ class StoredFile(BaseModel):
     @classmethod
     def load(cls: type[Kind], path: str | Path) -> Kind:
         """The content of ``path``. Raises ``ValueError`` in words for anything else."""
-        text = _text(Path(path))
+        return cls.of_text(_text(Path(path)), path)
+
+    @classmethod
+    def of_text(cls: type[Kind], text: str, path: str | Path) -> Kind:
+        """The content of a text, which lies at ``path``; see ``load``."""
         _check_version(path, text, cls.current)
         try:
             return cls.model_validate_json(text, strict=True)

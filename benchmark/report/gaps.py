@@ -11,7 +11,7 @@ from benchmark.records.model_file import ModelFile
 from benchmark.records.records import DISTANCES, NLL
 from benchmark.records.run import DRAWINGS, Run, features_folder
 from benchmark.report.asked import Suite
-from benchmark.runtime.log import FAILURE
+from benchmark.runtime.log import FAILURE, failure_of
 
 UNDRAWN = {
     "density": "its density was not evaluated",
@@ -30,6 +30,7 @@ def gap(suite: Suite, run: Run) -> str | None:
     """Why a run is not in the tables; ``None`` if it is whole and made with what is here now."""
     return (
         _failed(run)
+        or _unfetched(suite, run)
         or _unprepared(suite, run)
         or _incomplete(suite, run)
         or (_unreadable(ModelFile.load, run.model) if suite.is_ours(run.method) else None)
@@ -48,6 +49,8 @@ def gaps(suite: Suite, runs: Iterable[Run] | None = None) -> dict[Run, str]:
 def measurement_gap(suite: Suite, run: Run, name: str) -> str | None:
     """Why a run has no records of a measurement; ``None`` if it has."""
     if name not in suite.measurements_of(run):
+        if run.method in suite.archives:
+            return f"{name}: not in its archive"
         return "not measured" if suite.is_ours(run.method) else f"{name}: {OWN_METHODS_ONLY}"
     made = run.measurement(name)
     shared = features_folder(run.suite, run.dataset) if name == DISTANCES else made.parent
@@ -97,10 +100,20 @@ def _unprepared(suite: Suite, run: Run) -> str | None:
     return "its data set was not prepared" + (f", see {log}" if log.exists() else "")
 
 
+def _unfetched(suite: Suite, run: Run) -> str | None:
+    """Why the archive that a run is taken from is not there."""
+    if run.method not in suite.archives:
+        return None
+    log = Path(f"{suite.archives[run.method].path}.log")
+    reason = _reason([failure_of(log)])
+    return None if reason is None else f"its archive could not be fetched: {reason}"
+
+
 def _incomplete(suite: Suite, run: Run) -> str | None:
     fit = (run.model, run.weights, run.history) if suite.is_ours(run.method) else ()
-    needed = (*fit, run.log_prob, run.likelihood, run.samples, run.cost, run.measurement(NLL))
-    if all(path.exists() for path in needed):
+    made = (*fit, run.log_prob, run.likelihood, run.samples, run.cost)
+    needed = [path for path in made if suite.makes(run, path.name)]
+    if all(path.exists() for path in [*needed, run.measurement(NLL)]):
         return None
     return _stopped([*run.folder.glob("*.log"), run.measurement(NLL, "log")])
 

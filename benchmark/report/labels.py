@@ -1,8 +1,8 @@
 """Labels and looks of methods and data sets, in the order of the suite."""
 
 import colorsys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from benchmark.report.asked import Suite
 
@@ -14,6 +14,8 @@ DASHES: tuple[Dash, ...] = (
     (0.0, (6.0, 1.5, 1.2, 1.5)),
 )
 MARKERS = ("o", "s", "D", "v", "P", "X", "*")
+ELSEWHERE, DAGGER = " (another machine)", "†"
+"""Marks of methods from archives, whose clocks are of another machine, in tables and figures."""
 SHADES = 5
 """How many shades of one colour there are."""
 
@@ -47,6 +49,20 @@ def styles_of(suite: Suite) -> Styles:
         dash, marker = DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)]
         styles[name] = Style(entry.label, shade(entry.colour, place), dash, marker)
     return styles
+
+
+def styles_by_clock(styles: Styles, elsewhere: Collection[str]) -> Styles:
+    """Styles, with a mark on the methods ``elsewhere``, whose clocks are of another machine."""
+    return {
+        name: replace(style, label=f"{style.label}{DAGGER * (name in elsewhere)}")
+        for name, style in styles.items()
+    }
+
+
+def clock_label(elsewhere: Collection[str]) -> str:
+    """The label of an axis of training time."""
+    explained = f"\n({DAGGER}: of another machine)" if elsewhere else ""
+    return f"training time [s]{explained}"
 
 
 def shade(colour: str, place: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark import names
 from benchmark.data.description import DESCRIPTION
 from benchmark.records.records import COST, DISTANCES, NLL, config_hash
-from benchmark.records.run import Run, data_folder, floor_file, metrics_file, suite_folder
+from benchmark.records.run import SAMPLES, Run, data_folder, floor_file, metrics_file, suite_folder
 from benchmark.report import runs
 from benchmark.report.asked import Suite
 from benchmark.report.gaps import gaps
@@ -169,7 +169,7 @@ def _samples(suite: Suite) -> list[Output]:
     """Samples of each data set."""
     figures = []
     for name in suite.datasets:
-        fits = runs.first_runs_on(suite, name)
+        fits = runs.first_runs_with(suite, name, SAMPLES)
         back = [run.samples_base for run in runs.with_backward(suite) if run.dataset == name]
         drawn = [*(run.samples for run in fits), *back]
         figures.append(_of_data(suite, "samples", name, [*drawn, *_nll_records(fits)]))
@@ -201,7 +201,7 @@ def _nearest(suite: Suite) -> list[Output]:
     """Samples above their nearest training images, of each data set with ``features``."""
     figures = []
     for name in suite.images:
-        fits = runs.first_runs_on(suite, name)
+        fits = runs.first_runs_with(suite, name, SAMPLES)
         files = [*(run.samples for run in fits), *_nll_records(fits)]
         figures.append(_of_data(suite, "nearest", name, files))
     return figures

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import parts
+from benchmark.archives.index import is_address
 from benchmark.section import plain
 from benchmark.suite import published
 from benchmark.suite.classes import Facts
@@ -112,6 +113,10 @@ class Checks:
     def _named_files(self) -> Iterator[tuple[str, str | None]]:
         methods, rows = self.section.methods.items(), rows_of(self.section)
         yield from ((f"{self.named.where(name)}.rules", method.rules) for name, method in methods)
+        for name, method in methods:
+            if not is_address(method.results_from or ""):
+                yield f"{self.named.where(name)}.results_from", method.results_from
+        yield f"{self.key}results_from", self.section.results_from
         for where, entry in rows:
             yield f"{self.key}{where}.file", entry.file
             yield f"{self.key}{where}.test", entry.test

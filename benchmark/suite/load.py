@@ -1,12 +1,13 @@
 """The suite that a config names, checked before any job starts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark import source
 from benchmark.suite import grid, yaml_file
+from benchmark.suite.archived import Archives
 from benchmark.suite.checks import Checks, alike
 from benchmark.suite.mending import Kind, mended
 from benchmark.suite.models import Config, Difference, MethodEntry, SuiteSection
@@ -14,7 +15,7 @@ from benchmark.suite.named import Named
 from benchmark.suite.suite import Suite, runs_of
 from benchmark.suite.words import ConfigError, about_name, in_file, is_at, unknown
 
-BESIDE = ("bench", "downloads", "example")
+BESIDE = ("archives", "bench", "downloads", "example")
 """Folders of results that are of no suite."""
 
 
@@ -34,8 +35,11 @@ def load(content: Mapping[str, Any], file: str = "config.yaml") -> Suite:
     named = Named(section, tuple(written.methods), key, path, told.is_told("python_path"))
     told.add(file, Checks(section, named, key, frozenset(told.keys)).problems())
     told.refuse()
-    runs = tuple(runs_of(config.suite, section))
-    return Suite(config.suite, section, named.facts, runs, path)
+    suite = Suite(config.suite, section, named.facts, tuple(runs_of(config.suite, section)), path)
+    archives = Archives(suite, key)
+    told.add(file, archives.problems)
+    told.refuse()
+    return replace(suite, archives=archives.found)
 
 
 def datasets(content: Mapping[str, Any], name: str, file: str = "config.yaml") -> list[str]:

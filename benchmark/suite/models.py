@@ -7,6 +7,7 @@ from annotated_types import Ge, Len
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from benchmark.archives.index import is_address
 from benchmark.data.catalogue import catalogue
 from benchmark.measure.evaluation_settings import EvaluationSettings
 from benchmark.measure.feature_settings import Features
@@ -39,6 +40,12 @@ def _cataloged(source: str) -> str:
         names = ", ".join(map(repr, sorted(catalogue())))
         raise PydanticCustomError("literal_error", "one of {expected}", {"expected": names})
     return source
+
+
+def _no_address(path: str) -> str:
+    if is_address(path):
+        raise ValueError("a path: an address, with its sha256, stands in the entry of a method")
+    return path
 
 
 class Evaluation(EvaluationSettings):
@@ -179,16 +186,33 @@ class MethodEntry(Section):
         description="path of a file of Snakemake rules, from the folder in which Snakemake runs: "
         "those of another program, or what differs from the usual rule",
     )
+    results_from: str | None = Field(
+        None,
+        description="path or http(s) address of an archive, made by `make archive`, that has the "
+        "finished runs: nothing is trained; a class with other hyperparameters than there is an "
+        "error",
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="SHA-256 of that archive; needed of an address"
+    )
 
     def model_post_init(self, context: Any) -> None:
-        """Raises ``ValueError`` unless class, model and train are there together, or rules."""
+        """Raises ``ValueError`` unless class, model and train are there together, or rules, or an
+        archive (of an address, with its sha256)."""
         given = [name for name in ("model", "train") if getattr(self, name) is not None]
         if self.kind is None and given:
             raise ValueError(f"{given[0]} only beside a class")
         if self.kind is not None and len(given) < 2:
             raise ValueError("a class only with model and train beside it")
-        if self.kind is None and self.rules is None:
-            raise ValueError("a class, or rules: the path of a file of Snakemake rules")
+        if self.kind is None and self.rules is None and self.results_from is None:
+            raise ValueError(
+                "a class, or rules: the path of a file of Snakemake rules, or results_from: an "
+                "archive of finished runs"
+            )
+        if is_address(self.results_from or "") and self.sha256 is None:
+            raise ValueError("results_from an address only with its sha256")
+        if self.results_from is None and self.sha256 is not None:
+            raise ValueError("sha256 only beside results_from")
 
 
 class MeasurementEntry(Section):
@@ -229,6 +253,11 @@ class SuiteSection(Section):
     )
     measurements: dict[Name, MeasurementEntry] = Field(
         {}, description="measurements beside NLL and cost, by name"
+    )
+    results_from: Annotated[str, AfterValidator(_no_address)] | None = Field(
+        None,
+        description="path of an archive, made by `make archive`: every method that it has comes "
+        "from it, and only the others are trained",
     )
 
 

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmark.archives.index import Archive, ArchivedRun
 from benchmark.records.records import COST, DISTANCES, NLL, config_hash
-from benchmark.records.run import Run, data_folder
+from benchmark.records.run import LOG_PROB, PROGRAM, Run, data_folder
 from benchmark.section import plain
 from benchmark.suite.classes import Facts
 from benchmark.suite.hyperparameters import hyperparameters
@@ -51,13 +52,15 @@ class Expected:
 
 @dataclass(frozen=True)
 class Suite:
-    """A checked suite; ``facts`` are those of every class that it names."""
+    """A checked suite; ``facts`` are those of every class that it names, ``archives`` maps methods
+    whose finished runs are taken from an archive to that."""
 
     name: str
     section: SuiteSection
     facts: Mapping[str, Facts]
     runs: tuple[Run, ...]
     python_path: tuple[str, ...] = ()
+    archives: Mapping[str, Archive] = field(default_factory=dict)
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -83,8 +86,21 @@ class Suite:
     # What methods and data sets are
 
     def is_ours(self, method: str) -> bool:
-        """Whether a method is a class: other programs bring their own rules."""
-        return self.methods[method].kind is not None
+        """Whether a method is a class, and made here: other programs bring their own rules."""
+        return self.methods[method].kind is not None and method not in self.archives
+
+    def archived(self, run: Run) -> ArchivedRun | None:
+        """What the archive of a run says of it; ``None`` before it is fetched, or without one."""
+        archive = self.archives.get(run.method)
+        known = None if archive is None else archive.index
+        return None if known is None else known.find(run.dataset, run.method, run.seed)
+
+    def makes(self, run: Run, file: str) -> bool:
+        """Whether a finished run has the ``file`` of this name."""
+        if run.method in self.archives:
+            about = self.archived(run)
+            return file == LOG_PROB or about is not None and file in about.files
+        return self.is_ours(run.method) or file in PROGRAM
 
     def method_facts(self, method: str) -> Facts | None:
         """Facts of the class of a method; ``None`` of another program."""
@@ -165,6 +181,9 @@ class Suite:
     def is_measured(self, run: Run, name: str) -> bool:
         """Whether a measurement is made on a run."""
         entry = self.measurements[name]
+        if run.method in self.archives:
+            about = self.archived(run)
+            return name in (about.measurements if about is not None else (NLL, COST))
         if name == DISTANCES and run.dataset not in self.images:
             return False
         facts = self.facts[entry.kind]

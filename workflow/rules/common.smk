@@ -66,6 +66,14 @@ AUDIT = str(audit_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OWN_METHODS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))
+MEASURED_HERE = "|".join(
+    re.escape(name) for name in SUITE.methods if name not in SUITE.archives
+)
+FETCHED = {
+    archive.path: archive
+    for archive in SUITE.archives.values()
+    if archive.address is not None
+}
 INCEPTION = f"{DOWNLOADS}/{catalogue.source('inception').files[0].path}"
 NOT_REPRODUCED = 3
 LOCKS = Path(".snakemake/benchmark/locks")
@@ -179,6 +187,16 @@ def measuring(name: str):
     return lambda wildcards, threads, resources: command(
         TASKS.measure(name, run_of(wildcards)), TASKS.machine(threads, resources)
     )
+
+
+def fetching(archive):
+    return lambda wildcards, output: command(
+        TASKS.fetch_archive(archive, config["mirrors"])
+    )
+
+
+def taking(run):
+    return lambda wildcards, output: command(TASKS.take(run))
 
 
 def reporting(made):

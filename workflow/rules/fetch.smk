@@ -28,4 +28,5 @@ rule prefetch:
     input:
         [path for dataset in SUITE.datasets for path in raw_files(dataset)],
         [INCEPTION] if any(takes_inception(dataset) for dataset in SUITE.images) else [],
+        list(FETCHED),
     localrule: True

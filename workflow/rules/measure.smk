@@ -12,6 +12,8 @@ for name in SUITE.measurements:
             more=[f"{RUN}/measurements/{name}.{suffix}" for suffix in written(name)],
         log:
             f"{RUN}/measurements/{name}.log",
+        wildcard_constraints:
+            method=MEASURED_HERE,
         localrule: is_light(name)
         conda:
             ENVIRONMENT

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from benchmark.records.records import NLL, read
-from benchmark.records.run import Run, suite_folder
+from benchmark.records.run import DRAWINGS, Run, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
 from benchmark.report.figures.missing import mark_missing
@@ -86,7 +86,8 @@ def write(suite: Suite) -> None:
     log_densities: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
     captions: dict[tuple[str, str], str] = {}
     missing: dict[tuple[str, str], str] = {}
-    for run in (run for name in names for run in runs.first_runs_on(suite, name)):
+    drawn = DRAWINGS["density"]
+    for run in (run for name in names for run in runs.first_runs_with(suite, name, drawn)):
         key = TARGET if suite.is_oracle(run.method) else run.method
         if reason := gaps.gap(suite, run) or gaps.undrawn(run.density):
             missing[run.dataset, key] = reason

@@ -1,6 +1,6 @@
 """Figure of the validation NLL along the training."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,14 @@ from benchmark.report.figures.curves import (
 from benchmark.report.figures.missing import list_gaps
 from benchmark.report.figures.panels import axes_grid, in_order
 from benchmark.report.figures.theme import save, theme
-from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.labels import (
+    Labels,
+    Styles,
+    clock_label,
+    labels_of,
+    styles_by_clock,
+    styles_of,
+)
 
 
 @theme()
@@ -35,11 +42,13 @@ def draw(
     labels: Labels,
     references: Mapping[str, float],
     missing: Mapping[Run, str],
+    elsewhere: Collection[str] = (),
 ) -> Figure:
     """Validation NLL against steps and against training seconds: mean and range over the seeds.
 
     ``frame`` has the columns dataset, method, seed, step, seconds, validation_nll (NaN between
-    validations) and unit. ``references`` maps a data set to the NLL of its true density.
+    validations) and unit. ``references`` maps a data set to the NLL of its true density. The clocks
+    of the methods ``elsewhere`` are of another machine, and marked.
     """
     frame = evaluated(frame, "validation_nll")
     rows = curve_datasets(frame, labels, missing)
@@ -51,7 +60,7 @@ def draw(
             if name in references:
                 axes.axhline(references[name], color="black", linestyle="--", linewidth=1)
         log_axis(line[0], STEP)
-        log_axis(line[1], "training time [s]")
+        log_axis(line[1], clock_label(elsewhere))
         finite = curves[np.isfinite(curves.validation_nll)].sort_values("step")
         _limit_curves(line[0], finite, references.get(name))
         for axes in line:
@@ -59,7 +68,7 @@ def draw(
         unit = curves.unit.iloc[0] if len(curves) else "not measured"
         line[0].set_ylabel(f"{labels[name]}\nvalidation NLL [{unit}]")
     list_gaps(figure, missing, styles, labels)
-    add_curve_legend(figure, frame, styles, bool(references))
+    add_curve_legend(figure, frame, styles_by_clock(styles, elsewhere), bool(references))
     return figure
 
 
@@ -101,7 +110,8 @@ def write(suite: Suite) -> None:
     frame, missing = histories(suite, runs.trained(suite))
     known = {name: _true_nll(data_folder(suite.name, name)) for name in suite.datasets}
     references = {name: nll for name, nll in known.items() if nll is not None}
-    figure = draw(frame, styles_of(suite), labels_of(suite), references, missing)
+    styles, labels = styles_of(suite), labels_of(suite)
+    figure = draw(frame, styles, labels, references, missing, suite.archives)
     save(figure, suite_folder(suite.name) / "figures" / "learning_curves")
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from benchmark.data import dataset
 from benchmark.data.description import describe
-from benchmark.records.run import data_folder, suite_folder
+from benchmark.records.run import SAMPLES, data_folder, suite_folder
 from benchmark.report import runs
 from benchmark.report.asked import Suite
 from benchmark.report.figures.missing import present_panels
@@ -47,7 +47,7 @@ def draw(
 
 def write(suite: Suite, name: str) -> None:
     """The figure of every method's first seed on the data set ``name``."""
-    fits, folder = runs.first_runs_on(suite, name), data_folder(suite.name, name)
+    fits, folder = runs.first_runs_with(suite, name, SAMPLES), data_folder(suite.name, name)
     drawn, missing = sampled(suite, fits)
     description, train = describe(folder), dataset.rows(folder, "train")
     assert description.levels is not None and description.picture is not None

@@ -1,6 +1,6 @@
 """Figure of the test NLL against training time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,26 @@ from benchmark.report.figures.missing import list_gaps
 from benchmark.report.figures.panels import axes_rows, in_order
 from benchmark.report.figures.theme import save, theme
 from benchmark.report.frame import RUN
-from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.labels import (
+    Labels,
+    Styles,
+    clock_label,
+    labels_of,
+    styles_by_clock,
+    styles_of,
+)
 
 
 @theme()
-def draw(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Figure:
+def draw(
+    frame: pd.DataFrame, styles: Styles, labels: Labels, elsewhere: Collection[str] = ()
+) -> Figure:
     """Test NLL against training time, a panel per data set, from the frame of metrics.
 
     A large point is the mean over n seeds with its standard deviation, small points are the seeds;
     controls are dashed lines. What lies far off is named at the edge with its value; below stands
-    in words which runs have no place on the axes, and why.
+    in words which runs have no place on the axes, and why. The clocks of the methods ``elsewhere``
+    are of another machine, and marked.
     """
     frame = frame[frame.method.isin(list(styles))]
     names = [name for name in labels if name in set(frame.dataset)]
@@ -36,8 +46,8 @@ def draw(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Figure:
         nll, runs = here[here.metric == "nll"], _runs(here)
         references = nll[nll.control & nll.value.notna()]
         axes.set_ylim(*_limits(runs, references.value, nll.standard_error.mean()))
-        _time_axis(axes, runs.training_seconds)
-        _points(axes, runs, styles)
+        _time_axis(axes, runs.training_seconds, clock_label(elsewhere))
+        _points(axes, runs, styles_by_clock(styles, elsewhere))
         _references(axes, references, styles)
         units = [*nll.unit.dropna(), "not measured"]
         axes.set_ylabel(f"test NLL [{units[0]}]")
@@ -70,9 +80,9 @@ def _limits(runs: pd.DataFrame, references: pd.Series, noise: float) -> tuple[fl
     return low - margin, high + margin
 
 
-def _time_axis(axes: Axes, seconds: pd.Series) -> None:
+def _time_axis(axes: Axes, seconds: pd.Series, label: str) -> None:
     """Logarithmic, with room for labels to the right of the points."""
-    log_axis(axes, "training time [s]")
+    log_axis(axes, label)
     if len(seconds):
         decades = max(np.log10(seconds.max() / seconds.min()), 1.0)
         axes.set_xlim(seconds.min() / 10 ** (0.12 * decades), seconds.max() * 10 ** (0.6 * decades))
@@ -179,5 +189,5 @@ def write(suite: Suite) -> None:
     """The figure, without data sets whose density is not measured."""
     labels = labels_of(suite)
     known = {name: label for name, label in labels.items() if not suite.has_base(name)}
-    figure = draw(collected.read(suite), styles_of(suite), known)
+    figure = draw(collected.read(suite), styles_of(suite), known, suite.archives)
     save(figure, suite_folder(suite.name) / "figures" / "nll_time")

@@ -141,7 +141,7 @@ def write(suite: Suite, name: str) -> None:
         if suite.is_oracle(run.method) and reason is None and run.density.exists():
             truth = arrays(run.density)
             paths[TARGET] = Frames(truth["log_density"][None], np.ones(1), truth["extent"])
-        elif not suite.is_flow(run.method):
+        elif run not in runs.with_path(suite):
             continue
         elif reason := reason or gaps.undrawn(run.path):
             missing[run.method] = reason

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmark.data import dataset
 from benchmark.data.description import Description, describe
 from benchmark.records import arrays
-from benchmark.records.run import Run, data_folder, suite_folder
+from benchmark.records.run import SAMPLES, Run, data_folder, suite_folder
 from benchmark.report import gaps, runs
 from benchmark.report.asked import Suite
 from benchmark.report.figures.histogram import (
@@ -142,7 +142,7 @@ def images(
 
 def write(suite: Suite, name: str) -> None:
     """The figure of the first seed of every method on the data set ``name``."""
-    fits = runs.first_runs_on(suite, name)
+    fits = runs.first_runs_with(suite, name, SAMPLES)
     drawn, missing = sampled(suite, fits)
     samples = {run.method: rows for run, rows in drawn.items()}
     data, styles = data_folder(suite.name, name), styles_of(suite)

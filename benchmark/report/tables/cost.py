@@ -1,6 +1,6 @@
 """The table of the cost of training and evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,7 +9,7 @@ from benchmark.records.records import COST
 from benchmark.report import collected
 from benchmark.report.asked import Suite
 from benchmark.report.frame import reasons, selected, suite_name, summary
-from benchmark.report.labels import Labels, Styles, labels_of, styles_of
+from benchmark.report.labels import ELSEWHERE, Labels, Styles, labels_of, styles_of
 from benchmark.report.table import DASH, Cell, Table
 from benchmark.report.tables import notes
 from benchmark.report.tables.cells import UNITLESS, headings, plain_cell
@@ -23,12 +23,17 @@ INTERRUPTIONS = ("training_interruptions", "evaluation_interruptions")
 def write(suite: Suite) -> None:
     """The files of the table."""
     frame = collected.read(suite)
-    made = table(frame, styles_of(suite), labels_of(suite))
+    made = table(frame, styles_of(suite), labels_of(suite), suite.archives)
     write_table(suite, COST, made, frame[frame.measurement == COST])
 
 
-def table(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Table:
-    """Cost of training and evaluation: a row per data set and method."""
+def table(
+    frame: pd.DataFrame, styles: Styles, labels: Labels, elsewhere: Collection[str] = ()
+) -> Table:
+    """Cost of training and evaluation: a row per data set and method.
+
+    The clocks of the methods ``elsewhere`` are of another machine, and marked.
+    """
     frame, footnotes = selected(frame, styles, labels), Footnotes()
     own, cells = frame[frame.measurement == COST], summary(frame)
     cells, known = cells[cells.measurement == COST], headings(own)
@@ -38,7 +43,8 @@ def table(frame: pd.DataFrame, styles: Styles, labels: Labels) -> Table:
         means = cells[(cells.dataset == dataset) & (cells.method == method)]
         named = {row["metric"]: row for row in means.to_dict("records") if row["metric"] in known}
         entries = _cells(runs, {metric: named.get(metric) for metric in known}, where, footnotes)
-        rows.append((Cell(labels[dataset]), Cell(styles[method].label), *entries))
+        label = f"{styles[method].label}{ELSEWHERE * (method in elsewhere)}"
+        rows.append((Cell(labels[dataset]), Cell(label), *entries))
     return Table(
         caption=f"Cost of training and evaluation, suite {suite_name(frame)}.",
         columns=("Data set\n", "Method\n", "n\n", *_columns(own, known)),

@@ -74,7 +74,8 @@ def _better(column: pd.DataFrame, styles: Styles, label: str) -> list[str]:
 def origins(frame: pd.DataFrame, styles: Styles, labels: Labels) -> list[str]:
     """Commits; a warning where seeds of one column come from different or uncommitted source."""
     columns = ["dataset", "method", "metric", "value"]
-    asked = [f"provenance.{key}" for key in ("commit", "source", "dirty")]
+    archive = [f"archive.{key}" for key in ("name", "sha256")]
+    asked = [f"provenance.{key}" for key in ("commit", "source", "dirty", *archive)]
     frame = frame.reindex(columns=columns + asked).dropna(subset="value")
     commits = [commit[:12] for commit in frame["provenance.commit"].dropna().unique()]
     notes = [f"{count_noun('Commit', commits)}."] if commits else []
@@ -86,7 +87,20 @@ def origins(frame: pd.DataFrame, styles: Styles, labels: Labels) -> list[str]:
             notes.append(f"{where}: seeds come from different versions of the source ({hashes}).")
         if (runs["provenance.dirty"] == "true").any():
             dirty.append(where)
-    return notes + ([f"Uncommitted changes when measured: {'; '.join(dirty)}."] if dirty else [])
+    notes += [f"Uncommitted changes when measured: {'; '.join(dirty)}."] if dirty else []
+    return [*notes, *_archives(frame, styles)]
+
+
+def _archives(frame: pd.DataFrame, styles: Styles) -> list[str]:
+    """Methods whose runs come from an archive of finished runs, and what does not compare."""
+    asked = {"provenance.archive.name": "name", "provenance.archive.sha256": "sha256"}
+    known = frame.reindex(columns=["method", *asked]).rename(columns=asked).dropna()
+    return [
+        f"Not made here, but taken from {name} (SHA-256 {str(sha256)[:16]}), with their clocks, "
+        f"and budgets in seconds, of another machine: "
+        f"{', '.join(styles[method].label for method in runs.method.unique())}."
+        for (name, sha256), runs in known.groupby(["name", "sha256"], sort=False)
+    ]
 
 
 def kept(results: Mapping[str, Sequence[str]], frame: pd.DataFrame) -> list[str]:
