@@ -98,7 +98,7 @@ def test_a_sound_method_has_all_of_them(name, tmp_path):
 def own(tmp_path, monkeypatch):
     """A folder with the class that the README adds, in a package that its config finds."""
     (tmp_path / "research/mymethods").mkdir(parents=True)
-    text = block("README.md", "class StraightFlow")
+    text = block("README.md", "class Straight")
     (tmp_path / "research/mymethods/straight.py").write_text(text)
     (tmp_path / "config.yaml").write_text("python_path: [research]\n")
     monkeypatch.chdir(tmp_path)
@@ -108,7 +108,7 @@ def own(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_method_that_the_readme_adds_is_right(own, capsys):
-    assert main(["mymethods.straight.StraightFlow"]) == 0
+    assert main(["mymethods.straight.Straight"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"\n(\d+) right, 0 wrong, 0 do not apply, in \d+ s", said)
     assert "right  closed-form NLL: the NLL after a short fit is 2.3" in said
@@ -125,7 +125,7 @@ def test_one_wrong_property_is_told_with_its_place_and_ends_with_1(tmp_path, mon
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["mymethods.straight.Strait"], "'Strait' is unknown; allowed: StraightFlow"),
+        (["mymethods.straight.Strait"], "'Strait' is unknown; allowed: Straight"),
         (["mymethods.curved.Curve"], "imports 'mymethods'|no module 'mymethods.curved'|curved"),
         (["benchmark.densities.Normal"], "neither a method, a data set, a network nor a meas"),
         (["broken.Small"], "is a network; allowed is a subclass of benchmark.flow.Method"),

@@ -39,9 +39,7 @@ rule audit_points:
         ENVIRONMENT
     params:
         depends=lambda wildcards: TASKS.audit_points(wildcards.dataset).depends,
-        command=lambda wildcards, output: command(
-            TASKS.audit_points(wildcards.dataset)
-        ),
+        command=lambda wildcards, output: command(TASKS.audit_points(wildcards.dataset)),
     shell:
         JOB
 
