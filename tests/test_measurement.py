@@ -6,17 +6,23 @@ import sys
 import numpy as np
 import pytest
 
+from benchmark.measure.audit import Audit
+from benchmark.measure.classifier_test import ClassifierTest
 from benchmark.measure.cost import Cost
+from benchmark.measure.discrepancy import EnergyDistance, MaximumMeanDiscrepancy
 from benchmark.measure.distances import Distances
+from benchmark.measure.effective_sample_size import EffectiveSampleSize
 from benchmark.measure.measurement import Measurement, Subject, measure
 from benchmark.measure.nll import NLL
+from benchmark.measure.sample_curve import SampleCurve
 from benchmark.measure.sliced_wasserstein import SlicedWasserstein
 from benchmark.names import load
 from benchmark.records import records
 from benchmark.records.run import Run
 from benchmark.source import ROOT
 
-MEASUREMENTS = (NLL, Cost, Distances, SlicedWasserstein)
+OF_SAMPLES = (EnergyDistance, MaximumMeanDiscrepancy, ClassifierTest, SlicedWasserstein)
+MEASUREMENTS = (NLL, Cost, Distances, *OF_SAMPLES, SampleCurve, EffectiveSampleSize, Audit)
 
 SPREAD = """
 import numpy as np
@@ -62,8 +68,15 @@ def test_what_a_measurement_needs_are_files_of_a_run(kind):
         assert getattr(Run("toy", "points", "any", 1), name).suffix
 
 
+def test_samples_of_another_program_are_measured():
+    for kind in (*OF_SAMPLES, Audit):
+        assert kind.light or kind.of_files
+        assert {"weights", "model"}.isdisjoint(kind.needs)
+
+
 def test_light_measurements_import_no_torch():
-    names = ", ".join(sorted(kind.__module__ for kind in MEASUREMENTS if kind.light))
-    assert names == "benchmark.measure.cost, benchmark.measure.nll"
+    light = {kind.__module__.rpartition(".")[2] for kind in MEASUREMENTS if kind.light}
+    assert light == {"cost", "nll", "discrepancy", "classifier_test"}
+    names = ", ".join(f"benchmark.measure.{name}" for name in light)
     program = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

@@ -20,14 +20,45 @@ METHODS = {"oracle": TOY["suites"]["toy"]["methods"]["oracle"]}
 DATA = TOY["suites"]["toy"]["datasets"]
 
 
+CLAIMS = """
+for name, rows in (("points", data.parent / "audit/points.npy"), ("samples", run / "samples.npy")):
+    np.save(run / f"{name}_log_prob.npy", fit.score_samples(np.load(rows)))
+"""
+MEASUREMENTS = {
+    "energy": {"class": "benchmark.measure.discrepancy.EnergyDistance"},
+    "mmd": {"class": "benchmark.measure.discrepancy.MaximumMeanDiscrepancy"},
+    "told_apart": {"class": "benchmark.measure.classifier_test.ClassifierTest"},
+    "curve": {
+        "class": "benchmark.measure.sample_curve.SampleCurve",
+        "arguments": {"tolerances": [1.0e-3, 1.0e-1], "samples": 50},
+    },
+    "ess": {
+        "class": "benchmark.measure.effective_sample_size.EffectiveSampleSize",
+        "arguments": {"samples": 50},
+    },
+    "audit": {
+        "class": "benchmark.measure.audit.Audit",
+        "label": "Audit of log-densities",
+        "datasets": ["eight_gaussians"],
+    },
+}
+
+
+def audited(rule: str) -> str:
+    """The rule of a program that gives its log-densities to the audit."""
+    rule = rule.replace("data=DATA,", 'data=DATA,\n        points=f"{AUDIT}/points.npy",')
+    claims = [f'{name}_log_prob=f"{{RUN}}/{name}_log_prob.npy",' for name in ("points", "samples")]
+    return rule.replace("output:", "\n        ".join(["output:", *claims]))
+
+
 def write(folder: Path) -> dict:
     """The files of the pages, and the config that names them."""
     kde = folder / "checkout/my"
     own = folder / "research/mymethods"
     for place in (kde, own):
         place.mkdir(parents=True)
-    (kde / "kde.smk").write_text(block("benchmark/README.md", "rule kde:"))
-    (kde / "kde.py").write_text(block("benchmark/README.md", "KernelDensity("))
+    (kde / "kde.smk").write_text(audited(block("benchmark/README.md", "rule kde:")))
+    (kde / "kde.py").write_text(block("benchmark/README.md", "KernelDensity(") + CLAIMS)
     (own / "straight.py").write_text(block("README.md", "class StraightFlow"))
     shutil.copy2(ROOT / "tests/between.py", own.parent)
     straight = parsed("README.md", "straight:")["straight"]
@@ -51,7 +82,7 @@ def write(folder: Path) -> dict:
         "eight_gaussians": DATA["eight_gaussians"],
         "both": {**DATA["eight_gaussians"], "label": "Both", "base": moons},
     }
-    config = edited(datasets=datasets, methods=methods)
+    config = edited(datasets=datasets, methods=methods, measurements=MEASUREMENTS)
     return {**config, "python_path": [str(own.parent)]}
 
 
@@ -88,6 +119,24 @@ def test_a_method_of_another_program_takes_part_by_a_rule(finished):
     assert "Kernel density" in (finished.folder / TABLES / "nll.md").read_text()
     cost = read_json(finished.run("eight_gaussians", "kde") / "measurements/cost.json")["records"]
     assert cost[0]["metric"] == "training_seconds" and cost[0]["value"] > 0
+
+
+def test_samples_and_log_densities_of_any_program_are_measured(finished):
+    results = finished.folder / "results/toy"
+    frame = pd.read_parquet(results / "metrics.parquet").query("dataset == 'eight_gaussians'")
+    value = frame.groupby(["metric", "method"]).value.mean()
+    for metric in ("energy_distance", "mmd_squared", "classifier_test"):
+        assert value[metric].notna().all() and value[f"{metric}_floor"].notna().all()
+        assert {"kde", "straight", "oracle"} <= set(value[metric].index)
+    mass = frame[frame.metric == "audit_mass"].dropna(subset="value")
+    assert {"kde", "oracle", "spline_flow"} <= set(mass.method)
+    assert ((mass.value - 1).abs() < 5 * mass.standard_error + 0.01).all()
+    assert value["ess", "oracle"] == pytest.approx(1) and "kde" not in value["ess"].index
+    assert (results / "figures/nfe_curve.png").exists()
+    curve = pd.read_csv(finished.run("eight_gaussians", "straight") / "measurements/curve.csv")
+    assert list(curve) == ["tolerance", "nfe", "distance"] and len(curve) == 2
+    nll = (results / "tables/nll.md").read_text()
+    assert "audit, mass: nothing wrong found" in nll and "Kernel density" in nll
 
 
 def test_a_program_gets_the_seed_and_is_run_again_after_an_edit(finished):

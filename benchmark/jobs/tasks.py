@@ -85,6 +85,14 @@ class Tasks:
         depends = self.suite.sources.of("benchmark.jobs.prepare")
         return Job("prepare.dequantise", str(Path(output).with_suffix(".log")), arguments, depends)
 
+    def audit_points(self, dataset: str) -> Job:
+        """The points at which log-densities on a data set are audited."""
+        run = Run(self.suite.name, dataset, FLOOR, 0)
+        files = {"points": str(run.audit_points), "densities": str(run.audit_proposal)}
+        depends = self.suite.sources.of("benchmark.jobs.audit")
+        log = str(run.audit_points.with_suffix(".log"))
+        return Job("audit.points", log, {"data": str(run.data), **files}, depends)
+
     def classifier(self, dataset: str) -> Job:
         """The classifier whose features of the images of a data set are compared."""
         # How many images are compared, and how many at a time, changes no classifier.

@@ -73,6 +73,11 @@ class Measurement(abc.ABC):
     """The keys of a protocol that must agree before two of its numbers are ranked."""
     writes: ClassVar[tuple[str, ...]] = ()
     """Suffixes of the files it writes beside its records, at ``Subject.file(suffix)``."""
+    curve: ClassVar[bool] = False
+    """Whether its file ``csv`` has a distance against NFE, ``tolerance, nfe, distance``, which a
+    figure shows."""
+    of_files: ClassVar[bool] = False
+    """Whether it can do with the files of another program, without a model, as light ones can."""
     light: ClassVar[bool] = False
     """Whether it takes seconds and no model: it then runs where Snakemake runs, without torch."""
 

@@ -23,6 +23,12 @@ NLL, COST, DISTANCES = "nll", "cost", "distances"
 FLOOR = "floor"
 """Stands for a method in records of test rows compared with training rows."""
 
+CLEAR = 5.0
+"""Standard errors by which a number of an audit differs from what it should be, before it is said.
+
+Many, as importance weights are far from normal.
+"""
+
 KNOWN = {
     **dict.fromkeys((NLL, "kl", "solver_error", "probe_error"), NLL),
     "training_seconds": COST,

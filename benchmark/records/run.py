@@ -69,6 +69,16 @@ class Run:
         return self.folder / "samples.npy"
 
     @property
+    def points_log_prob(self) -> Path:
+        """Optional, of another program: log-density in nats at each of the ``audit_points``."""
+        return self.folder / "points_log_prob.npy"
+
+    @property
+    def samples_log_prob(self) -> Path:
+        """Optional, of another program: log-density in nats of each of its samples."""
+        return self.folder / "samples_log_prob.npy"
+
+    @property
     def cost(self) -> Path:
         """Costs of the fit and of its evaluation."""
         return self.folder / "cost.json"
@@ -108,6 +118,16 @@ class Run:
         """Records of the distances of test images from the training images."""
         return floor_file(self.suite, self.dataset)
 
+    @property
+    def audit_points(self) -> Path:
+        """Points at which log-densities on its data set are audited."""
+        return audit_folder(self.suite, self.dataset) / "points.npy"
+
+    @property
+    def audit_proposal(self) -> Path:
+        """Log-densities of what these points are drawn from."""
+        return audit_folder(self.suite, self.dataset) / "proposal.npz"
+
     def drawing(self, job: str) -> Path:
         """The file that a job draws, with the digest of its source (``source``)."""
         return self.folder / DRAWINGS[job]
@@ -130,6 +150,11 @@ def data_folder(suite: str, dataset: str) -> Path:
 def features_folder(suite: str, dataset: str) -> Path:
     """Where the features of the images of a data set lie."""
     return suite_folder(suite) / dataset / "features"
+
+
+def audit_folder(suite: str, dataset: str) -> Path:
+    """Where the points lie at which log-densities on a data set are audited."""
+    return suite_folder(suite) / dataset / "audit"
 
 
 def floor_file(suite: str, dataset: str) -> Path:

@@ -9,7 +9,7 @@ from benchmark.data.description import describe
 from benchmark.records import arrays
 from benchmark.records.records import NLL
 from benchmark.records.run import Run, data_folder, floor_file, metrics_file
-from benchmark.report import frame
+from benchmark.report import audits, frame
 from benchmark.report.asked import Suite
 from benchmark.report.gaps import gaps, measurement_gap
 from benchmark.report.ranking import ranking
@@ -35,7 +35,7 @@ def collect(suite: Suite, chosen: Iterable[Run]) -> pd.DataFrame:
     pairs = [(r, name) for r in chosen if r not in missing for name in _due(suite, r)]
     lacking = {pair: why for pair in pairs if (why := measurement_gap(suite, *pair)) is not None}
     files = [run.measurement(name) for run, name in pairs if (run, name) not in lacking]
-    return frame.metrics(files, missing, lacking)
+    return audits.withheld(frame.metrics(files, missing, lacking))
 
 
 def floors(suite: Suite) -> pd.DataFrame:

@@ -35,8 +35,8 @@ class Facts(BaseModel):
 
     ``requires``, ``accepts``, ``trained``, ``is_target`` and ``diagnostics`` (whether it records
     some) are those of a method, ``takes`` is that of a network, ``event``, ``levels``, ``picture``
-    and ``density`` are those of a data set, ``needs``, ``writes`` and ``light`` those of a
-    measurement.
+    and ``density`` are those of a data set, ``needs``, ``writes``, ``curve``, ``of_files``
+    and ``light`` those of a measurement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +54,8 @@ class Facts(BaseModel):
     density: str | None = None
     needs: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    curve: bool = False
+    of_files: bool = False
     light: bool = False
 
     @property

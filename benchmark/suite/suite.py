@@ -168,7 +168,7 @@ class Suite:
         if name == DISTANCES and run.dataset not in self.images:
             return False
         facts = self.facts[entry.kind]
-        able = facts.light or self.is_ours(run.method)
+        able = facts.light or facts.of_files or self.is_ours(run.method)
         chosen = entry.datasets is None or run.dataset in entry.datasets
         return able and chosen and not self.lacks(run.dataset, facts.requires)
 
@@ -183,6 +183,10 @@ class Suite:
         assert entry is not None
         name = "inception" if entry.inception is not None else f"{dataset}_cnn"
         return {**plain(entry), "name": name, "chunk": self.section.evaluation.chunk}
+
+    def has_curve(self, name: str) -> bool:
+        """Whether a measurement has a curve of distances against NFE."""
+        return self.facts[self.measurements[name].kind].curve
 
     def measurement_arguments(self, run: Run, name: str) -> dict[str, Any]:
         """The arguments of the class of a measurement on a run."""
@@ -223,7 +227,8 @@ class Suite:
     def measurement_parts(self, run: Run, name: str) -> Parts:
         """The source that a measurement on a run depends on."""
         kind = self.measurements[name].kind
-        classes = [] if self.facts[kind].light else self.hyperparameters(run).classes
+        modelled = self.is_ours(run.method) and not self.facts[kind].light
+        classes = self.hyperparameters(run).classes if modelled else []
         return "benchmark.jobs.measure", [kind, *classes]
 
     def prepare_source(self, dataset: str) -> str:

@@ -18,6 +18,7 @@ from benchmark.jobs.tasks import DOWNLOADS, Tasks
 from benchmark.records.run import (
     DRAWINGS,
     Run,
+    audit_folder,
     data_folder,
     features_folder,
     suite_folder,
@@ -59,6 +60,7 @@ DATA = str(data_folder(SUITE.name, "{dataset}"))
 PREPARED = f"{FOLDER}/{{dataset}}/prepared/{{key}}"
 DEQUANTISED = f"{FOLDER}/{{dataset}}/dequantised/test{{number}}.npy"
 FEATURES = str(features_folder(SUITE.name, "{dataset}"))
+AUDIT = str(audit_folder(SUITE.name, "{dataset}"))
 METHOD = str(FOLDER / "{dataset}" / "{method}")
 RUN = str(Run(SUITE.name, "{dataset}", "{method}", "{seed}").folder)
 OWN_METHODS = "|".join(re.escape(name) for name in SUITE.methods if SUITE.is_ours(name))

@@ -23,6 +23,25 @@ for name in SUITE.measurements:
             JOB
 
 
+# Where log-densities are audited: an input of the audit, and of rules of other programs.
+rule audit_points:
+    input:
+        data=DATA,
+    output:
+        points=f"{AUDIT}/points.npy",
+        proposal=f"{AUDIT}/proposal.npz",
+    log:
+        f"{AUDIT}/points.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        depends=lambda wildcards: TASKS.audit_points(wildcards.dataset).depends,
+        command=lambda wildcards, output: command(TASKS.audit_points(wildcards.dataset)),
+    shell:
+        JOB
+
+
 # What images of data sets with the key `features` are compared with.
 rule classifier:
     input:

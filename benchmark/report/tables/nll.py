@@ -6,16 +6,16 @@ from dataclasses import replace
 import pandas as pd
 
 from benchmark.records.records import NLL
-from benchmark.report import collected, doubts
+from benchmark.report import audits, collected, doubts
 from benchmark.report.asked import Suite
 from benchmark.report.frame import selected, suite_name, summary
 from benchmark.report.labels import Labels, Styles, labels_of, styles_of
 from benchmark.report.numbers import upper
 from benchmark.report.significance import LEVEL, Comparison, Verdict
-from benchmark.report.table import Table
+from benchmark.report.table import Cell, Table
 from benchmark.report.tables import notes
 from benchmark.report.tables.cells import Comparisons, mean_cells
-from benchmark.report.tables.columns import columns, method_rows, methods_of
+from benchmark.report.tables.columns import Column, columns, method_rows, methods_of
 from benchmark.report.tables.footnotes import Footnotes
 from benchmark.report.tables.written import write_table
 
@@ -43,13 +43,41 @@ def table(frame: pd.DataFrame, styles: Styles, labels: Labels, comparisons: Comp
     """
     frame, footnotes = selected(frame, styles, labels), Footnotes()
     shown = columns(frame, NLL, "NLL", labels)
-    entries = [mean_cells(c.means, styles, c.label, footnotes, comparisons) for c in shown]
+    entries = [
+        _marked(
+            mean_cells(c.means, styles, c.label, footnotes, comparisons),
+            *(c, frame, styles, footnotes),
+        )
+        for c in shown
+    ]
     return Table(
         caption=f"Negative log-likelihood on test data, suite {suite_name(frame)}.",
         columns=("Method\n", *(column.heading for column in shown)),
         rows=method_rows(methods_of(frame, styles), entries),
-        notes=(*nll_notes(frame, styles, labels, comparisons), *footnotes.notes()),
+        notes=(
+            *nll_notes(frame, styles, labels, comparisons),
+            *audits.notes(frame, styles, labels),
+            *footnotes.notes(),
+        ),
     )
+
+
+def _marked(
+    cells: dict[str, Cell],
+    column: Column,
+    frame: pd.DataFrame,
+    styles: Styles,
+    footnotes: Footnotes,
+) -> dict[str, Cell]:
+    """The cells of the NLL, marked where an audit found something wrong."""
+    wrong = audits.marks(frame, column.dataset) if column.metric == NLL else {}
+    missing = dict(zip(column.means.method, column.means.reasons, strict=True))
+    marked = dict(cells)
+    for method, reasons in wrong.items():
+        shown = {seed: why for seed, why in reasons.items() if seed not in missing[method]}
+        mark = footnotes.mark(f"{styles[method].label} on {column.label}", shown)
+        marked[method] = cells[method]._replace(text=cells[method].text + mark)
+    return marked
 
 
 def nll_notes(
