@@ -205,9 +205,11 @@ def next_commands(part: Part) -> list[str]:
     activate = Path(sys.prefix) / "bin/activate"
     entered = f" && . {shlex.quote(str(activate))}" if activate.exists() else ""
     (test,) = (path for path in part.files if path.name.startswith("test_"))
+    check = [f"python -m benchmark.contract {part.name}    # its properties, in about a minute"]
     return [
         f"cd {place}{entered}",
         f"pytest {test.relative_to(part.folder)}",
+        *(check if part.kind == "method" else ()),
         "snakemake -n             # what would be run",
         "snakemake --cores all    # run it",
     ]
