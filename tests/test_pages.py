@@ -24,7 +24,7 @@ RUN = {
     "benchmark/data/README.md": (DATA, "flow.in_units()"),
     "workflow/README.md": (
         *("ema: [0.99, 0.999]", "sliced_wasserstein:", "python_path:", "use rule", DATA),
-        *("module flows:", "results_from:"),
+        *("audit: {class", "module flows:", "results_from:"),
     ),
     "workflow/YOUR_BASELINE.md": ("class Mixture",),
     "workflow/plugin/README.md": ("executor: submitit", "signal.signal("),
@@ -78,6 +78,13 @@ def test_the_measurement_of_the_page_is_valid(toy, suite):
     suite["datasets"]["checkerboard"] = suite["datasets"].pop("digits")
     loaded = load(toy)
     assert all("sliced_wasserstein" in loaded.measurements_of(run) for run in loaded.runs)
+
+
+def test_the_audit_of_the_page_is_valid(toy, suite):
+    suite |= parsed("workflow/README.md", "audit: {class")
+    loaded = load(toy)
+    audited = {run.dataset for run in loaded.runs if "audit" in loaded.measurements_of(run)}
+    assert audited == {"eight_gaussians", "digits"}
 
 
 def test_the_program_in_another_language_of_the_page_is_valid(toy, suite, tmp_path, monkeypatch):
