@@ -82,16 +82,6 @@ class Run:
         return self.folder / "samples_log_prob.npy"
 
     @property
-    def points_log_prob(self) -> Path:
-        """Optional, of another program: log-density in nats at each of the ``audit_points``."""
-        return self.folder / "points_log_prob.npy"
-
-    @property
-    def samples_log_prob(self) -> Path:
-        """Optional, of another program: log-density in nats of each of its samples."""
-        return self.folder / "samples_log_prob.npy"
-
-    @property
     def cost(self) -> Path:
         """Costs of the fit and of its evaluation."""
         return self.folder / "cost.json"
