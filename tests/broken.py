@@ -165,6 +165,8 @@ class LearnsNothing(Sound):
 
 
 class WrongSignLate(Sound):
+    breaks = (0.5,)  # at which it jumps: a solver need not find that
+
     def velocity(self, t, x):
         return per_sample(torch.where(t < 0.5, 1.0, -1.0).to(x), x) * self.network(t, x)
 
