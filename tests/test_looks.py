@@ -59,7 +59,8 @@ def test_curves_of_one_colour_are_told_apart(styles, fake_metrics):
 
     frame = pd.DataFrame({"nfe": [10, 20], "distance": [2.0, 1.0], "seed": 0, "dataset": "rings"})
     frame = pd.concat([frame.assign(method=name) for name in learned])
-    drawn = distances.draw(frame, {}, {"rings": "FID"}, styles, labels, {})
+    panels = {"rings": distances.Panel("fid")}
+    drawn = distances.draw(frame, panels, distances.IMAGES, styles, labels, {})
     assert len({line.get_marker() for line in drawn.axes[0].lines}) == len(learned)
     assert len(looks(drawn.axes[0].lines)) == len(learned)
 
