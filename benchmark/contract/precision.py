@@ -56,7 +56,8 @@ def _on_meta(method: Method, event: tuple[int, ...]) -> Finding:
     except RuntimeError as failure:
         if "device" not in str(failure) or "meta" not in str(failure):
             raise DoesNotApply("there is no other device here") from None
-        said = f"at least 1 tensor (allowed 0) stays behind when the method is moved ({str(failure).splitlines()[0]})"
+        why, *_ = str(failure).splitlines()
+        said = f"at least 1 tensor (allowed 0) stays behind when the method is moved ({why})"
         return Finding(False, f"{said}: make it a buffer, or move it to x", ("velocity",))
     except NotImplementedError:  # it looks at numbers, of which there are none
         raise DoesNotApply("there is no other device here") from None
