@@ -257,8 +257,7 @@ class Suite:
     def prepared_file(self, dataset: str) -> Path:
         """The description of the rows of a data set; its name is a hash of what they depend on.
 
-        So that nothing is prepared again when a change is undone, and a failure of other rows
-        leaves these as they are.
+        So nothing is prepared again when a change is undone, and a failure leaves these rows.
         """
         entry = self.datasets[dataset]
         files = [file for rows in (entry, entry.base) if rows for file in rows.files]
@@ -287,10 +286,8 @@ class Suite:
                 "data": self.prepared(run.dataset),
                 "validation": plain(self.section.validation),
                 "threads": self.threads,
-                "class": made_with.kind,
-                "model": made_with.model,
-                "train": plain(made_with.train),
-                **searched,
+                **{"class": made_with.kind, "model": made_with.model},
+                **{"train": plain(made_with.train), **searched},
             }
         )
 
