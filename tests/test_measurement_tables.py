@@ -162,6 +162,16 @@ def test_context_that_is_missing_says_why(accuracy):
     assert "[a] OT-Flow on Moons, seed 0: untold." in made.notes
 
 
+def test_what_compares_no_protocol_is_not_called_unmeasured(accuracy):
+    frame = frames.metrics([accuracy("ffjord", 0, 90.0)], {})
+    frame["compared"] = "[]"
+    made = measurement.table(frame, "accuracy", "Accuracy", STYLES, DATASETS)
+    assert "Moons, Accuracy [%]: standard error of one run typically 0.5." in made.notes
+    frame.standard_error = None
+    made = measurement.table(frame, "accuracy", "Accuracy", STYLES, DATASETS)
+    assert not [note for note in made.notes if note.startswith("Moons, Accuracy")]
+
+
 @pytest.mark.parametrize(
     ("direction", "first"), [("higher", ["FFJORD"]), ("lower", ["OT-Flow"]), ("none", [])]
 )

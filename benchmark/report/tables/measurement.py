@@ -59,7 +59,7 @@ def table(
         notes=(
             *EXPLAINED,
             *([EXPLAINED_FLOOR] if known else []),
-            *(_protocol(own, column, styles) for column in shown),
+            *(line for column in shown for line in _protocol(own, column, styles)),
             *_beside(own[~own.metric.isin(list(floors.values()))], labels),
             *(n for c in shown for n in notes.ranks(c.means, styles, c.heading_in_line)),
             *notes.origins(own, styles, labels),
@@ -93,14 +93,17 @@ def _floor_cell(own: pd.DataFrame, column: Column) -> Cell:
     return Cell(" to ".join(dict.fromkeys(texts)) or DASH)
 
 
-def _protocol(own: pd.DataFrame, column: Column, styles: Styles) -> str:
-    """The part of the protocol that had to agree, and the standard error, in words."""
+def _protocol(own: pd.DataFrame, column: Column, styles: Styles) -> list[str]:
+    """The part of the protocol that had to agree, and the standard error, in words, if any."""
     runs = own[(own.dataset == column.dataset) & (own.metric == column.metric)]
     keys = dict.fromkeys(key for keys in runs.compared.dropna() for key in json.loads(keys))
-    words = notes.all_stated(runs, [f"protocol.{key}" for key in keys], styles)
+    stated = notes.all_stated(runs, [f"protocol.{key}" for key in keys], styles)
     errors = runs.standard_error.dropna()
-    typical = f"; standard error of one run typically {errors.median():.2g}" if len(errors) else ""
-    return f"{column.heading_in_line}: {words or 'not measured'}{typical}."
+    typical = [f"standard error of one run typically {errors.median():.2g}"] if len(errors) else []
+    words = [*filter(None, [stated]), *typical]
+    if runs.value.isna().all():
+        words = ["not measured"]
+    return [f"{column.heading_in_line}: {'; '.join(words)}."] if words else []
 
 
 def _beside(own: pd.DataFrame, labels: Labels) -> list[str]:
