@@ -28,7 +28,8 @@ def test_images_are_compared_by_their_features(tmp_path):
     noisy = np.load(results / "digits/dequantised/test1.npy")
     np.testing.assert_array_equal(noisy, dataset.pass_rows(results / "digits/data", 1))
     table = pd.read_csv(results / "tables/distances.csv", index_col="Method")
-    assert list(table) == ["Digits FD_DIGITS_CNN", "Digits KD_DIGITS_CNN", "Digits NFE"]
+    shown = ["FD_DIGITS_CNN", "KD_DIGITS_CNN", "NFE", "Outside [%]"]
+    assert list(table) == [f"Digits {heading}" for heading in shown]
     assert list(table.index) == ["Interpolant", "Gaussian", "Test images (floor)"]
     assert "(n=2)" in table.iloc[0, 0] and "(n=1)" in table.iloc[1, 0]
     notes = (results / "tables/distances.md").read_text()
