@@ -250,7 +250,8 @@ class Fitted(ClosedForm):
     def initialise(self, rows, base=None):
         x = rows.all()
         self.density.means.copy_(x.mean(dim=0, keepdim=True))
-        self.density.factors.copy_(torch.linalg.cholesky(torch.cov(x.T))[None])
+        covariance = torch.atleast_2d(torch.cov(x.T))  # of one column it is a number
+        self.density.factors.copy_(torch.linalg.cholesky(covariance)[None])
 
 
 class TooGood(Fitted):
