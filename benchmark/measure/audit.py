@@ -28,6 +28,8 @@ OPEN = 0.5
 SAMPLES = 5000
 """Samples at most whose entropy is estimated."""
 UNTOLD = "cannot be told"
+UNITS = {"audit_excess": "nats", "audit_bias": "nats"}
+HEADINGS = {"audit_mass": "Mass", "audit_ess": "ESS", "audit_excess": "-log p less entropy"}
 
 
 class Claim(NamedTuple):
@@ -142,10 +144,6 @@ def _excess(samples: np.ndarray, log_prob: np.ndarray | str) -> list[Metric]:
         reason = f"{UNTOLD}: the entropy of the samples leaves {open_by:.2g} nats open"
         return [_metric(name, None, reason), bias]
     return [_metric(name, value, error=error, n=len(values)), bias]
-
-
-UNITS = {"audit_excess": "nats", "audit_bias": "nats"}
-HEADINGS = {"audit_mass": "Mass", "audit_ess": "ESS", "audit_excess": "-log p less entropy"}
 
 
 def _metric(name: str, value: float | None, reason: str | None = None, **more: Any) -> Metric:

@@ -10,6 +10,7 @@ The kernel of the squared maximum mean discrepancy is Gaussian, that of the ener
 """
 
 import abc
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,13 +67,18 @@ class MaximumMeanDiscrepancy(Discrepancy):
         self, bandwidth: PositiveFloat | None = None, at_most: PositiveInt = AT_MOST
     ) -> None:
         super().__init__(at_most)
-        self.given, self.bandwidth = bandwidth, bandwidth or 0.0
+        self.bandwidth = bandwidth
 
-    def protocol(self, data: Path) -> dict[str, Any]:
-        self.bandwidth = self.given or median_distance(training_rows(data, BANDWIDTH_ROWS))
+    def on(self, data: Path) -> "MaximumMeanDiscrepancy":
+        fixed = copy.copy(self)
+        fixed.bandwidth = self.bandwidth or median_distance(training_rows(data, BANDWIDTH_ROWS))
+        return fixed
+
+    def protocol(self) -> dict[str, Any]:
         return {"bandwidth": self.bandwidth}
 
     def kernel(self, distances: np.ndarray) -> np.ndarray:
+        assert self.bandwidth is not None, "that of the rows: see on()"
         return gaussian(distances, self.bandwidth)
 
 

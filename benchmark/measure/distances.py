@@ -105,12 +105,10 @@ class Distances(Measurement):
 
     def _protocol(self, fitted: Model) -> dict[str, Any]:
         """How the samples were drawn."""
-        solved = fitted.method.protocol(fitted.tolerance)
         return {
-            **{key: value for key, value in solved.items() if key != "divergence"},
+            **evaluation.sampling_protocol(fitted),
             "samples": self.features.samples,
             "noise": f"by seed and number of a chunk of {self.features.chunk}",
-            "trained": fitted.method.trained,
         }
 
 

@@ -154,6 +154,13 @@ def chunk_sizes(n: int, chunk: int) -> list[int]:
     return [min(chunk, n - start) for start in range(0, n, chunk)]
 
 
+def sampling_protocol(fitted: Model) -> dict[str, Any]:
+    """How samples of a fit are drawn: its numerical settings but those of likelihoods."""
+    solved = fitted.method.protocol(fitted.tolerance)
+    drawn = {key: value for key, value in solved.items() if key != "divergence"}
+    return {**drawn, "trained": fitted.method.trained}
+
+
 def draw(model: Model, number: int, size: int, seed: int) -> Solution:
     """The samples of chunk ``number``, from noise that depends on it and on ``seed`` only.
 

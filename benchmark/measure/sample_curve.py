@@ -15,6 +15,7 @@ from benchmark.measure import evaluation
 from benchmark.measure.discrepancy import EnergyDistance
 from benchmark.measure.measurement import Measurement, Subject
 from benchmark.measure.two_samples import Distance, sizes, some, training_rows
+from benchmark.model import Model
 from benchmark.ode import Tolerance
 from benchmark.records.records import Metric, Reading
 
@@ -38,43 +39,36 @@ class SampleCurve(Measurement):
         self.tolerances, self.samples = tolerances, samples
 
     def take(self, subject: Subject) -> Iterable[Reading]:
-        test = some(dataset.pass_rows(subject.run.data), self.samples)
-        lines = []
+        folder, seed = subject.run.data, subject.run.seed
+        test, lines = some(dataset.pass_rows(folder), self.samples), []
         for size in self.tolerances:
-            distance, nfe = self._taken(subject, size, test)
+            fitted = model.load(subject.run.folder, Tolerance(size, size)).to(subject.device)
+            distance, nfe = self._drawn(fitted, seed, test)
             lines.append((size, nfe, distance.value))
             if len(lines) == 1:
-                first = self._reading(subject, distance, nfe, test)
+                floor = EnergyDistance().distance(training_rows(folder, self.samples), test)
+                compared = sizes(np.empty(self.samples), test, describe(folder))
+                protocol = {**evaluation.sampling_protocol(fitted), **compared}
+                first = Reading(self._metrics(distance, floor, nfe), protocol)
         with atomic(subject.file("csv")) as temporary, temporary.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
         yield first
 
-    def _taken(self, subject: Subject, size: float, test: np.ndarray) -> tuple[Distance, int]:
+    def _drawn(self, fitted: Model, seed: int, test: np.ndarray) -> tuple[Distance, int]:
         """The distance at a tolerance. Raises ``FloatingPointError`` for rows that are none."""
-        fitted = model.load(subject.run.folder, Tolerance(size, size)).to(subject.device)
-        values, nfe = evaluation.draw(fitted, 0, self.samples, subject.run.seed)
+        values, nfe = evaluation.draw(fitted, 0, self.samples, seed)
         x = values.cpu().numpy()
         if bad := int((~np.isfinite(x)).any(axis=1).sum()):
+            size = fitted.tolerance.atol
             raise FloatingPointError(f"tolerance {size:g}: {bad} of {len(x)} samples not finite")
         return EnergyDistance().distance(x, test), nfe
 
-    def _reading(self, subject: Subject, distance: Distance, nfe: int, test: np.ndarray) -> Reading:
-        folder = subject.run.data
-        floor = EnergyDistance().distance(training_rows(folder, self.samples), test)
-        first = self.tolerances[0]
-        fitted = model.load(subject.run.folder, Tolerance(first, first))
-        solved = fitted.method.protocol(fitted.tolerance)
-        protocol = {
-            **{key: value for key, value in solved.items() if key != "divergence"},
-            "trained": fitted.method.trained,
-            **sizes(np.empty(self.samples), test, describe(folder)),
-        }
-        metrics = [
+    def _metrics(self, distance: Distance, floor: Distance, nfe: int) -> list[Metric]:
+        return [
             _metric("sampled_energy", distance, "Energy distance"),
             _metric("sampled_energy_floor", floor),
             Metric("nfe_samples", nfe, "", "none", n=self.samples, heading="NFE"),
         ]
-        return Reading(metrics, protocol)
 
 
 def _metric(name: str, distance: Distance, heading: str | None = None) -> Metric:

@@ -5,7 +5,6 @@ distance of the projections of ``p`` and ``q``, which sorting gives; computed by
 """
 
 import math
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -38,7 +37,7 @@ class SlicedWasserstein(TwoSamples):
     def __init__(self, projections: PositiveInt = 200, seed: NonNegativeInt = 0) -> None:
         self.projections, self.seed = projections, seed
 
-    def protocol(self, data: Path) -> dict[str, Any]:
+    def protocol(self) -> dict[str, Any]:
         return {"projections": self.projections, "seed": self.seed}
 
     def distance(self, x: np.ndarray, y: np.ndarray) -> Distance:

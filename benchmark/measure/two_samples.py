@@ -55,20 +55,24 @@ class TwoSamples(Measurement, abc.ABC):
     def distance(self, x: np.ndarray, y: np.ndarray) -> Distance:
         """The distance of rows ``x``, ``[n, d]``, from ``y``, ``[m, d]``."""
 
-    def protocol(self, data: Path) -> dict[str, Any]:
-        """How it is measured, beyond the numbers of rows; ``data`` are the prepared rows."""
+    def on(self, data: Path) -> "TwoSamples":
+        """This measurement with what it takes from the prepared rows ``data``."""
+        return self
+
+    def protocol(self) -> dict[str, Any]:
+        """How it is measured, beyond the numbers of rows."""
         return {}
 
     def take(self, subject: Subject) -> Iterable[Reading]:
         folder, data = subject.run.data, describe(subject.run.data)
         samples = self._some(arrays.drawn(subject.run.samples, data.event, data.levels))
         test = self._some(dataset.pass_rows(folder))
-        stated = self.protocol(folder)
+        fixed = self.on(folder)
         metrics = [
-            self._metric(self.metric, samples, test, self.heading),
-            self._metric(f"{self.metric}_floor", training_rows(folder, len(samples)), test),
+            fixed._metric(self.metric, samples, test, self.heading),
+            fixed._metric(f"{self.metric}_floor", training_rows(folder, len(samples)), test),
         ]
-        yield Reading(metrics, {**stated, **sizes(samples, test, data)})
+        yield Reading(metrics, {**fixed.protocol(), **sizes(samples, test, data)})
 
     def _some(self, rows: np.ndarray) -> np.ndarray:
         return rows if self.at_most is None else some(rows, self.at_most)
