@@ -31,6 +31,8 @@ TABLE: dict[str, Any] = {
     **{"use_dictionary": False, "write_statistics": False, "store_schema": False},
 }
 """How log-densities are written: byte by byte, of which the first ones compress well."""
+Place = tuple[str, str, int]
+"""Data set, method and seed of a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +109,10 @@ class Contents:
 def read(path: str | Path) -> Contents:
     """All that an archive has. Raises ``ValueError`` in words for any other file."""
     with index.opened(path) as archive:
-        members = {name: index.member(archive, name) for name in index.checksums(archive)}
+        members = {name: archive.read(name) for name in archive.checksums}
     listed = Index.of_text(members[INDEX].decode(), f"{path}: {INDEX}")
-    runs = {about.name: _finished(about, members, path) for about in listed.runs}
+    records = _records_of(members, path)
+    runs = {about.name: _finished(about, members, records) for about in listed.runs}
     own = {_member(name, file) for name, run in runs.items() for file in run.files}
     known = {INDEX, RECORDS, *map(_table, listed.datasets), *own}
     shared = {name: content for name, content in members.items() if name not in known}
@@ -120,18 +123,27 @@ def run_of(path: str | Path, about: ArchivedRun) -> Finished:
     """A run of an archive, of which nothing else is read."""
     names = [RECORDS, _table(about.dataset), *(_member(about.name, file) for file in about.files)]
     with index.opened(path) as archive:
-        members = {name: index.member(archive, name) for name in names}
-    return _finished(about, members, path)
+        members = {name: archive.read(name) for name in names}
+    return _finished(about, members, _records_of(members, path))
 
 
-def _finished(about: ArchivedRun, members: Mapping[str, bytes], path: str | Path) -> Finished:
-    known = RecordFile.of_text(members[RECORDS].decode(), f"{path}: {RECORDS}").records
+def _records_of(members: Mapping[str, bytes], path: str | Path) -> Mapping[Place, list[Record]]:
+    """The records of each run of an archive."""
+    records: dict[Place, list[Record]] = {}
+    for record in RecordFile.of_text(members[RECORDS].decode(), f"{path}: {RECORDS}").records:
+        place = record.dataset, record.method, record.seed
+        records.setdefault(place, []).append(record)
+    return records
+
+
+def _finished(
+    about: ArchivedRun, members: Mapping[str, bytes], records: Mapping[Place, list[Record]]
+) -> Finished:
     table = pq.read_table(io.BytesIO(members[_table(about.dataset)]), columns=[about.name])
-    wanted = (about.dataset, about.method, about.seed)
     return Finished(
         about,
         table.column(0).to_numpy(),
-        tuple(r for r in known if (r.dataset, r.method, r.seed) == wanted),
+        tuple(records.get((about.dataset, about.method, about.seed), ())),
         {file: members[_member(about.name, file)] for file in about.files},
     )
 

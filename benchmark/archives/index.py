@@ -2,9 +2,10 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,13 @@ class Index(StoredFile):
     datasets: dict[str, ArchivedRows]
     runs: tuple[ArchivedRun, ...]
 
+    @cached_property
+    def _named(self) -> dict[tuple[str, str, int], ArchivedRun]:
+        return {(run.dataset, run.method, run.seed): run for run in self.runs}
+
     def find(self, dataset: str, method: str, seed: int) -> ArchivedRun | None:
         """The run of a method on a data set with a seed, if it is there."""
-        wanted = (dataset, method, seed)
-        found = (run for run in self.runs if (run.dataset, run.method, run.seed) == wanted)
-        return next(found, None)
+        return self._named.get((dataset, method, seed))
 
 
 @dataclass(frozen=True)
@@ -87,38 +90,44 @@ def is_address(given: str) -> bool:
     return given.startswith(("http://", "https://"))
 
 
+@dataclass(frozen=True)
+class Members:
+    """The members of an open archive."""
+
+    archive: zipfile.ZipFile
+
+    @cached_property
+    def checksums(self) -> Mapping[str, str]:
+        """Member -> its SHA-256, as the metadata states it."""
+        graph = json.loads(self.archive.read(METADATA))["@graph"]
+        return {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
+
+    def read(self, name: str) -> bytes:
+        """The content of a member. Raises ``ValueError`` for another one than was stated."""
+        content = self.archive.read(name)
+        stated = self.checksums.get(name)
+        if stated != (actual := sha256(content).hexdigest()):
+            raise ValueError(
+                f"{self.archive.filename}: {name} has the SHA-256 {actual}; {METADATA} states "
+                f"{stated}. It is damaged or was edited; fetch it again."
+            )
+        return content
+
+
 def read(path: str | Path) -> Index:
     """The index of an archive. Raises ``ValueError`` in words for any other file."""
-    with opened(path) as archive:
-        return Index.of_text(member(archive, INDEX).decode(), f"{path}: {INDEX}")
+    with opened(path) as members:
+        return Index.of_text(members.read(INDEX).decode(), f"{path}: {INDEX}")
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
-    """An archive to read. Raises ``ValueError`` for a file that is none, or is damaged."""
+def opened(path: str | Path) -> Iterator[Members]:
+    """The members of an archive. Raises ``ValueError`` for a file that is none, or is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            yield archive
+            yield Members(archive)
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path}: is no archive of finished runs, or is damaged ({error.args[0]}); make one "
             f"with `make archive SUITE=...`, or fetch it again."
         ) from None
-
-
-def member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """The content of a member whose SHA-256 is the one that the metadata states."""
-    content = archive.read(name)
-    stated = checksums(archive).get(name)
-    if stated != (actual := sha256(content).hexdigest()):
-        raise ValueError(
-            f"{archive.filename}: {name} has the SHA-256 {actual}; {METADATA} states {stated}. "
-            f"It is damaged or was edited; fetch it again."
-        )
-    return content
-
-
-def checksums(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Member -> its SHA-256, as the metadata states it."""
-    graph = json.loads(archive.read(METADATA))["@graph"]
-    return {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
