@@ -17,20 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from benchmark.archives import contents
 from benchmark.archives.contents import Contents, Finished
 from benchmark.archives.index import ArchivedRows, ArchivedRun
 from benchmark.data import catalogue
 from benchmark.data.description import Description, describe
+from benchmark.jobs.command import suite_named
 from benchmark.records import arrays
 from benchmark.records.model_file import ModelFile
 from benchmark.records.records import NLL, Record, RecordFile
 from benchmark.records.run import Run, data_folder, suite_folder
 from benchmark.report.gaps import gaps, measurement_gap
 from benchmark.section import plain
-from benchmark.suite.load import load
 from benchmark.suite.suite import Suite
 
 FOLDER = suite_folder("archives")
@@ -147,8 +146,7 @@ def _without_folders(section: Any) -> Any:
 
 def write(name: str, samples: int, config: str = "config.yaml") -> Path:
     """Pack a suite of a config file. Raises ``ValueError`` where no run is finished."""
-    content = yaml.safe_load(Path(config).read_text())
-    suite = load({**content, "suite": name}, config)
+    suite = suite_named(name, config)
     made, target = packed(suite, samples), FOLDER / f"{name}.crate.zip"
     if not made.runs:
         raise ValueError(f"Suite {name} has no finished run of its own. Run it first.")
@@ -166,14 +164,20 @@ def merge(target: Path, archives: Iterable[str]) -> None:
     print(f"{target}: {len(made.runs)} runs, {target.stat().st_size:,} bytes.")
 
 
+def _number(word: str) -> int:
+    if not word.isdecimal():
+        raise ValueError(f"SAMPLES is {word!r}; allowed is a number of samples, 0 or more.")
+    return int(word)
+
+
 def main(words: list[str]) -> None:
     """Pack or merge; ends with the reason where that cannot be."""
     try:
         if words[0] == "merge":
             merge(Path(words[1]), words[2:])
         else:
-            write(words[0], int(words[1]) if words[1:] else 0)
-    except ValueError as error:
+            write(words[0], _number(words[1]) if words[1:] else 0)
+    except (ValueError, OSError) as error:
         sys.exit(str(error))
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from benchmark.jobs.command import suite_named
 from benchmark.records.run import DRAWINGS, features_folder
 from benchmark.records.usage import Start, UsageFile, usage_of
-from benchmark.suite.load import load
 from benchmark.suite.suite import Suite
 
 SPARE_TIME, SPARE_MEMORY = 1.5, 1.25
@@ -176,8 +176,7 @@ def _up(value: float, step: int) -> int:
 
 def main(suite: str, config: str = "config.yaml") -> None:
     """Print the report of a suite of a config file."""
-    content = yaml.safe_load(Path(config).read_text())
-    print(report(load({**content, "suite": suite}, config)))
+    print(report(suite_named(suite, config)))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from benchmark.data.description import DESCRIPTION
 from benchmark.files import read_json
+from benchmark.jobs.command import suite_named
 from benchmark.records.run import Run, data_folder, floor_file
 from benchmark.report.runs import drawn
-from benchmark.suite.load import load
 from benchmark.suite.sources import Kept
 from benchmark.suite.suite import Parts, Suite
 from benchmark.suite.words import ConfigError, in_file
@@ -111,8 +110,7 @@ def _two_versions(known: Kept, result: Result) -> str:
 
 def main(suite: str, config: str = "config.yaml") -> None:
     """Keep the results of a suite of a config file, and print what that was."""
-    content = yaml.safe_load(Path(config).read_text())
-    kept = keep(load({**content, "suite": suite}, config))
+    kept = keep(suite_named(suite, config))
     count = sum(len(entry.what) for entry in kept.values())
     print(f"Kept {count} results of suite {suite}." if count else "Nothing to keep.")
 

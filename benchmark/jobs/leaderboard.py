@@ -7,7 +7,6 @@ folder of the suite: the ``model-index`` of the model cards of Hugging Face
 
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,12 +14,12 @@ import yaml
 
 from benchmark.data.description import describe
 from benchmark.files import atomic
+from benchmark.jobs.command import suite_named
 from benchmark.records.records import COST
 from benchmark.records.run import data_folder, metrics_file, suite_folder
 from benchmark.report import collected
 from benchmark.report.asked import Suite
 from benchmark.report.frame import summary, unit
-from benchmark.suite.load import load
 
 TASK = {"type": "density-estimation", "name": "Density estimation"}
 
@@ -77,7 +76,7 @@ def _about(suite: Suite, row: Mapping[Any, Any], of: str) -> dict[str, Any]:
 
 def main(name: str, config: str = "config.yaml") -> None:
     """Write the files of a suite of a config file; ends with the reason where that cannot be."""
-    suite = load({**yaml.safe_load(Path(config).read_text()), "suite": name}, config)
+    suite = suite_named(name, config)
     if not metrics_file(name).exists():
         sys.exit(f"{metrics_file(name)} is not there: run the suite {name} first.")
     folder = suite_folder(name) / "leaderboard"
